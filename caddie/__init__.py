@@ -1,0 +1,1 @@
+"""The executor: Socket.IO server, agent and workflow execution."""

@@ -1,0 +1,55 @@
+"""Which mode a turn is in: a cheap look at the words, no model call.
+
+Invariant: the user's own choice always wins. Callers: the turn.
+"""
+
+from __future__ import annotations
+
+import re
+
+from shared.events import Mode
+
+_PLAN = re.compile(
+    r"\b(?:plan|propose|outline|sketch|how\s+would\s+you|what\s+would|suggest\s+(?:a|how)|before\s+you\s+(?:build|start|change))\b",
+    re.I,
+)
+_REPAIR = re.compile(
+    r"\b(?:fix|repair|broken|fail(?:s|ed|ing)?\s*(?:[!.]|$|at|with|on|because)|errors?|bug|wrong|not\s+work(?:ing)?|doesn['’]?t\s+work|debug|crash(?:es|ed)?|invalid)\b",
+    re.I,
+)
+_BUILD = re.compile(
+    r"\b(?:build|create|make|add|change|update|remove|delete|rename|replace|set|send|post|fetch|get|call|notify|e-?mail|summari[sz]e|classify|extract|"
+    r"translate|reply|answer|wait|run|schedule|move|connect|instead|also|every|each|when(?:ever)?|if|search|alert|monitor|automate|workflow\s+that)\b",
+    re.I,
+)
+_ASK = re.compile(
+    r"^\s*(?:what|why|how|who|when|where|which|is|are|does|do|did|explain|describe|tell\s+me|can\s+you\s+(?:explain|tell)|show)\b",
+    re.I,
+)
+_TALK = re.compile(
+    r"^\s*(?:hi|hello|hey|thanks?|thank\s+you|good\s+(?:morning|evening|day)|ok(?:ay)?|great|cool|bye|help|what\s+can\s+you\s+do)\b[\s!.?]*$",
+    re.I,
+)
+
+
+def select(text: str, *, preferred: Mode | None, has_workflow: bool, failed: bool, answering: bool) -> tuple[Mode, str]:
+    """(mode, the reason in words). failed: the turn is about an execution that failed."""
+    if preferred is not None:
+        return preferred, "you chose this mode"
+    if failed:
+        return "repair", "an execution of this workflow failed"
+    if answering:
+        return "building", "you answered a question"
+    if _TALK.match(text):
+        return "conversation", "the message is small talk or asks for help"
+    if _ASK.match(text) and not re.match(r"^\s*when(?:ever)?\b.*,", text, re.I | re.S):
+        return (
+            ("planning", "you ask for a plan") if _PLAN.search(text) else ("conversation", "the message is a question")
+        )
+    if has_workflow and _REPAIR.search(text) and not re.search(r"\b(?:if|when)\b.*\b(?:fails?|errors?)\b", text, re.I):
+        return "repair", "the message speaks of something that does not work"
+    if _PLAN.match(text.strip()) or re.search(r"\bplan\b", text, re.I):
+        return "planning", "you ask for a plan"
+    if _BUILD.search(text):
+        return "building", "the message asks for a change" if has_workflow else "the message describes a workflow"
+    return "conversation", "the message asks for no change"

@@ -1,0 +1,337 @@
+"""One attempt of a run: claim it, let the agent work, store what came of it, say the last word.
+
+Invariant: a run gets exactly one terminal event. The database is written first, in one transaction that only the
+newest attempt passes and that holds the last events as they will be appended; then they are appended. Whoever dies in
+between leaves a row whose events the next attempt appends; whoever was taken over is refused by both.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import aclosing
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol
+from uuid import NAMESPACE_URL, uuid5
+
+import structlog
+
+from caddie.recorder import Body, Recorder, packed, unpacked
+from shared import keys
+from shared.errors import CaddieError
+from shared.events import (
+    Data,
+    Image,
+    InputExpired,
+    InputRequested,
+    InputResolved,
+    MessageUser,
+    NodeChanged,
+    RunFailed,
+    RunFinished,
+    RunRestarted,
+    RunResult,
+    RunStarted,
+    State,
+    decode,
+)
+from shared.follow import LogReader
+from shared.log import Claimed, EventLog, Writer
+from shared.runs import TurnInput
+from shared.store import Store
+from shared.store.records import Claim, InputRecord, MessageRecord, RunRecord
+from shared.workflows import diff, parse_definition
+
+#: How often a run looks for a cancel request that no message told it of.
+CANCEL_POLL_S = 2.0
+_MESSAGES = uuid5(NAMESPACE_URL, "caddie:user-message")
+_log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What the agent works on. history: stored messages, oldest first, with this run's message as the last."""
+
+    claim: Claim
+    input: TurnInput
+    state: State
+    question: dict[str, Any] | None
+
+
+class Agent(Protocol):
+    """Who does the work: `work` is a stream of events whose last one is RunFinished."""
+
+    def model_name(self, content: TurnInput) -> str: ...
+
+    def work(self, job: Job) -> AsyncGenerator[Data, None]: ...
+
+
+class Attempts:
+    """Does attempts for one worker process."""
+
+    def __init__(
+        self, store: Store, log: EventLog, reader: LogReader, agent: Agent, enqueue: Callable[[str], Awaitable[None]],
+        *, attempts_max: int, timeout_s: float,
+    ) -> None:  # fmt: skip
+        self._store, self._log, self._reader, self._agent, self._enqueue = store, log, reader, agent, enqueue
+        self._attempts_max, self._timeout_s = attempts_max, timeout_s
+        self.running: set[str] = set()
+
+    async def run(self, run_id: str) -> None:
+        """Do one attempt of the run, or what is left to do of it. Raises CaddieError UNAVAILABLE: to be tried again."""
+        claim = await self._store.runs.claim(run_id, self._attempts_max)
+        if claim is None:
+            await self._settle(run_id)
+            return
+        self.running.add(run_id)
+        try:
+            await self._attempt(claim)
+        except CaddieError as error:
+            if error.code != "FENCED":
+                raise
+            _log.warning("run.taken_over", run_id=run_id, attempt=claim.run.attempt)
+        finally:
+            self.running.discard(run_id)
+
+    async def _attempt(self, claim: Claim) -> None:
+        run = claim.run
+        conversation = keys.conversation_key(run.org_id, run.conversation)
+        writer = Writer(conversation, run.id, run.attempt)
+        claimed = await self._log.claim(writer)
+        recorder = Recorder(self._log, writer, State(definition=claim.conversation.definition))
+        job = await self._job(claim, recorder)
+        appending = asyncio.create_task(recorder.run(), name=f"recorder-{run.id}")
+        try:
+            await self._open(job, recorder, claimed)
+            ending = await self._work(job, recorder, conversation, claimed)
+            await recorder.flush()
+            await self._finish(job, recorder, ending)
+        finally:
+            appending.cancel()
+            await asyncio.gather(appending, return_exceptions=True)
+        await self._next_of(run)
+
+    async def _job(self, claim: Claim, recorder: Recorder) -> Job:
+        content = TurnInput.model_validate(claim.run.input)
+        question = None
+        if content.answer:
+            found = await self._store.conversations.input(claim.run.org_id, content.answer.inputId)
+            question = found[0].body if found else None
+        for asked in await self._store.conversations.inputs(claim.conversation.pk):
+            recorder.state.inputs[asked.id] = InputRequested(
+                inputId=asked.id, kind="question", body=asked.body, expiresAt=asked.expires_at.isoformat()
+            )
+        owner = claim.conversation
+        if owner.definition is None and content.definition is None and owner.workflow_id:
+            workflow = await self._store.workflows.get(claim.run.org_id, owner.workflow_id)
+            if workflow is not None and workflow.definition.get("nodes"):
+                content = content.model_copy(update={"definition": workflow.definition})
+        return Job(claim, content, recorder.state, question)
+
+    async def _open(self, job: Job, recorder: Recorder, claimed: Claimed) -> None:
+        """The run's first events; an attempt that takes over says what still counts instead."""
+        run, content = job.claim.run, job.input
+        user = MessageUser(
+            messageId=str(uuid5(_MESSAGES, run.id)),
+            text=content.text,
+            images=tuple(Image(url=image.url, mediaType=image.mediaType) for image in content.images),
+            requestId=run.request_id,
+        )
+        started = RunStarted(
+            requestId=run.request_id,
+            agentVersion=content.agentVersion,
+            mode=content.mode,
+            model=self._model_name(content),
+            attempt=run.attempt,
+        )
+        closing: list[Data] = [
+            InputResolved(inputId=input_id, by=content.answer.by, value=content.answer.value)
+            if content.answer and content.answer.inputId == input_id
+            else InputExpired(inputId=input_id)
+            for input_id in list(recorder.state.inputs)
+        ]
+        if claimed.keep_through:
+            await self._recall(run, recorder.state, claimed.keep_through)
+            recorder.put(RunRestarted(attempt=run.attempt, keepThrough=claimed.keep_through))
+        else:
+            recorder.put(user, "first")
+            for data in closing:
+                recorder.put(data)
+            recorder.put(started)
+        if content.definition is not None:
+            before = parse_definition(recorder.state.definition or {"nodes": {}})
+            for action, node_id, node in diff(before, parse_definition(content.definition)):
+                recorder.put(NodeChanged(action=action, nodeId=node_id, node=node))
+            recorder.state.definition = content.definition
+
+    async def _recall(self, run: RunRecord, state: State, keep_through: int) -> None:
+        """What an earlier attempt has said that still counts goes into the state as it stands in the log."""
+        conversation = keys.conversation_key(run.org_id, run.conversation)
+        after = (await self._log.head(conversation)).first - 1
+        for index, body in await self._log.read(conversation, max(after, 0)):
+            event = decode(index, body)
+            if index <= keep_through and event.runId == run.id:
+                state.apply(event)
+
+    def _model_name(self, content: TurnInput) -> str:
+        try:
+            return self._agent.model_name(content)
+        except CaddieError:
+            # The agent says so again, and then it is the run's failure.
+            return ""
+
+    async def _work(self, job: Job, recorder: Recorder, conversation: str, claimed: Claimed) -> list[Data]:
+        """Let the agent work until it ends, fails, is cancelled or takes too long; returns the last events."""
+        run = job.claim.run
+        if job.claim.exhausted:
+            return [RunFailed(code="RUN_FAILED", message="the run did not finish in time", retryable=True)]
+        if claimed.cancelled or run.cancel_requested:
+            return [self._cancelled(recorder)]
+        last: list[Data] = []
+        working = asyncio.create_task(self._consume(job, recorder, last), name=f"agent-{run.id}")
+        watching = asyncio.create_task(self._watch_cancel(run, conversation, recorder), name=f"cancel-{run.id}")
+        stopping = asyncio.create_task(recorder.cancelled.wait(), name=f"stop-{run.id}")
+        try:
+            done, _ = await asyncio.wait(
+                {working, stopping}, timeout=self._timeout_s, return_when=asyncio.FIRST_COMPLETED
+            )
+            if working in done:
+                working.result()
+                return last
+            working.cancel()
+            await asyncio.gather(working, return_exceptions=True)
+            if stopping in done:
+                return [self._cancelled(recorder)]
+            return [
+                RunFailed(code="TIMEOUT", message=f"the run took longer than {self._timeout_s:g} s", retryable=True)
+            ]
+        except CaddieError as error:
+            if error.code == "FENCED":
+                raise
+            return [RunFailed(code=error.code, message=error.message, retryable=error.retryable)]
+        except Exception:
+            _log.exception("run.crashed", run_id=run.id)
+            return [RunFailed(code="RUN_FAILED", message="the agent failed unexpectedly", retryable=True)]
+        finally:
+            for task in (working, watching, stopping):
+                task.cancel()
+            await asyncio.gather(working, watching, stopping, return_exceptions=True)
+
+    async def _consume(self, job: Job, recorder: Recorder, last: list[Data]) -> None:
+        """Questions and the terminal event are held back: they are stored before anybody sees them."""
+        async with aclosing(self._agent.work(job)) as events:
+            async for data in events:
+                if isinstance(data, InputRequested | RunFinished):
+                    last.append(data)
+                else:
+                    await recorder.emit(data)
+
+    async def _watch_cancel(self, run: RunRecord, conversation: str, recorder: Recorder) -> None:
+        def heard(control: str) -> None:
+            if control == f"cancel {run.id}":
+                recorder.cancelled.set()
+
+        watch = self._reader.acquire(conversation)
+        watch.controls.add(heard)
+        try:
+            while not recorder.cancelled.is_set():
+                await asyncio.sleep(CANCEL_POLL_S)
+                try:
+                    if await self._log.cancel_requested(conversation, run.id):
+                        recorder.cancelled.set()
+                except CaddieError:
+                    continue
+        finally:
+            watch.controls.discard(heard)
+            self._reader.release(watch)
+
+    def _cancelled(self, recorder: Recorder) -> RunFinished:
+        """What was said and built until now stays."""
+        definition = recorder.state.definition
+        touched = definition is not None and definition != recorder.state.before
+        return RunFinished(
+            outcome="cancelled",
+            result=RunResult(type="workflow" if touched else "message", workflow=definition if touched else None),
+        )
+
+    async def _finish(self, job: Job, recorder: Recorder, ending: list[Data]) -> None:
+        run, state = job.claim.run, recorder.state
+        if isinstance(ending[-1], RunFinished) and ending[-1].result.workflow is None and job.input.definition:
+            # A definition that came with the request is the working one now, also when the agent left it alone.
+            result = ending[-1].result.model_copy(update={"workflow": state.definition})
+            ending[-1] = ending[-1].model_copy(update={"result": result})
+        bodies: list[Body] = recorder.bodies(*ending)
+        terminal = ending[-1]
+        finished = isinstance(terminal, RunFinished)
+        kept = await self._store.runs.finish(
+            run.id,
+            run.attempt,
+            status="finished" if finished else "failed",
+            outcome=terminal.outcome if isinstance(terminal, RunFinished) else None,
+            terminal=packed(bodies),
+            usage=terminal.usage.model_dump() if isinstance(terminal, RunFinished) else None,
+            error_code=terminal.code if isinstance(terminal, RunFailed) else None,
+            error_message=terminal.message if isinstance(terminal, RunFailed) else None,
+            messages=_messages(state),
+            definition=state.definition,
+            mode=state.mode,
+            inputs_new=[_input(data) for data in ending if isinstance(data, InputRequested)],
+            inputs_closed=await self._closed(job),
+            save_workflow=finished,
+            last_index=recorder.last_index or None,
+        )
+        if not kept:
+            raise CaddieError("FENCED", "the run belongs to another attempt")
+        await recorder.append(bodies)
+        _log.info("run.ended", run_id=run.id, attempt=run.attempt, end=terminal.TYPE, index=recorder.last_index)
+
+    async def _closed(self, job: Job) -> list[tuple[str, Any, str | None, object]]:
+        answer = job.input.answer
+        return [
+            (asked.id, "resolved", answer.by, answer.value)
+            if answer and answer.inputId == asked.id
+            else (asked.id, "expired", None, None)
+            for asked in await self._store.conversations.inputs(job.claim.conversation.pk)
+        ]
+
+    async def _settle(self, run_id: str) -> None:
+        """A run that is over in the database: append its last events if their attempt died before it could."""
+        run = await self._store.runs.find(run_id)
+        if run is None or run.terminal is None or run.status not in ("finished", "failed"):
+            return
+        writer = Writer(keys.conversation_key(run.org_id, run.conversation), run.id, run.attempt + 1)
+        try:
+            claimed = await self._log.claim(writer)
+            if not claimed.ended:
+                await self._log.append(writer, unpacked(run.terminal))
+        except CaddieError as error:
+            if error.code != "FENCED":
+                raise
+        await self._next_of(run)
+
+    async def _next_of(self, run: RunRecord) -> None:
+        """A run that waited behind this one is the active one now."""
+        waiting = await self._store.runs.active(run.org_id, run.conversation)
+        if waiting is not None and waiting.id != run.id:
+            await self._enqueue(waiting.id)
+
+
+def _messages(state: State) -> list[MessageRecord]:
+    return [
+        MessageRecord(
+            id=message.id,
+            role=message.role,
+            text=message.text,
+            created_at=datetime.fromisoformat(message.createdAt),
+            status=message.status,
+            images=tuple(image.model_dump(mode="json") for image in message.images),
+        )
+        for message in state.messages
+    ]
+
+
+def _input(data: InputRequested) -> InputRecord:
+    return InputRecord(
+        id=data.inputId, kind=data.kind, body=dict(data.body), expires_at=datetime.fromisoformat(data.expiresAt)
+    )

@@ -1,0 +1,1 @@
+"""The seam to language models: one small protocol, and its Anthropic, OpenAI-compatible and offline forms."""

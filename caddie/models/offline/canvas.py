@@ -1,0 +1,178 @@
+"""The workflow on the canvas as the offline model sees it: which node is meant, where a step goes, what it can read.
+
+Invariant: reads the wire form only, and survives any shape of it. Callers: ``change``.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from typing import Any
+
+from caddie.models.offline import words
+from caddie.models.offline.plan import Place
+from caddie.models.offline.wiring import PRIMARY, Scope, Source
+
+_SYNONYMS = {
+    "slack-send-message": "slack message post notification channel notify",
+    "discord-send-message": "discord message post notification notify",
+    "send-email": "email mail e-mail message notification notify",
+    "http-request": "http fetch request call api url get download",
+    "send-webhook": "webhook outgoing post send data",
+    "if": "if condition check branch comparison test threshold",
+    "for-each": "loop for each iteration",
+    "delay": "delay wait pause",
+    "wait": "wait resume signal",
+    "summarize": "summary summarize summarise summarizing shorten",
+    "classify": "classify classification category sentiment label",
+    "extract-json": "extract extraction fields data",
+    "agent": "ai agent model answer assistant",
+    "reply_chat": "reply chat answer response",
+    "web-search": "web search google internet",
+    "human_confirmation": "approval confirmation human person ask",
+    "cronjob": "schedule trigger time cron start",
+    "webhook": "webhook trigger start incoming",
+    "trigger_chat": "chat trigger start",
+    "manual": "manual trigger start button",
+    "log": "log logging line",
+    "set-variable": "variable store counter",
+    "filter": "filter list",
+    "format": "format text template",
+}
+_ORDINALS = {"first": 0, "second": 1, "third": 2, "fourth": 3, "fifth": 4, "last": -1}
+
+
+class Canvas:
+    """definition: the wire form."""
+
+    def __init__(self, definition: dict[str, Any]) -> None:
+        self.nodes: dict[str, dict[str, Any]] = definition.get("nodes") or {}
+        self.triggers = [each for each in definition.get("triggerNodeIds") or ["root"] if each in self.nodes]
+
+    def of(self, *blocks: str) -> list[str]:
+        return [key for key, node in self.nodes.items() if node.get("type") in blocks]
+
+    def payload(self, node_id: str) -> dict[str, Any]:
+        return self.nodes[node_id].get("payload") or {}
+
+    def parents(self, node_id: str) -> list[str]:
+        return [key for key, node in self.nodes.items() if node_id in self._targets(node)]
+
+    @staticmethod
+    def _targets(node: dict[str, Any]) -> list[str]:
+        return [*(node.get("children") or []), *(node.get("loopBody") or [])]
+
+    def order(self) -> list[str]:
+        """Steps in reading order, without the triggers."""
+        found: list[str] = []
+        queue = list(reversed(self.triggers))
+        while queue:
+            node_id = queue.pop()
+            if node_id in found or node_id not in self.nodes:
+                continue
+            found.append(node_id)
+            queue.extend(
+                reversed([*(self.nodes[node_id].get("loopBody") or []), *(self.nodes[node_id].get("children") or [])])
+            )
+        return [each for each in found if each not in self.triggers]
+
+    def meant(self, phrase: str) -> str | None:
+        """The node a phrase means ("the Slack step", "step 2", "the last one"), when one fits best."""
+        low = re.sub(
+            r"\b(?:steps?|nodes?|blocks?|parts?|one|the|a|an|my|from|workflow|please|that|which|to|of|in|and)\b",
+            " ",
+            phrase.lower(),
+        )
+        low = re.sub(r"\s+", " ", low).strip(" .,!?`\"'")
+        if low in self.nodes:
+            return low
+        order = self.order()
+        ordinal = re.search(r"\bstep\s+(\d+)\b", phrase.lower())
+        position = int(ordinal.group(1)) - 1 if ordinal else _ORDINALS.get(low)
+        if position is not None and -len(order) <= position < len(order) and order:
+            return order[position]
+        scores = {node_id: self._likeness(low, node_id) for node_id in [*order, *self.triggers]}
+        best = max(scores.values(), default=0)
+        # The last of equals: "the email" is mostly the newest one.
+        return next((key for key in reversed(list(scores)) if scores[key] == best), None) if best > 0 else None
+
+    def _likeness(self, phrase: str, node_id: str) -> int:
+        node = self.nodes[node_id]
+        block = str(node.get("type"))
+        named = f"{node_id} {block} {node.get('titleOverride') or ''} {_SYNONYMS.get(block, '')}".lower()
+        told = " ".join(str(value) for value in self.payload(node_id).values()).lower()
+        score = 0
+        for word in re.findall(r"#?[\w@.-]+", phrase):
+            stem = re.sub(r"(?:ing|es|s)$", "", word) if len(word) > 4 else word
+            score += (
+                3 * (stem in re.split(r"[\s_-]+", named) or word in named.split()) + (stem in named) + (word in told)
+            )
+        return score
+
+    def leaf(self, outside_loops: bool = False) -> str | None:
+        """Where the story ends when every condition holds: new steps go after it."""
+        node_id = self.triggers[0] if self.triggers else next(iter(self.nodes), None)
+        seen: set[str] = set()
+        while node_id is not None and node_id not in seen:
+            seen.add(node_id)
+            node = self.nodes[node_id]
+            following = [each for each in node.get("children") or [] if each in self.nodes]
+            if not following and not outside_loops:
+                following = [each for each in node.get("loopBody") or [] if each in self.nodes]
+            good = [each for each in following if self.nodes[each].get("branch") not in ("else", "timed_out")]
+            if not good:
+                break
+            node_id = good[-1]
+        return node_id
+
+    def loop_of(self, node_id: str) -> str | None:
+        """The innermost loop whose body holds the node."""
+        child, queue, seen = node_id, [(parent, node_id) for parent in self.parents(node_id)], {node_id}
+        while queue:
+            parent, child = queue.pop(0)
+            if child in (self.nodes[parent].get("loopBody") or []):
+                return parent
+            if parent not in seen:
+                seen.add(parent)
+                queue.extend((each, parent) for each in self.parents(parent))
+        return None
+
+    def place_after(self, node_id: str) -> Place:
+        node = self.nodes[node_id]
+        branch = {"if": "then", "wait": "resumed"}.get(str(node.get("type")))
+        return Place((node_id,), branch, self.loop_of(node_id))
+
+    def scope(self, node_id: str) -> Scope:
+        """What a step after the node can read."""
+        before = [node_id]
+        for each in before:
+            before.extend(parent for parent in self.parents(each) if parent not in before)
+        scope = Scope()
+        for each in reversed(before):
+            block = str(self.nodes[each].get("type"))
+            if block == "for-each":
+                inside = any(other in (self.nodes[each].get("loopBody") or []) for other in before)
+                path, kind = ("$item", "item") if inside else (f"{each}.result.items", "list")
+                scope = scope.add(Source(path, kind, "item", block))
+            elif block in PRIMARY:
+                path, kind = PRIMARY[block]
+                scope = scope.add(Source(f"{each}.{path}", kind, self._label(each), block))
+            elif block == "human_confirmation":
+                scope = scope.add(Source(f"{each}.result", "approval", "", block))
+            elif block == "if":
+                scope = replace(scope, subject=self._subject(each) or scope.subject)
+        return scope
+
+    def _label(self, node_id: str) -> str:
+        return "" if node_id in self.triggers else re.sub(r"^(?:fetch|search|get)_", "", node_id).replace("_", " ")
+
+    def _subject(self, node_id: str) -> str:
+        """The field of data a condition looks at, by name."""
+        found = (self.payload(node_id).get("conditions") or [{}])[0]
+        left = str(found.get("left", "")) if isinstance(found, dict) else ""
+        match = re.search(r"(?:\.body|\.data|\$item)\.([\w.]+)\}\}$", left)
+        return match.group(1).replace("_", " ") if match else ""
+
+    def label(self, node_id: str) -> str:
+        """A node as an option of a question."""
+        return f"{words.sentence(node_id.replace('_', ' '))} ({self.nodes[node_id].get('type')})"

@@ -1,0 +1,131 @@
+"""Comparisons in everyday English: "the euro is above 1.10", "it contains refund or is empty".
+
+Invariant: the operators are those of the `if` block. Callers: ``understand``, ``actions`` (filter), ``change``.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Literal
+
+from caddie.models.offline import words
+from caddie.models.offline.request import Condition, Test
+
+_BE = r"(?:is|are|was|were|gets?|goes?|becomes?|rises?|falls?|drops?|climbs?|stays?|moves?|dips?|has\s+been|'s)"
+_BEFORE = rf"(?:{_BE}\s+)?(?:currently\s+|now\s+)?"
+_NOT = r"(?:is\s+not|are\s+not|isn['’]t|aren['’]t|was\s+not|wasn['’]t)"
+_DOES_NOT = r"(?:does\s+not|doesn['’]t|do\s+not|don['’]t|did\s+not|didn['’]t)"
+#: Longer phrases first: "not above" before "above".
+_OPERATORS: tuple[tuple[str, str], ...] = (
+    (rf"{_NOT}\s+(?:above|over|greater\s+than|more\s+than|higher\s+than)", "lte"),
+    (rf"{_NOT}\s+(?:below|under|less\s+than|lower\s+than)", "gte"),
+    (rf"{_NOT}\s+empty|{_BE}\s+non-?empty|{_BE}\s+present|(?:exists?|is\s+set|was\s+found|is\s+there)\b", "exists"),
+    (rf"{_BE}\s+(?:empty|missing|blank|not\s+set|not\s+there)|{_DOES_NOT}\s+exist|{_NOT}\s+(?:set|present|"
+     rf"there)", "empty"),
+    (rf"{_DOES_NOT}\s+(?:contain|include|mention|have)|(?:lacks|without)", "not_contains"),
+    (rf"{_BEFORE}(?:at\s+least|>=|≥|no\s+less\s+than|not\s+less\s+than)|reaches", "gte"),
+    (rf"{_BEFORE}(?:at\s+most|<=|≤|no\s+more\s+than|not\s+more\s+than|up\s+to)", "lte"),
+    (rf"{_BEFORE}(?:above|over|greater\s+than|more\s+than|higher\s+than|larger\s+than|bigger\s+than|"
+     rf"warmer\s+than|hotter\s+than|exceed(?:s|ing)?|past|>)", "gt"),
+    (rf"{_BEFORE}(?:below|under|less\s+than|lower\s+than|smaller\s+than|fewer\s+than|colder\s+than|"
+     rf"cheaper\s+than|beneath|<)", "lt"),
+    (r"(?:contains?|includes?|mentions?|has\s+the\s+words?|says)", "contains"),
+    (r"(?:starts?|begins?)\s+with", "starts_with"),
+    (r"ends?\s+(?:with|in)", "ends_with"),
+    (r"match(?:es)?", "matches"),
+    (rf"{_NOT}(?:\s+equal\s+to)?|{_DOES_NOT}\s+equal|!=|≠|differs\s+from", "neq"),
+    (rf"(?:equals?(?:\s+to)?|==?|{_BE}\s+(?:equal\s+to|exactly)|{_BE}(?=\s))", "eq"),
+)  # fmt: skip
+_COMPILED = tuple((re.compile(rf"(?<![\w'’])(?:{pattern})(?!\w)", re.I), op) for pattern, op in _OPERATORS)
+_BETWEEN = re.compile(rf"^(.*?)\s*{_BEFORE}between\s+(\S+)\s+and\s+(\S+)\s*$", re.I)
+_JOINT = re.compile(r"\s+(and|or)\s+(?:if\s+|when\s+)?", re.I)
+_NEGATED = {"gt": "lte", "gte": "lt", "lt": "gte", "lte": "gt", "eq": "neq", "neq": "eq", "contains": "not_contains",
+            "not_contains": "contains", "exists": "empty", "empty": "exists"}  # fmt: skip
+_TRUE = {"true": True, "yes": True, "approved": True, "false": False, "no": False}
+
+
+def find(text: str) -> Test | None:
+    """The comparisons a text makes, or None when it makes none."""
+    text = text.strip(" ,.;:")
+    if between := _BETWEEN.match(text):
+        low, high = _value(between.group(2)), _value(between.group(3))
+        subject = between.group(1).strip()
+        return Test((Condition(subject, "gte", low), Condition(subject, "lte", high)), said=text)
+    parts, joints = _split(text)
+    made: list[Condition] = []
+    for part in parts:
+        condition = _one(part, made[-1] if made else None)
+        if condition is None:
+            return None
+        made.append(condition)
+    match: Literal["all", "any"] = "any" if joints and all(joint == "or" for joint in joints) else "all"
+    return Test(tuple(made), match, text) if made else None
+
+
+def negated(test: Test) -> Test:
+    """The opposite, for "unless". Every operator it makes has one, apart from patterns."""
+    conditions = tuple(Condition(c.subject, _NEGATED.get(c.op, "neq"), c.right) for c in test.conditions)
+    flipped: Literal["all", "any"] = "any" if test.match == "all" and len(conditions) > 1 else "all"
+    return Test(conditions, flipped, f"not: {test.said}")
+
+
+def _split(text: str) -> tuple[list[str], list[str]]:
+    """Parts that are comparisons of their own: "a is over 5 and b" stays whole when b compares nothing."""
+    shadow, parts, joints, start = words.masked(text), [], [], 0
+    for joint in _JOINT.finditer(shadow):
+        left, right = text[start : joint.start()], text[joint.end() :]
+        if _operator(left) and (_operator(right) or re.match(r"(?:above|below|over|under)\b", right, re.I)):
+            parts.append(left)
+            joints.append(joint.group(1).lower())
+            start = joint.end()
+    return [*parts, text[start:]], joints
+
+
+def _operator(text: str) -> tuple[re.Match[str], str] | None:
+    shadow = words.masked(text)
+    for pattern, op in _COMPILED:
+        if match := pattern.search(shadow):
+            return match, op
+    return None
+
+
+def _one(text: str, before: Condition | None) -> Condition | None:
+    found = _operator(text)
+    if found is None:
+        return None
+    match, op = found
+    subject = text[: match.start()].strip(" ,") or (before.subject if before else "")
+    if re.fullmatch(r"(?:it|that|this|they)", subject, re.I):
+        subject = before.subject if before else ""
+    if op in ("exists", "empty"):
+        return Condition(subject, op)
+    said = text[match.end() :].strip(" ,.;:")
+    said = re.sub(r"^(?:the\s+(?:word|words|text|value)\s+|that\s+of\s+)", "", said, flags=re.I)
+    if not said:
+        return None
+    value: Any = _value(said)
+    if op in ("gt", "gte", "lt", "lte") and not isinstance(value, int | float):
+        return None
+    if op in ("contains", "not_contains", "starts_with", "ends_with", "matches"):
+        value = words.quoted(said) or words.bare(said)
+    return Condition(subject, op, value)
+
+
+def _value(text: str) -> Any:
+    """A number with its unit dropped, a truth value, quoted text, or the words themselves."""
+    if (said := words.quoted(text)) is not None:
+        return said
+    stripped = re.sub(
+        r"^[$€£¥]\s*|\s*(?:%|[$€£¥]|percent|dollars?|euros?|usd|eur|degrees?|°\s*c?f?|points?)\s*$",
+        "",
+        text.strip(),
+        flags=re.I,
+    )
+    if words.NUMBER.fullmatch(stripped):
+        return words.number(stripped)
+    low = stripped.lower()
+    if low in words.NUMBER_WORDS:
+        return words.NUMBER_WORDS[low]
+    if (leading := re.match(rf"{words.NUMBER.pattern}(?=\s|%|$)", stripped)) is not None:
+        return words.number(leading.group())
+    return _TRUE.get(low, words.bare(stripped))

@@ -1,0 +1,308 @@
+"""What the offline model says and calls next: ask, search, edit, validate, repair, close.
+
+Invariant: the decision is a pure function of the request, and every path ends: each phase is left for good once its
+tool has been called. Callers: ``OfflineModel``.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from caddie.models.model import ModelRequest, ToolOutcome
+from caddie.models.offline import change, extension, repair, speak, talk, thread, words
+from caddie.models.offline.actions import LATER, fields_schema
+from caddie.models.offline.plan import Edit, Plan, Planner
+from caddie.models.offline.request import Action, Branch, Request, Slot, Step, actions
+from caddie.models.offline.thread import Talk
+from caddie.models.offline.understand import understand
+
+MAX_SEARCHES = 8
+REPAIRS = 2
+#: Below this the best block of a search has too little to do with the words.
+SCORE = 2.0
+BUILD_IT = "Shall I build it?"
+REPLACE = "There is a workflow on the canvas already. Shall I add to it or replace it?"
+_MESSAGES = ("slack-send-message", "discord-send-message", "send-email", "reply_chat", "log", "format")
+_TEXT_OF = {
+    "slack-send-message": "the Slack message", "send-email": "the email", "discord-send-message": "the Discord message",
+    "reply_chat": "the reply",
+}  # fmt: skip
+_EDITS = ("add_node", "update_node", "remove_node", "connect_nodes", "disconnect_nodes", "set_variables")
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    text: str = ""
+    calls: tuple[Edit, ...] = ()
+
+
+@dataclass(slots=True)
+class Intent:
+    """What to do with the workflow. intro: said first. queries: looked up first. slots: still to be asked."""
+
+    plan: Plan
+    intro: str
+    queries: list[str]
+    slots: list[Slot]
+    unknown: list[str]
+
+
+def decide(request: ModelRequest) -> Reply:
+    """The next step of the conversation."""
+    said = thread.read(request)
+    answered = talk.answer(said)
+    if answered is not None:
+        return Reply(answered)
+    if said.context.mode == "repair" and not change.wanted(said):
+        return _mend(said)
+    intent = _intent(said)
+    if intent is None:
+        return Reply(talk.lost(said))
+    return _work(said, intent)
+
+
+def _work(said: Talk, intent: Intent) -> Reply:
+    edited = said.called(*_EDITS)
+    single = "validate_workflow" not in said.tools
+    if not edited and not said.called("validate_workflow"):
+        if question := _question(said, intent):
+            return question
+        if intent.queries and not said.called("search_blocks") and "search_blocks" in said.tools:
+            calls = tuple(Edit("search_blocks", {"query": query, "limit": 3}) for query in intent.queries)
+            return Reply(intent.intro, calls)
+        if not intent.plan.edits:
+            return Reply(talk.lost(said, intent.unknown))
+        intro = "" if said.called("search_blocks") else intent.intro
+        if single:
+            return Reply("\n\n".join(filter(None, [intro, *_notes(intent), speak.OFFLINE])), tuple(intent.plan.edits))
+        return Reply(intro, tuple(intent.plan.edits))
+    return _close(said, intent.plan.assumptions, intent.unknown, "")
+
+
+def _close(said: Talk, assumptions: list[str], unknown: list[str], found: str) -> Reply:
+    """Validate, repair what can be repaired, then sum up."""
+    last = said.rounds[-1][-1] if said.rounds and said.rounds[-1] else None
+    if last is None or last.name != "validate_workflow":
+        return Reply(calls=(Edit("validate_workflow", {}),))
+    report = last.value if isinstance(last.value, dict) else {}
+    errors = report.get("errors") or []
+    rounds = len(said.called("validate_workflow"))
+    if errors and rounds <= REPAIRS:
+        edits = repair.edits(said.context.definition or {}, errors)
+        if edits:
+            return Reply("Validation found something; I repair it.", tuple(edits))
+    parts = [found or _headline(said), *_caveats(said, assumptions, unknown)]
+    if errors:
+        parts.append("Not right yet:\n" + "\n".join(f"- {each.get('message', '')}" for each in errors[:5]))
+    parts += [speak.left_open(report.get("incomplete") or []), speak.OFFLINE]
+    return Reply("\n\n".join(part for part in parts if part))
+
+
+def _headline(said: Talk) -> str:
+    done = "The workflow now does this:" if said.nodes else "Done. The workflow does this:"
+    return f"{done}\n{speak.explain(said.context.definition or {})}"
+
+
+def _caveats(said: Talk, assumptions: list[str], unknown: list[str]) -> list[str]:
+    notes = list(dict.fromkeys(assumptions))
+    told = ["Please check: " + "; ".join(notes) + "."] if notes else []
+    if unknown:
+        told.append("I did not understand " + words.joined([f"“{each}”" for each in unknown]) + " and left it out.")
+    failed = [outcome for outcome in said.called(*_EDITS) if not outcome.ok]
+    if failed:
+        told.append("Some edits were refused: " + "; ".join(str(each.value) for each in failed[:3]) + ".")
+    return told
+
+
+def _notes(intent: Intent) -> list[str]:
+    notes = (
+        ["Please check: " + "; ".join(dict.fromkeys(intent.plan.assumptions)) + "."] if intent.plan.assumptions else []
+    )
+    notes += [f"Left open: {slot.question}" for slot in intent.slots]
+    return notes
+
+
+def _question(said: Talk, intent: Intent) -> Reply | None:
+    """The next thing to ask, or the plan to be approved."""
+    if "ask_user" not in said.tools:
+        return None
+    if intent.slots:
+        slot = intent.slots[0]
+        options = [{"value": value, "label": label} for value, label in slot.options]
+        lead = "" if said.answers else "I can do that, but one thing is missing. "
+        args = {"question": slot.question, "options": options, "allowText": True}
+        return Reply(f"{lead}{slot.question}", (Edit("ask_user", args),))
+    if said.context.mode == "planning" and not any(BUILD_IT in asked for asked, _ in said.answers):
+        options = [{"value": "build it", "label": "Build it"}, {"value": "no", "label": "Not yet"}]
+        args = {"question": BUILD_IT, "options": options, "allowText": True, "kind": "plan"}
+        return Reply(
+            f"My plan: {intent.intro.removeprefix('I will build this: ')}\n\n{BUILD_IT}", (Edit("ask_user", args),)
+        )
+    return None
+
+
+def _mend(said: Talk) -> Reply:
+    if not said.nodes:
+        return Reply(
+            f"There is no workflow to repair yet. Tell me what it should do and I build it.\n\n{speak.OFFLINE}"
+        )
+    if not said.called("validate_workflow") and not said.called(*_EDITS):
+        return Reply("I check the workflow for faults.", (Edit("validate_workflow", {}),))
+    repaired = bool(said.called(*_EDITS))
+    found = (
+        "Repaired. The workflow now does this:"
+        if repaired
+        else "I found no fault that I can repair. The workflow does this:"
+    )
+    return _close(said, [], [], f"{found}\n{speak.explain(said.context.definition or {})}")
+
+
+def _intent(said: Talk) -> Intent | None:
+    request = understand(said.request, said.context.timezone)
+    slots = _filled(request, said)
+    if said.nodes:
+        changed = change.edits(said, request)
+        if changed is not None:
+            return Intent(changed.plan, changed.intro, _queries(changed.steps), changed.slots, changed.unknown)
+        if request.trigger is None or not request.steps:
+            return None
+        if not said.answers and not _only_trigger(said):
+            return Intent(
+                Plan(),
+                "",
+                [],
+                [Slot("replace", "text", REPLACE, (("add", "Add to it"), ("replace", "Replace it")))],
+                [],
+            )
+        return _rebuilt(said, request, slots)
+    _look_up(request, said)
+    if request.trigger is None and not request.steps:
+        return None
+    return _built(said, request, slots)
+
+
+def _built(said: Talk, request: Request, slots: list[Slot]) -> Intent:
+    slots = [*slots, *_late_slots(request, said)]
+    about = [request.trigger.block.replace("cronjob", "schedule") if request.trigger else "manual start"]
+    intro = f"I will build this: {speak.summary(request)}."
+    queries = list(dict.fromkeys([*about, *_queries(request.steps), *request.unknown]))[:MAX_SEARCHES]
+    return Intent(Planner().build(request), intro, queries, slots, request.unknown)
+
+
+def _rebuilt(said: Talk, request: Request, slots: list[Slot]) -> Intent:
+    """A whole new request beside an existing workflow: the user said whether to add to it or to replace it."""
+    replace = _only_trigger(said) or any(
+        re.match(r"replace|new|start\s+over", given.strip(), re.I) for asked, given in said.answers if REPLACE in asked
+    )
+    if not replace:
+        steps = extension.appended(said, request.steps)
+        return Intent(
+            steps,
+            f"I add to the workflow: {speak.steps(request.steps)}.",
+            _queries(request.steps),
+            slots,
+            request.unknown,
+        )
+    intent = _built(said, request, slots)
+    order = [*reversed(said.nodes)]
+    intent.plan.edits = [*(Edit("remove_node", {"nodeId": node_id}) for node_id in order), *intent.plan.edits]
+    return intent
+
+
+def _only_trigger(said: Talk) -> bool:
+    return len(said.nodes) == 1
+
+
+def _queries(steps: list[Step]) -> list[str]:
+    found = [action.clause or action.block for action in actions(steps)]
+    if any(isinstance(step, Branch) for step in steps):
+        found.insert(0, "condition if")
+    return list(dict.fromkeys(clause[:200] for clause in found))[:MAX_SEARCHES]
+
+
+def _filled(request: Request, said: Talk) -> list[Slot]:
+    """Give the answers to the slots they belong to; what is still to be asked."""
+    still: list[Slot] = []
+    for action in request.actions():
+        for slot in list(action.missing):
+            known, value = _given(said, slot)
+            if not known:
+                still.append(slot)
+                continue
+            if slot.kind == "fields" and isinstance(value, list):
+                value = fields_schema(value)
+            if value is not None:
+                action.payload[slot.field] = value
+            action.missing.remove(slot)
+    return list({slot.question: slot for slot in still}.values())
+
+
+def _late_slots(request: Request, said: Talk) -> list[Slot]:
+    """What only planning shows to be missing: data for a condition, the text of a message."""
+    slot = _blind(request)
+    if slot is not None:
+        known, given = _given(said, slot)
+        if not known:
+            return [slot]
+        if given:
+            fetch = Action("http-request", {"method": "GET", "url": given}, topic=slot.field, clause=f"fetch {given}")
+            request.steps.insert(0, fetch)
+    bare = [edit.args["type"] for edit in Planner().build(request).edits if edit.tool == "add_node" and _wordless(edit)]
+    if not bare:
+        return []
+    slot = Slot("text", "text", f"What should {_TEXT_OF.get(bare[0], 'the text')} say?", (LATER,))
+    known, given = _given(said, slot)
+    for action in request.actions():
+        if given and action.block in _MESSAGES and not action.said:
+            action.said = str(given)
+    return [] if known else [slot]
+
+
+def _blind(request: Request) -> Slot | None:
+    """The slot for a condition that has nothing to read its value from."""
+    if request.trigger is not None and request.trigger.block not in ("cronjob", "manual"):
+        return None
+    guesses = (
+        re.match(r"I read “(.+?)” .*what starts the workflow", each) for each in Planner().build(request).assumptions
+    )
+    subject = next((guess.group(1) for guess in guesses if guess), None)
+    if subject is None:
+        return None
+    return Slot(words.slug(subject), "url", f"From which address (URL) can I read the {words.bare(subject)}?", (LATER,))
+
+
+def _given(said: Talk, slot: Slot) -> tuple[bool, Any]:
+    """(whether the slot's question was answered, the value)."""
+    given = next((answer for asked, answer in said.answers if slot.question in asked), None)
+    return (False, None) if given is None else (True, thread.value(slot, given))
+
+
+def _wordless(edit: Edit) -> bool:
+    if edit.args["type"] not in _MESSAGES:
+        return False
+    name = {"log": "message", "format": "template"}.get(edit.args["type"], "text")
+    return not edit.args["payload"].get(name)
+
+
+def _look_up(request: Request, said: Talk) -> None:
+    """Give the clauses nobody understood to the block search's best hit, when it is good enough."""
+    hits = _hits(said.called("search_blocks"))
+    for clause in list(request.unknown):
+        best = hits.get(clause[:200])
+        if best is not None:
+            request.steps.append(Action(best, topic=words.slug(clause, 24), clause=clause))
+            request.unknown.remove(clause)
+
+
+def _hits(outcomes: list[ToolOutcome]) -> dict[str, str]:
+    """Query → best block, from the answers of the search tool."""
+    found: dict[str, str] = {}
+    for outcome in outcomes:
+        value = outcome.value if isinstance(outcome.value, dict) else json.loads(str(outcome.value) or "{}")
+        blocks = [each for each in value.get("blocks", []) if each.get("score", 0) >= SCORE]
+        if blocks and value.get("query"):
+            found[str(value["query"])] = str(blocks[0]["type"])
+    return found

@@ -1,0 +1,194 @@
+"""Clauses that reach outside: messages, addresses, the web, other workflows.
+
+Invariant: as in ``actions``. Callers: ``actions``.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from caddie.models.offline import words
+from caddie.models.offline.reading import LATER, about_what, needs
+from caddie.models.offline.request import Action, Slot
+
+_SLACK = re.compile(r"\bslack\b", re.I)
+
+
+_DISCORD = re.compile(r"\bdiscord\b", re.I)
+
+
+_TELL = re.compile(
+    r"\b(?:post|send|notify|tell|message|alert|ping|inform|announce|publish|share|forward|dm|warn|report|write|put|drop)\b",
+    re.I,
+)
+
+
+_MAIL = re.compile(r"\b(?:e-?mails?|mail)\b", re.I)
+
+
+_FETCH = re.compile(
+    r"\b(?:fetch|get|call|request|download|load|pull|read|check|query|poll|retrieve|grab|hit|scrape|import|open|watch|monitor|track|look\s+at)\b",
+    re.I,
+)
+
+
+_SEND = re.compile(r"\b(?:post|send|submit|forward|push|deliver|notify|report|put)\b", re.I)
+
+
+_METHOD = re.compile(r"\b(GET|POST|PUT|PATCH|DELETE|HEAD)\b")
+
+
+_WEB = re.compile(
+    r"\b(?:search\s+(?:the\s+)?(?:web|internet|net|online|google)(?:\s+for)?|web\s+search\s+for|google|look\s+up|search\s+online\s+for|search\s+for|"
+    r"find\s+(?:me\s+)?(?=.*\b(?:news|articles|online|on\s+the\s+(?:web|internet))\b)|get\s+(?=(?:the\s+)?(?:latest|newest|top|recent)?\s*(?:\w+\s+)?(?:news|headlines)\b))\s*(.+)?$",
+    re.I,
+)
+
+
+_REPLY = re.compile(r"\b(?:reply|answer|respond|write\s+back|send\s+(?:it\s+)?back|say|greet)\b", re.I)
+
+
+_RUN = re.compile(
+    r"^(?:run|start|trigger|launch|execute|call)\s+(?:the\s+|my\s+|another\s+)?(?:(?:workflow|"
+    r"flow)\s+[\"']?([\w-]+)[\"']?|[\"']?([\w -]+?)[\"']?\s+(?:workflow|flow))\b",
+    re.I,
+)
+
+
+def slack(clause: str, about: str) -> Action | None:
+    channel = words.channel(clause)
+    if not (
+        _SLACK.search(clause)
+        or (
+            channel
+            and channel.startswith("#")
+            and _TELL.search(clause)
+            and not _DISCORD.search(clause)
+            and "#" in clause
+        )
+    ):
+        return None
+    options = (("#general", "#general"), ("#alerts", "#alerts"), LATER)
+    slot = Slot("channel", "channel", "Which Slack channel should the message go to?", options)
+    person = re.search(r"(?<!\w)@[\w.-]+", words.EMAIL.sub("", clause))
+    action = Action("slack-send-message", topic=about_what(clause, _TELL))
+    return needs(action, slot, channel or (person.group() if person else None))
+
+
+def discord(clause: str, about: str) -> Action | None:
+    return Action("discord-send-message", topic=about_what(clause, _TELL)) if _DISCORD.search(clause) else None
+
+
+def email(clause: str, about: str) -> Action | None:
+    found = words.emails(clause)
+    sends = re.match(r"^(?:also\s+)?(?:e-?mail|mail)\b", clause, re.I) or (
+        _MAIL.search(clause) and _TELL.search(clause)
+    )
+    if not (sends or (found and _TELL.search(clause))):
+        return None
+    action = Action("send-email", topic=about_what(clause, re.compile(f"{_TELL.pattern}|{_MAIL.pattern}", re.I)))
+    if subject := re.search(
+        r"\bsubject\s*(?:line)?\s*(?:of\s+|:\s*|is\s+)?(.+?)(?:\s+(?:and|with)\s+|$)", clause, re.I
+    ):
+        action.payload["subject"] = words.quoted(subject.group(1)) or words.sentence(subject.group(1))
+        if action.payload["subject"] == words.quoted(clause):
+            action.said = _after(clause, subject.end())
+    slot = Slot("to", "email", "Which address should the email go to?", (LATER,))
+    return needs(action, slot, found[0] if len(found) == 1 else found)
+
+
+def _after(clause: str, start: int) -> str | None:
+    return words.quoted(clause[start:]) or None
+
+
+def http(clause: str, about: str) -> Action | None:
+    address, method = words.url(clause), _METHOD.search(clause)
+    hook = re.search(r"\bweb\s?hook\b", clause, re.I)
+    if address is None and not hook:
+        if not (
+            re.search(r"\b(?:api|endpoint|url|web\s?site|web\s?page|site|page)\b", clause, re.I)
+            and _FETCH.search(clause)
+        ):
+            return None
+        address = None
+    slot = Slot("url", "url", "Which address (URL) should I call?", (LATER,))
+    if hook or (_SEND.search(clause) and not _FETCH.search(clause) and not method):
+        slot = Slot("url", "url", "Which address (URL) should the data be posted to?", (LATER,))
+        return needs(Action("send-webhook", topic="data"), slot, address)
+    if address and not (method or _FETCH.search(clause) or re.match(r"^https?://", clause.strip(), re.I)):
+        return None
+    payload: dict[str, Any] = {"method": method.group(1) if method else "GET"}
+    topic = about_what(clause, _FETCH) or _path_name(address)
+    return needs(Action("http-request", payload, topic=topic), slot, address)
+
+
+def _path_name(address: str | None) -> str:
+    path = re.sub(r"^https?://|[?#].*$", "", address or "").strip("/").split("/")
+    name = path[-1] if len(path) > 1 else path[0].split(":")[0].removeprefix("www.").split(".")[0]
+    return re.sub(r"\.\w+$", "", name)
+
+
+def fetch(clause: str, about: str) -> Action | None:
+    """ "fetch the rates": something to get, but from where is not said."""
+    match = re.match(
+        r"^(?:fetch|get|download|load|pull|retrieve|grab|poll|scrape|import|check|query|read|watch|monitor|track)\b\s+(.+)$",
+        clause,
+        re.I,
+    )
+    if match is None or re.match(r"(?:me|it|them)\b", match.group(1), re.I):
+        return None
+    topic = about_what(clause, _FETCH)
+    slot = Slot(
+        "url", "url", f"From which address (URL) should I fetch {f'the {topic}' if topic else 'the data'}?", (LATER,)
+    )
+    return needs(Action("http-request", {"method": "GET"}, topic=topic), slot, None)
+
+
+def web(clause: str, about: str) -> Action | None:
+    match = _WEB.search(clause)
+    if match is None or words.URL.search(clause):
+        return None
+    query = words.quoted(clause) or re.sub(
+        r"^(?:for|about|on)\s+|\s+(?:on\s+(?:the\s+)?(?:web|internet|google)|online)$",
+        "",
+        (match.group(1) or "").strip(" .?"),
+        flags=re.I,
+    )
+    slot = Slot("query", "text", "What should I search the web for?", (LATER,))
+    action = Action("web-search", topic=words.bare(query)[:40])
+    if count := re.search(r"\b(?:top|first|best)\s+(\d{1,2})\b", clause, re.I):
+        action.payload["limit"] = min(20, max(1, int(count.group(1))))
+    action = needs(action, slot, words.bare(query))
+    action.said = ""
+    return action
+
+
+def reply(clause: str, about: str) -> Action | None:
+    if not _REPLY.match(
+        re.sub(r"^(?:then|also|automatically|politely|always)\s+", "", clause, flags=re.I)
+    ) and not re.search(
+        r"\b(?:reply|respond|back)\s+(?:in|to|into)\s+(?:the\s+)?(?:chat|user|customer|message)", clause, re.I
+    ):
+        return None
+    literal = re.search(r"\b(?:with|saying|say)\s*:?\s+(.+)$", clause, re.I)
+    said = words.quoted(clause)
+    if (
+        said is None
+        and literal
+        and not re.search(r"^(?:the|an?|it|that|this|them|its|ai|claude|help)\b", literal.group(1), re.I)
+        and re.match(r"^say\b|.*\bsaying\b", clause, re.I)
+    ):
+        said = literal.group(1).strip()
+    return Action("reply_chat", said=said, topic=clause)
+
+
+def run(clause: str, about: str) -> Action | None:
+    match = _RUN.match(clause)
+    if match is None:
+        return None
+    return Action(
+        "trigger-workflow",
+        {"workflow": words.slug(match.group(1) or match.group(2)).replace("_", "-")},
+        topic="workflow",
+    )

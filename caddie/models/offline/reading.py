@@ -1,0 +1,59 @@
+"""Readings that several recognisers share: dictated words, what a clause is about, a field or its open slot.
+
+Invariant: pure functions of the clause. Callers: ``actions``, ``outside``.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from caddie.models.offline import words
+from caddie.models.offline.request import Action, Slot
+
+LATER = ("later", "Leave it open, I fill it in later")
+
+
+_SAYING = re.compile(
+    r"\b(?:saying|that\s+says|which\s+says|with\s+the\s+(?:text|message|words)|reading)\s*:?\s+(.+)$", re.I
+)
+
+
+_IT = re.compile(
+    r"^(?:it|them|this|that|these|those|the\s+(?:result|results|answer|output|data|response|text|content|summary|message)s?)$",
+    re.I,
+)
+
+
+def dictated(clause: str) -> str | None:
+    if match := _SAYING.search(clause):
+        return words.quoted(match.group(1)) or match.group(1).strip()
+    return words.quoted(clause)
+
+
+def needs(action: Action, slot: Slot, value: Any) -> Action:
+    """The action with the field filled, or with its slot open."""
+    if value:
+        action.payload[slot.field] = value
+    else:
+        action.missing.append(slot)
+    return action
+
+
+def about_what(clause: str, verb: re.Pattern[str]) -> str:
+    """The noun phrase behind the verb, without its prepositions: what the step is about."""
+    match = verb.search(clause)
+    rest = clause[match.end() :] if match else clause
+    rest = re.split(
+        r"\b(?:to|from|on|in|at|via|with|by|for|if|when|into|as|every|saying|using)\b",
+        words.masked(rest),
+        maxsplit=1,
+        flags=re.I,
+    )[0]
+    phrase = words.bare(rest.replace("\x00", "").strip(" ,.;:"))
+    phrase = re.sub(r"\b(?:GET|POST|PUT|PATCH|DELETE|HEAD)\b", "", phrase).strip()
+    return (
+        ""
+        if _IT.match(phrase) or re.match(r"(?:me|us|him|them|everyone|someone)\b|#", phrase, re.I) or len(phrase) > 40
+        else phrase
+    )

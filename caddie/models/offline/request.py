@@ -1,0 +1,102 @@
+"""What a user's sentence asks for, as a tree of steps under a trigger; no node ids, no wiring yet.
+
+Invariant: a step holds only what the user said; what is missing stands in ``missing`` and is never made up.
+Callers: ``understand`` (makes it), ``plan`` (turns it into edits), ``dialogue`` (fills what is missing).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+SlotKind = Literal["channel", "url", "email", "labels", "fields", "seconds", "text", "name", "list"]
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """Something only the user knows. options: (value, label) worth offering."""
+
+    field: str
+    kind: SlotKind
+    question: str
+    options: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """`subject` compared; an empty subject means the data at hand. right None: the operator needs none."""
+
+    subject: str
+    op: str
+    right: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class Test:
+    conditions: tuple[Condition, ...]
+    match: Literal["all", "any"] = "all"
+    said: str = ""
+
+
+@dataclass(slots=True)
+class Action:
+    """A block to use. said: the message text the user dictated. topic: what the step is about, for ids and texts."""
+
+    block: str
+    payload: dict[str, Any] = field(default_factory=dict)
+    said: str | None = None
+    topic: str = ""
+    clause: str = ""
+    missing: list[Slot] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Branch:
+    test: Test
+    then: list[Step] = field(default_factory=list)
+    otherwise: list[Step] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Loop:
+    """The steps repeat for every item of a list called `items`."""
+
+    items: str
+    body: list[Step] = field(default_factory=list)
+
+
+Step = Action | Branch | Loop
+
+
+@dataclass(slots=True)
+class Trigger:
+    """block: a trigger type. event: what happens, in the user's words, for a webhook or chat."""
+
+    block: str
+    payload: dict[str, Any] = field(default_factory=dict)
+    event: str = ""
+
+
+@dataclass(slots=True)
+class Request:
+    trigger: Trigger | None = None
+    steps: list[Step] = field(default_factory=list)
+    #: Clauses nobody understood; the block search gets a try, then the user is told.
+    unknown: list[str] = field(default_factory=list)
+
+    def actions(self) -> list[Action]:
+        return actions(self.steps)
+
+
+def actions(steps: list[Step]) -> list[Action]:
+    """Every action of a tree, in reading order."""
+    found: list[Action] = []
+    for step in steps:
+        match step:
+            case Action():
+                found.append(step)
+            case Branch(then=then, otherwise=otherwise):
+                found += actions(then) + actions(otherwise)
+            case Loop(body=body):
+                found += actions(body)
+    return found

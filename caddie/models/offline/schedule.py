@@ -1,0 +1,288 @@
+"""Schedules in everyday English and as RFC 5545 recurrence rules, both ways.
+
+Invariant: a rule made here names its minute whenever it names its hour, so nothing fires at a time left to chance.
+Callers: ``clauses`` (find), ``change`` (change), ``speak`` (tell).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+
+from caddie.models.offline.words import NUMBER_WORD, NUMBER_WORDS, joined
+
+DAYS = {
+    "monday": "MO",
+    "tuesday": "TU",
+    "wednesday": "WE",
+    "thursday": "TH",
+    "friday": "FR",
+    "saturday": "SA",
+    "sunday": "SU",
+}
+_SHORT = {
+    "mon": "MO",
+    "tues": "TU",
+    "tue": "TU",
+    "wed": "WE",
+    "thurs": "TH",
+    "thu": "TH",
+    "fri": "FR",
+    "sat": "SA",
+    "sun": "SU",
+}
+_DAY = r"(?:mon|tues|wednes|thurs|fri|satur|sun)days?|(?:mon|tues?|wed|thu(?:rs)?|fri|sat|sun)(?=\b)"
+_PARTS = {"morning": 8, "noon": 12, "lunchtime": 12, "afternoon": 15, "evening": 18, "night": 22, "midnight": 0}
+_UNITS = {
+    "second": "SECONDLY",
+    "minute": "MINUTELY",
+    "hour": "HOURLY",
+    "day": "DAILY",
+    "week": "WEEKLY",
+    "month": "MONTHLY",
+    "year": "YEARLY",
+}
+_EVERY = r"(?:every|each|once\s+(?:an?|per|every)|per)"
+_CLOCK = (
+    rf"(?:(half|quarter)\s+(past|to)\s+)?(\d{{1,2}}|{NUMBER_WORD})(?:[:.h](\d{{2}}))?"
+    r"\s*(a\.?m\.?|p\.?m\.?|o['’]?clock)?"
+)
+_TIME = re.compile(rf"\b(?:at|around)\s+(?:(noon|midnight|midday)\b|{_CLOCK}(?![\w%]|\.\d))", re.I)
+_CHANGED_TIME = re.compile(rf"\b(?:at|around|to|by|for)\s+(?:(noon|midnight|midday)\b|{_CLOCK}(?![\w%]|\.\d))", re.I)
+_MORE_TIME = re.compile(rf"\s*(?:,|and|&)\s*(?:at\s+)?(?:(noon|midnight|midday)\b|{_CLOCK}(?![\w%]|\.\d))", re.I)
+_BARE_TIME = re.compile(r"\b(\d{1,2})(?:[:.](\d{2}))?\s*(a\.?m\.?|p\.?m\.?)(?!\w)|\b(\d{1,2}):(\d{2})\b", re.I)
+_INTERVAL = re.compile(
+    rf"\b(?:every|each)\s+(?:(\d+|{NUMBER_WORD}|other|second|third|half|quarter(?:\s+of\s+an)?)\s*(?:an\s+)?-?\s*)?"
+    r"(minute|min|hour|day|week|month|year)s?\b",
+    re.I,
+)
+_MONTHDAY = re.compile(
+    rf"\b(?:(?:on\s+)?the\s+)?(first|last|\d{{1,2}}(?:st|nd|rd|th))(?:\s+day)?\s+of\s+(?:{_EVERY}|the|a)\s+month\b|"
+    r"\b(?:every|each)\s+month\s+on\s+the\s+(first|last|\d{1,2}(?:st|nd|rd|th))(?:\s+day)?\b",
+    re.I,
+)
+_WEEKDAYS = re.compile(
+    rf"\b(?:(?:on|{_EVERY})\s+)?(?:weekdays?|work(?:ing)?\s?days?|business\s+days?)\b|\b(?:from\s+)?monday\s+(?:to|through|till|until|-)\s+friday\b",
+    re.I,
+)
+_WEEKEND = re.compile(rf"\b(?:(?:on|at|over|{_EVERY})\s+)?(?:the\s+)?weekends?\b", re.I)
+_NAMED_DAYS = re.compile(
+    rf"\b(?:{_EVERY}|on|weekly\s+on)\s+((?:{_DAY})(?:\s*(?:,|and|&|or)\s*(?:and\s+)?(?:{_DAY}))*)\b", re.I
+)
+_PART = re.compile(
+    rf"\b(?:{_EVERY}|in\s+the|at)\s+(?:\w+\s+)?(morning|noon|lunchtime|afternoon|evening|night|midnight)s?\b|\b(nightly)\b",
+    re.I,
+)
+_ADVERB = re.compile(
+    r"\b(hourly|daily|weekly|monthly|yearly|annually|once\s+an?\s+(?:hour|day|week|month|year)|twice\s+(?:a|per)\s+day)\b",
+    re.I,
+)
+_ADVERBS = {
+    "hourly": "HOURLY",
+    "daily": "DAILY",
+    "weekly": "WEEKLY",
+    "monthly": "MONTHLY",
+    "yearly": "YEARLY",
+    "annually": "YEARLY",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """freq None: only a time of day was said. spans: where in the text it was said."""
+
+    freq: str | None = None
+    interval: int = 1
+    days: tuple[str, ...] = ()
+    month_day: int | None = None
+    hours: tuple[int, ...] = ()
+    minute: int | None = None
+    spans: tuple[tuple[int, int], ...] = field(default=(), compare=False)
+
+    def rrule(self) -> str:
+        parts = [f"FREQ={self.freq or 'DAILY'}"]
+        if self.interval > 1:
+            parts.append(f"INTERVAL={self.interval}")
+        if self.days:
+            parts.append(f"BYDAY={','.join(self.days)}")
+        if self.month_day is not None:
+            parts.append(f"BYMONTHDAY={self.month_day}")
+        if self.freq in ("MINUTELY", "SECONDLY"):
+            return ";".join(parts)
+        if self.freq != "HOURLY":
+            parts.append(f"BYHOUR={','.join(map(str, self.hours or (9,)))}")
+        return ";".join([*parts, f"BYMINUTE={self.minute or 0}"])
+
+
+def find(text: str, changing: bool = False) -> Schedule | None:
+    """The schedule a text speaks of, or None. changing: "to 9" is a time as well."""
+    low = text.lower()
+    found = _frequency(low)
+    part = _PART.search(low)
+    word = (part.group(1) or "night") if part else ""
+    if part:
+        found = found or Schedule("DAILY")
+        found = replace(found, spans=(*found.spans, part.span()))
+    times = _times(low, word, _CHANGED_TIME if changing else _TIME)
+    if found is None and times is None:
+        return None
+    result = found or Schedule()
+    if times:
+        hours, minute, spans = times
+        result = replace(result, hours=hours, minute=minute, spans=(*result.spans, *spans))
+    elif word and not result.hours:
+        result = replace(result, hours=(_PARTS[word],), minute=0)
+    return result
+
+
+def _frequency(low: str) -> Schedule | None:
+    if match := _WEEKDAYS.search(low):
+        return Schedule("WEEKLY", days=("MO", "TU", "WE", "TH", "FR"), spans=(match.span(),))
+    if match := _WEEKEND.search(low):
+        return Schedule("WEEKLY", days=("SA", "SU"), spans=(match.span(),))
+    if match := _MONTHDAY.search(low):
+        said = match.group(1) or match.group(2)
+        day = 1 if said == "first" else -1 if said == "last" else min(31, int(re.sub(r"\D", "", said)) or 1)
+        return Schedule("MONTHLY", month_day=day, spans=(match.span(),))
+    if match := _NAMED_DAYS.search(low):
+        names = re.findall(_DAY, match.group(1))
+        days = tuple(dict.fromkeys(_day(name) for name in names))
+        return Schedule("WEEKLY", days=days, spans=(match.span(),))
+    if match := _INTERVAL.search(low):
+        return _interval(match)
+    if match := _ADVERB.search(low):
+        if match.group().startswith("twice"):
+            return Schedule("DAILY", hours=(9, 17), minute=0, spans=(match.span(),))
+        freq = _ADVERBS.get(match.group()) or _UNITS[match.group().split()[-1]]
+        return _whole(Schedule(freq, spans=(match.span(),)))
+    return None
+
+
+def _interval(match: re.Match[str]) -> Schedule:
+    said, unit = (match.group(1) or "").split(" ")[0], match.group(2)
+    freq = _UNITS["minute" if unit == "min" else unit]
+    if said in ("half", "quarter") and unit == "hour":
+        return Schedule("MINUTELY", interval=30 if said == "half" else 15, spans=(match.span(),))
+    words = {"": 1, "other": 2, "second": 2, "third": 3, **NUMBER_WORDS}
+    interval = max(1, int(said) if said.isdigit() else words.get(said, 1))
+    return _whole(Schedule(freq, interval=interval, spans=(match.span(),)))
+
+
+def _whole(schedule: Schedule) -> Schedule:
+    """A week begins on Monday and a month on its first day, unless said otherwise."""
+    if schedule.freq == "WEEKLY":
+        return replace(schedule, days=("MO",))
+    return replace(schedule, month_day=1) if schedule.freq == "MONTHLY" else schedule
+
+
+def _day(name: str) -> str:
+    name = name.rstrip("s") if name.endswith("days") else name
+    return DAYS.get(name) or _SHORT[name]
+
+
+def _times(
+    low: str, part: str, clock: re.Pattern[str]
+) -> tuple[tuple[int, ...], int, tuple[tuple[int, int], ...]] | None:
+    match = clock.search(low)
+    if match is None:
+        bare = _BARE_TIME.search(low)
+        if bare is None:
+            return None
+        digits, minutes = bare.group(1) or bare.group(4), bare.group(2) or bare.group(5)
+        hour = _hour(int(digits), bare.group(3) or "", part)
+        return None if hour is None or int(minutes or 0) > 59 else ((hour,), int(minutes or 0), (bare.span(),))
+    hours: list[int] = []
+    first_minute, end, more = 0, match.start(), match
+    while more is not None:
+        moment = _moment(more, part)
+        if moment is None or (hours and moment[1] != first_minute):
+            break
+        hours.append(moment[0])
+        first_minute, end = moment[1], more.end()
+        following = _MORE_TIME.match(low, end)
+        if following is None:
+            break
+        more = following
+    return (tuple(dict.fromkeys(hours)), first_minute, ((match.start(), end),)) if hours else None
+
+
+def _moment(match: re.Match[str], part: str) -> tuple[int, int] | None:
+    if match.group(1):
+        return (0 if match.group(1) == "midnight" else 12), 0
+    said = match.group(4)
+    hour = _hour(int(said) if said.isdigit() else NUMBER_WORDS[said], match.group(6) or "", part)
+    minute = int(match.group(5) or 0)
+    if hour is None or minute > 59:
+        return None
+    shift = {"half": 30, "quarter": 15}.get(match.group(2) or "", 0)
+    if shift and match.group(3) == "to":
+        return (hour - 1) % 24, 60 - shift
+    return hour, minute + shift
+
+
+def _hour(hour: int, suffix: str, part: str) -> int | None:
+    if hour > 24:
+        return None
+    suffix = suffix.replace(".", "")
+    late = suffix == "pm" or (not suffix.startswith("a") and part in ("afternoon", "evening", "night"))
+    if late and hour < 12:
+        return hour + 12
+    return 0 if suffix == "am" and hour == 12 else hour % 24
+
+
+def united(spans: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Spans without overlaps: "every Sunday" lies in "every Sunday evening"."""
+    merged: list[tuple[int, int]] = []
+    for start, end in sorted(spans):
+        if merged and start <= merged[-1][1]:
+            merged[-1] = (merged[-1][0], max(end, merged[-1][1]))
+        else:
+            merged.append((start, end))
+    return merged
+
+
+def read(rrule: str) -> Schedule:
+    """A recurrence rule back as a schedule; parts this module does not make are lost."""
+    parts = dict(part.split("=", 1) for part in rrule.removeprefix("RRULE:").split(";") if "=" in part)
+
+    def numbers(name: str) -> tuple[int, ...]:
+        return tuple(int(value) for value in parts.get(name, "").split(",") if re.fullmatch(r"-?\d+", value))
+
+    return Schedule(
+        freq=parts.get("FREQ"),
+        interval=next(iter(numbers("INTERVAL")), 1),
+        days=tuple(day for day in parts.get("BYDAY", "").split(",") if day),
+        month_day=next(iter(numbers("BYMONTHDAY")), None),
+        hours=numbers("BYHOUR"),
+        minute=next(iter(numbers("BYMINUTE")), None),
+    )
+
+
+def tell(rrule: str) -> str:
+    """A recurrence rule in words."""
+    rule = read(rrule)
+    unit = {
+        "SECONDLY": "second",
+        "MINUTELY": "minute",
+        "HOURLY": "hour",
+        "DAILY": "day",
+        "WEEKLY": "week",
+        "MONTHLY": "month",
+        "YEARLY": "year",
+    }
+    name = unit.get(rule.freq or "", "time the rule names")
+    text = f"every {rule.interval} {name}s" if rule.interval > 1 else f"every {name}"
+    names = {code: day.capitalize() for day, code in DAYS.items()}
+    if rule.days == ("MO", "TU", "WE", "TH", "FR"):
+        text = "every weekday"
+    elif rule.days:
+        text = f"every {joined([names.get(day, day) for day in rule.days])}"
+    if rule.month_day is not None:
+        which = "the last day" if rule.month_day == -1 else f"day {rule.month_day}"
+        text = f"on {which} of {text}"
+    if rule.hours:
+        text += f" at {joined([f'{hour:02d}:{rule.minute or 0:02d}' for hour in rule.hours])}"
+    elif rule.freq == "HOURLY" and rule.minute:
+        text += f" at minute {rule.minute}"
+    return text

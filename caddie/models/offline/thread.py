@@ -1,0 +1,104 @@
+"""What has been said and done so far, read back from the turns of a request.
+
+Invariant: nothing is remembered between calls; the same turns give the same answer. Callers: ``dialogue``.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import Any
+
+from caddie.models.model import AssistantTurn, Context, ModelRequest, ToolOutcome, ToolTurn, UserTurn
+from caddie.models.offline import words
+from caddie.models.offline.request import Slot
+
+
+@dataclass(slots=True)
+class Talk:
+    """request: the message the work is about; answers: (question, answer) since then, oldest first."""
+
+    context: Context
+    request: str
+    tools: frozenset[str]
+    answers: list[tuple[str, str]] = field(default_factory=list)
+    #: Answers to the tool calls of this turn, a list per step.
+    rounds: list[tuple[ToolOutcome, ...]] = field(default_factory=list)
+
+    def called(self, *names: str) -> list[ToolOutcome]:
+        return [outcome for done in self.rounds for outcome in done if outcome.name in names]
+
+    @property
+    def start(self) -> dict[str, Any]:
+        return self.context.start or {}
+
+    @property
+    def nodes(self) -> dict[str, Any]:
+        """The nodes the turn began with."""
+        return dict(self.start.get("nodes") or {})
+
+
+def read(request: ModelRequest) -> Talk:
+    turns = request.turns
+    last = max((i for i, turn in enumerate(turns) if isinstance(turn, UserTurn)), default=-1)
+    context = request.context
+    if context is None:
+        raise ValueError("expected a request with a context, got none")
+    talk = Talk(context, context.message, frozenset(tool.name for tool in request.tools))
+    talk.rounds = [turn.outcomes for turn in turns[last + 1 :] if isinstance(turn, ToolTurn)]
+    position, answering = last, context.answering and not context.message.rstrip().endswith("?")
+    while position >= 2:
+        said, asked = turns[position - 1], turns[position - 2]
+        if not (isinstance(said, AssistantTurn) and isinstance(asked, UserTurn) and said.text.rstrip().endswith("?")):
+            break
+        if not (answering or _answers(said.text, talk.request)):
+            break
+        talk.answers.insert(0, (said.text, talk.request))
+        talk.request = asked.text
+        position -= 2
+        answering = False
+    return talk
+
+
+def _answers(question: str, message: str) -> bool:
+    """Whether a message looks like an answer and not like another request."""
+    if len(message) > 200 or message.rstrip().endswith("?"):
+        return False
+    if re.match(r"^(?:yes|no|ok(?:ay)?|sure|later|skip|build|add|replace|go)\b", message.strip(), re.I):
+        return True
+    if re.search(r"URL|address", question) and (words.url(message) or words.emails(message)):
+        return len(message.split()) <= 8
+    if "channel" in question and words.channel(message):
+        return len(message.split()) <= 8
+    return len(message.split()) <= 5 and not re.match(
+        r"^(?:also|add|remove|delete|change|every|when|if|what|how|why|explain|hi|hello|thanks?)\b", message, re.I
+    )
+
+
+def value(slot: Slot, answer: str) -> Any:
+    """An answer as the value of a slot; None leaves it open."""
+    text = answer.strip().strip("\"'").strip()
+    if not text or re.fullmatch(
+        r"(?:later|skip|leave\s+it(?:\s+open)?.*|i\s+(?:do\s+not|don['’]t)\s+know.*|none|no(?:ne)?\s+yet)\.?",
+        text,
+        re.I,
+    ):
+        return None
+    match slot.kind:
+        case "channel":
+            return words.channel(text) or f"#{words.slug(text.split()[-1]).replace('_', '-')}"
+        case "url":
+            return words.url(text)
+        case "email":
+            found = words.emails(text)
+            return found[0] if len(found) == 1 else found or (text if text.startswith("{{") else None)
+        case "labels":
+            labels = words.listed(text)
+            return labels if len(labels) > 1 else None
+        case "fields":
+            return [name for name in map(words.slug, words.listed(text)) if name] or None
+        case "seconds":
+            seconds = words.duration_s(text) or words.number(text)
+            return min(seconds, 600) if seconds else None
+        case _:
+            return text

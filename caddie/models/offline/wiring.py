@@ -1,0 +1,151 @@
+"""What a step can read, and what its data fields therefore hold.
+
+Invariant: every expression made here refers to a step before. Callers: ``plan``, ``canvas``, ``repair``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from caddie.models.offline import words
+from caddie.models.offline.request import Action
+
+#: What a block's answer is mostly used for, and of which kind it is.
+PRIMARY: dict[str, tuple[str, str]] = {
+    "http-request": ("result.body", "data"),
+    "send-webhook": ("result.body", "data"),
+    "web-search": ("result.results", "list"),
+    "agent": ("result.text", "text"),
+    "summarize": ("result.text", "text"),
+    "extract-json": ("result.data", "data"),
+    "classify": ("result.label", "label"),
+    "format": ("result.text", "text"),
+    "regex": ("result.text", "text"),
+    "filter": ("result.items", "list"),
+    "pluck": ("result.values", "list"),
+    "merge": ("result.value", "data"),
+    "for-each": ("result.items", "list"),
+    "trigger_chat": ("result.text", "text"),
+    "webhook": ("result.body", "data"),
+    "trigger-workflow": ("result.output", "data"),
+    "set-variable": ("result.value", "data"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where data can be taken from: an expression path and the kind of what is there."""
+
+    path: str
+    kind: str
+    label: str = ""
+    block: str = ""
+
+    def expression(self) -> str:
+        return "{{" + self.path + "}}"
+
+    def member(self, name: str) -> str:
+        return "{{" + f"{self.path}.{name}" + "}}"
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What a step sees: its ancestors' answers, nearest last; the item of the loop it is in."""
+
+    sources: tuple[Source, ...] = ()
+    subject: str = ""
+
+    def add(self, source: Source) -> Scope:
+        return replace(self, sources=(*self.sources, source))
+
+    def nearest(self, *kinds: str) -> Source | None:
+        return next((s for s in reversed(self.sources) if not kinds or s.kind in kinds), None)
+
+    def of(self, *blocks: str) -> Source | None:
+        return next((s for s in reversed(self.sources) if s.block in blocks), None)
+
+
+def clean(subject: str) -> str:
+    return words.bare(re.sub(r"^(?:value|amount|level)\s+of\s+", "", words.bare(subject), flags=re.I))
+
+
+def _message(action: Action, scope: Scope) -> str:
+    """What a message says: the dictated words, else what the step before found, named."""
+    if action.said:
+        return action.said
+    text = scope.nearest("text")
+    source = scope.nearest("text", "data", "list", "item") or scope.nearest()
+    if scope.subject and (data := scope.nearest("item", "data")) and scope.subject not in ("approved",):
+        plain = scope.of("http-request")
+        if not re.search(r"status|label|sentiment|message|text", scope.subject, re.I):
+            return f"{words.sentence(scope.subject)}: {data.member(words.field_name(scope.subject))}"
+        if plain and re.search(r"status", scope.subject, re.I):
+            return "Status: {{" + plain.path.removesuffix(".body") + ".status}}"
+    if source is not None and source.kind in ("label", "approval") and text:
+        return text.expression()
+    if source is None:
+        return words.sentence(action.topic)
+    if source.kind == "text":
+        return source.expression()
+    label = words.sentence((source.label or action.topic or "result").replace("_", " "))
+    return f"{label}: {source.expression()}"
+
+
+def _input(action: Action, scope: Scope) -> str | None:
+    source = scope.nearest("text", "data", "list", "item")
+    return source.expression() if source else None
+
+
+def _text_input(action: Action, scope: Scope) -> str | None:
+    """A text to work on: the nearest data may be no text, a chat message always is."""
+    chat = scope.of("trigger_chat")
+    if (
+        chat
+        and re.search(r"\bmessage|question|chat|\bit\b", action.clause, re.I)
+        and not scope.of("http-request", "web-search")
+    ):
+        return chat.expression()
+    return _input(action, scope)
+
+
+def _mail(action: Action, scope: Scope) -> dict[str, Any]:
+    text = _message(action, scope)
+    subject = words.sentence(
+        scope.subject or action.topic or (source.label.replace("_", " ") if (source := scope.nearest()) else "")
+    )
+    vague = re.fullmatch(r"(?:email|e-mail|mail|me|message|it|them|us|the|)", subject, re.I)
+    return {"subject": "Message from your workflow" if vague else subject, "text": text}
+
+
+_FILL: dict[str, Callable[[Action, Scope], dict[str, Any]]] = {
+    "slack-send-message": lambda a, s: {"text": _message(a, s)},
+    "discord-send-message": lambda a, s: {"text": _message(a, s)},
+    "send-email": _mail,
+    "reply_chat": lambda a, s: {"text": _message(a, s)},
+    "log": lambda a, s: {"message": _message(a, s)},
+    "format": lambda a, s: {"template": _message(a, s)},
+    "human_confirmation": lambda a, s: {"message": a.said or _question(s)},
+    "summarize": lambda a, s: {"text": _input(a, s)},
+    "classify": lambda a, s: {"text": _text_input(a, s)},
+    "extract-json": lambda a, s: {"text": _text_input(a, s)},
+    "agent": lambda a, s: {"input": _text_input(a, s)},
+    "send-webhook": lambda a, s: {"body": (_input(a, s) or ({"text": a.said} if a.said else None))},
+    "http-request": lambda a, s: {"body": _input(a, s)} if a.payload.get("method") in ("POST", "PUT", "PATCH") else {},
+    "filter": lambda a, s: {"items": _input(a, s)},
+    "pluck": lambda a, s: {"items": _input(a, s)},
+    "set-variable": lambda a, s: {"value": _input(a, s)},
+}
+
+
+def _question(scope: Scope) -> str:
+    source = scope.nearest("text", "data", "item")
+    return f"Shall the workflow go on? {source.expression()}" if source else "Shall the workflow go on?"
+
+
+def fill(action: Action, scope: Scope) -> dict[str, Any]:
+    """The data fields of a step's payload; None or empty where nothing is at hand."""
+    given = _FILL.get(action.block)
+    return given(action, scope) if given else {}

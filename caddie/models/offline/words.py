@@ -1,0 +1,136 @@
+"""What can be picked out of everyday English without understanding the sentence: addresses, names, numbers, lists.
+
+Invariant: pure functions of the text. Callers: the offline model's other modules.
+"""
+
+from __future__ import annotations
+
+import re
+
+URL = re.compile(r"https?://[^\s<>\"'“”]*[^\s<>\"'“”.,;:!?)]", re.I)
+DOMAIN = re.compile(
+    r"\b(?:[a-z0-9-]+\.)+(?:com|org|net|io|dev|app|ai|co|eu|de|uk|gov|edu|info|me)(?:/[^\s<>\"',]*)?", re.I
+)
+EMAIL = re.compile(r"\b[\w.+-]+@[\w-]+(?:\.[\w-]+)+\b")
+CHANNEL = re.compile(r"(?<![\w/&])#[A-Za-z][\w-]*")
+NAMED_CHANNELS = (
+    re.compile(r"\bchannel\s+(?:called\s+|named\s+)?([a-z][\w-]*)\b", re.I),
+    re.compile(r"\b([a-z][\w-]*)\s+channel\b", re.I),
+)
+QUOTE = re.compile(r"\"([^\"]+)\"|“([^”]+)”|‘([^’]+)’|(?<!\w)'([^']+)'(?!\w)|`([^`]+)`")
+NUMBER = re.compile(r"-?\d+(?:,\d{3})*(?:\.\d+)?")
+ARTICLES = re.compile(
+    r"^(?:the|a|an|any|all|its|his|her|their|my|our|your|this|that|these|those|some|each|every)\s+", re.I
+)
+_WORDS = "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen".split()
+NUMBER_WORDS = {word: value for value, word in enumerate(_WORDS)} | {
+    "twenty": 20,
+    "thirty": 30,
+    "forty": 40,
+    "sixty": 60,
+}
+NUMBER_WORD = "|".join(NUMBER_WORDS)
+_NO_CHANNEL = frozenset(
+    "slack discord the a my our right this that which and to team is for should when if with saying instead it "
+    "on in or at every same".split()
+)
+SECONDS = {"second": 1, "sec": 1, "s": 1, "minute": 60, "min": 60, "hour": 3600, "hr": 3600, "h": 3600, "day": 86_400}
+_DURATION = re.compile(
+    rf"\b(\d+(?:\.\d+)?|an?|half an|{NUMBER_WORD})\s*-?\s*(seconds?|secs?|s|minutes?|mins?|hours?|hrs?|h|days?)\b", re.I
+)
+
+
+def url(text: str) -> str | None:
+    found = URL.search(text)
+    if found:
+        return found.group()
+    domain = DOMAIN.search(EMAIL.sub(lambda m: " " * len(m.group()), text))
+    return f"https://{domain.group().rstrip('.,;:!?)')}" if domain else None
+
+
+def emails(text: str) -> list[str]:
+    return list(dict.fromkeys(EMAIL.findall(text)))
+
+
+def channel(text: str) -> str | None:
+    """`#name`, or the name of "the alerts channel"."""
+    found = CHANNEL.search(URL.sub("", text))
+    if found:
+        return found.group()
+    named = (match.group(1).lower() for pattern in NAMED_CHANNELS for match in pattern.finditer(text))
+    return next((f"#{name}" for name in named if name not in _NO_CHANNEL), None)
+
+
+def quoted(text: str) -> str | None:
+    found = QUOTE.search(text)
+    return next(group for group in found.groups() if group) if found else None
+
+
+def masked(text: str) -> str:
+    """The text with quotes and addresses blanked out, same length: for splitting."""
+
+    def blank(match: re.Match[str]) -> str:
+        return "\x00" * len(match.group())
+
+    return EMAIL.sub(blank, URL.sub(blank, QUOTE.sub(blank, text)))
+
+
+def number(text: str) -> int | float | None:
+    """The first number, in digits or words."""
+    found = NUMBER.search(text)
+    if found:
+        value = float(found.group().replace(",", ""))
+        return value if "." in found.group() else int(value)
+    word = re.search(rf"\b({NUMBER_WORD})\b", text, re.I)
+    return NUMBER_WORDS[word.group().lower()] if word else None
+
+
+def duration_s(text: str) -> float | None:
+    """Seconds of "30 seconds", "two minutes", "half an hour"."""
+    total, found = 0.0, False
+    for match in _DURATION.finditer(text):
+        amount = match.group(1).lower()
+        count = 0.5 if amount == "half an" else 1.0 if amount in ("a", "an") else float(number(amount) or 0)
+        unit = match.group(2).lower()
+        total += count * SECONDS.get(unit, SECONDS.get(unit.rstrip("s"), 1))
+        found = True
+    return total if found else None
+
+
+def listed(text: str) -> list[str]:
+    """Items of "a, b and c", without articles and quotes."""
+    parts = re.split(r"\s*,\s*(?:and\s+|or\s+)?|\s+and\s+|\s+or\s+|\s*/\s*", text.strip(" .!?"))
+    cleaned = (bare(part.strip(" \"'“”‘’`.")) for part in parts)
+    return list(dict.fromkeys(part for part in cleaned if part))
+
+
+def bare(text: str) -> str:
+    """A noun phrase without its article."""
+    previous, text = None, text.strip()
+    while previous != text:
+        previous, text = text, ARTICLES.sub("", text).strip()
+    return text
+
+
+def slug(text: str, limit: int = 40) -> str:
+    """A name fit for a node or a field."""
+    return re.sub(r"[^a-z0-9]+", "_", bare(text).lower()).strip("_")[:limit].strip("_")
+
+
+def field_name(text: str) -> str:
+    """A field's name from a noun phrase: "the order total" → `order_total`; a name that is one already stays."""
+    name = bare(text.strip(" \"'`“”"))
+    if re.fullmatch(r"[A-Za-z_]\w*(?:\.\w+)*", name):
+        return name
+    return slug(name)
+
+
+def joined(items: list[str], word: str = "and") -> str:
+    if len(items) < 2:
+        return "".join(items)
+    return f"{', '.join(items[:-1])} {word} {items[-1]}"
+
+
+def sentence(text: str) -> str:
+    text = text.strip()
+    return text[:1].upper() + text[1:] if text else text

@@ -1,0 +1,126 @@
+"""An authenticated socket: a session, a cursor into its conversation's ring, and nothing else.
+
+Invariant: the client gets every index above its cursor once and in order; data is taken from the ring only when the
+transport has room for it, so a slow reader holds no events.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from typing import Any
+
+from caddie.realtime.buckets import Bucket
+from caddie.realtime.packets import emit_packet, event_packet
+from caddie.realtime.transport import Transport
+from shared.errors import CLOSE_REVOKED, CLOSE_SESSION_OVER, CaddieError
+from shared.events import merge_deltas, timestamp
+from shared.follow import Behind, LogReader, Slot, Watch
+from shared.log import Head
+from shared.tokens import Session
+
+EXPIRING_S = 60
+HEAD_INTERVAL_S = 15.0
+LIMIT_EVENTS = 500
+Snapshot = Callable[[Session], Awaitable[tuple[dict[str, Any], Head]]]
+
+
+class Connection:
+    """`snapshot` gives the state a reader gets instead of events that are gone."""
+
+    def __init__(
+        self, sid: str, transport: Transport, session: Session, watch: Watch, reader: LogReader, snapshot: Snapshot,
+        bucket: Bucket,
+    ) -> None:  # fmt: skip
+        self.sid, self.transport, self.session, self.watch = sid, transport, session, watch
+        self.bucket = bucket
+        #: Commands refused for their rate since one was accepted; a client that does not stop is cut.
+        self.refused = 0
+        self.cursor, self.epoch = watch.head, watch.epoch
+        self._reader, self._snapshot = reader, snapshot
+        self._head_at = 0.0
+        self._warned_for = 0
+
+    def begin(self, cursor: int, epoch: str) -> None:
+        """Start to read; -1 stands for a place that no longer exists."""
+        self.cursor, self.epoch = cursor, epoch
+        self.watch.wakes.add(self.transport.wake)
+        self.transport.source = self
+        self.transport.wake()
+
+    def emit(self, name: str, data: dict[str, Any]) -> None:
+        """Send a control message; it overtakes waiting events."""
+        self.transport.send(emit_packet(name, data))
+
+    def rewind(self, after: int) -> None:
+        self.cursor = after
+        self.transport.wake()
+
+    async def pull(self, size: int, lagging: bool) -> list[bytes]:
+        """The next packets, at most about `size` bytes; [] at the head."""
+        while True:
+            cursor = self.cursor
+            try:
+                slots = await self._reader.next(self.watch, cursor, self.epoch, LIMIT_EVENTS)
+            except Behind:
+                return await self._resync()
+            except CaddieError:
+                # Redis is away: the reader wakes every watch once it is back.
+                return []
+            if self.cursor == cursor:
+                break
+        if lagging and len(slots) > 1:
+            return self._merged(slots)
+        packets: list[bytes] = []
+        for slot in slots:
+            if not slot.frame:
+                slot.frame = event_packet(slot.index, slot.body)
+            packets.append(slot.frame)
+            size -= len(slot.frame)
+            self.cursor = slot.index
+            if size <= 0:
+                break
+        return packets
+
+    def _merged(self, slots: list[Slot]) -> list[bytes]:
+        packets = []
+        for _, last, body in merge_deltas([(slot.index, slot.body) for slot in slots]):
+            packets.append(event_packet(last, body))
+            self.cursor = last
+        return packets
+
+    async def _resync(self) -> list[bytes]:
+        try:
+            state, head = await self._snapshot(self.session)
+            await self._reader.reach(self.watch, head.index)
+        except CaddieError:
+            return []
+        self.epoch, self.cursor = self.watch.epoch, head.index
+        return [emit_packet("resync", {**state, "epoch": self.epoch, "head": head.index}).encode()]
+
+    def tick(self, now: float) -> None:
+        """The deadlines of the token and the regular `head`."""
+        left = self.session.expires_at - time.time()
+        if left <= 0:
+            self.end("expired")
+        elif left <= EXPIRING_S and self._warned_for != self.session.expires_at:
+            self._warned_for = self.session.expires_at
+            self.emit("expiring", {"expiresAt": timestamp_of(self.session.expires_at)})
+        if now - self._head_at >= HEAD_INTERVAL_S:
+            if self._head_at:
+                self.emit("head", {"index": max(self.cursor, 0), "epoch": self.epoch})
+            self._head_at = now
+
+    def end(self, reason: str) -> None:
+        """The session is over: `expired` (a new token helps) or `revoked` (it does not)."""
+        self.emit("ended", {"reason": reason})
+        self.transport.close(CLOSE_REVOKED if reason == "revoked" else CLOSE_SESSION_OVER, f"session {reason}")
+
+    def release(self) -> None:
+        self.watch.wakes.discard(self.transport.wake)
+        self._reader.release(self.watch)
+
+
+def timestamp_of(unix_s: float) -> str:
+    return timestamp(datetime.fromtimestamp(unix_s, UTC))

@@ -1,0 +1,249 @@
+"""The Socket.IO server: python-socketio for the protocol, our engine underneath, connections above.
+
+python-socketio keeps the books of namespaces and sids and encodes acknowledgements; what a client may send is read by
+``packets``, and every way in ends in ``_handle_eio_message``. Its private names used here are pinned by
+``tests/caddie/realtime/test_tripwire.py``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from ipaddress import ip_network
+from typing import Any
+
+import socketio
+import structlog
+from aiohttp import web
+from socketio.packet import ACK, CONNECT, CONNECT_ERROR
+
+from caddie.realtime import packets
+from caddie.realtime.buckets import Bucket, Places
+from caddie.realtime.commands import Commands, refusal
+from caddie.realtime.connection import Connection, Snapshot, timestamp_of
+from caddie.realtime.engine import Engine, Origins
+from caddie.realtime.handshake import Start, authenticate, start
+from caddie.realtime.packets import Packet, Violation
+from caddie.realtime.transport import Transport
+from shared import keys
+from shared.errors import (
+    CLOSE_FORBIDDEN,
+    CLOSE_OVERLOADED,
+    CLOSE_PROTOCOL,
+    CLOSE_RATE,
+    CLOSE_REVOKED,
+    CLOSE_TOKEN,
+    CaddieError,
+)  # fmt: skip
+from shared.events import timestamp
+from shared.follow import LogReader
+from shared.log import EventLog, Head
+from shared.sessions import Revocation, Revocations
+from shared.settings import Settings
+from shared.tokens import Tokens
+
+PROTOCOL = 1
+#: Commands refused for their rate before a client that does not stop is cut.
+REFUSED_MAX = 40
+NAMESPACE = "/"
+_log = structlog.get_logger()
+
+
+class Rooms(socketio.AsyncManager):  # type: ignore[misc]
+    """The library walks every room when a socket leaves; a socket of ours is in its own and in the one of all."""
+
+    def basic_disconnect(self, sid: str, namespace: str, **_: Any) -> None:
+        for room in (sid, None):
+            self.basic_leave_room(sid, namespace, room)
+        self.callbacks.pop(sid, None)
+        for pending in (self.pending_connect, self.pending_disconnect):
+            if sid in pending.get(namespace, ()):
+                pending[namespace].remove(sid)
+                if not pending[namespace]:
+                    del pending[namespace]
+
+
+class SocketServer(socketio.AsyncServer):  # type: ignore[misc]
+    """`snapshot` gives the state for a resync. Attach it to an aiohttp application; `tick` runs the deadlines."""
+
+    def __init__(
+        self, settings: Settings, origins: Origins, tokens: Tokens, revocations: Revocations, log: EventLog,
+        reader: LogReader, commands: Commands, snapshot: Snapshot,
+    ) -> None:  # fmt: skip
+        super().__init__(
+            async_mode="aiohttp", async_handlers=False, json=packets.Json, client_manager=Rooms(), logger=False,
+            namespaces=[NAMESPACE], settings=settings, origins=origins,
+            proxies=tuple(ip_network(network, strict=False) for network in settings.trusted_proxies),
+        )  # fmt: skip
+        self._settings, self._tokens, self._revocations = settings, tokens, revocations
+        self._log, self._reader, self._commands, self._snapshot = log, reader, commands, snapshot
+        self._users = Places(settings.sockets_per_user)
+        self._organisations = Places(settings.sockets_per_organisation)
+        self.connections: dict[str, Connection] = {}
+        self.violations = 0
+        self.engine: Engine = self.eio
+        self.engine.on_tick = self._tick
+
+    def _engineio_server_class(self) -> Callable[..., Engine]:
+        return Engine
+
+    def serve_on(self, app: web.Application) -> None:
+        self.engine.attach(app, self._settings.socket_path)
+
+    # -- packets in ------------------------------------------------------------------------------------------------
+
+    async def _handle_eio_message(self, eio_sid: str, data: str) -> None:
+        """Every packet of every client comes through here. Raises Violation, which closes the transport."""
+        transport: Transport = self.engine.sockets[eio_sid]
+        try:
+            packet = packets.read(data)
+            match packet.kind:
+                case 0:
+                    await self._handle_connect(eio_sid, packet.namespace, packet.data)
+                case 1:
+                    transport.close(1000, "client disconnect")
+                case 2:
+                    await self._command(transport, packet)
+                case _:
+                    # We never ask for acknowledgements, so there is none to take.
+                    self._connection(transport)
+        except Violation:
+            self.violations += 1
+            raise
+
+    def _connection(self, transport: Transport) -> Connection:
+        connection = self.connections.get(transport.sid)
+        if connection is None:
+            raise Violation("expected CONNECT first")
+        return connection
+
+    async def _command(self, transport: Transport, packet: Packet) -> None:
+        connection = self._connection(transport)
+        if packet.namespace != NAMESPACE:
+            raise Violation("expected the namespace /, got another")
+        name, *arguments = packet.data
+        if connection.bucket.take():
+            connection.refused = 0
+            reply = await self._commands.run(connection, name, arguments)
+        else:
+            connection.refused += 1
+            if connection.refused > REFUSED_MAX:
+                raise Violation("too many commands", CLOSE_RATE)
+            reply = refusal(CaddieError("RATE_LIMITED", "expected fewer commands a second: wait a moment"))
+        if packet.id is not None:
+            answer = self.packet_class(ACK, namespace=NAMESPACE, id=packet.id, data=[reply], binary=False)
+            transport.send("4" + answer.encode())
+
+    # -- connecting ------------------------------------------------------------------------------------------------
+
+    async def _handle_connect(self, eio_sid: str, namespace: str, data: Any) -> None:
+        transport: Transport = self.engine.sockets[eio_sid]
+        transport.connect_attempts += 1
+        if eio_sid in self.connections or transport.connect_attempts > self._settings.connect_attempts:
+            raise Violation("too many CONNECT packets")
+        if namespace != NAMESPACE:
+            self._refuse(transport, namespace, {"message": "Invalid namespace"})
+            return
+        try:
+            connection, begin, head = await self._authenticated(transport, data)
+        except CaddieError as error:
+            self._refuse_session(transport, error)
+            return
+        except Exception:
+            _log.exception("connect.failed")
+            transport.close(CLOSE_OVERLOADED, "connect failed")
+            return
+        if transport.closed.is_set():
+            self._drop(connection)
+            return
+        sid = connection.sid
+        await self.manager.connect(sid, NAMESPACE)
+        self.connections[eio_sid] = connection
+        answer = self.packet_class(CONNECT, {"sid": sid, "pid": begin.pid}, namespace=NAMESPACE)
+        transport.send("4" + answer.encode())
+        connection.emit("ready", self._ready(connection, begin, head))
+        connection.begin(begin.cursor, connection.watch.epoch)
+
+    async def _authenticated(self, transport: Transport, auth: Any) -> tuple[Connection, Start, Head]:
+        session = await authenticate(auth, self._tokens, self._revocations)
+        user, organisation = f"{session.org}:{session.user}", str(session.org)
+        if not self._organisations.take(organisation):
+            raise CaddieError("RATE_LIMITED", "expected fewer open sockets of this organisation")
+        if not self._users.take(user):
+            self._organisations.give_back(organisation)
+            raise CaddieError("RATE_LIMITED", "expected fewer open sockets of this user")
+        watch = self._reader.acquire(keys.conversation_key(session.org, session.conversation))
+        try:
+            await self._reader.settled(watch)
+            head = await self._log.head(watch.conversation)
+            await self._reader.reach(watch, head.index)
+            begin = start(auth, head, watch.epoch)
+            sid = await self.manager.pre_connect(transport.sid, NAMESPACE)
+        except BaseException:
+            self._reader.release(watch)
+            self._users.give_back(user)
+            self._organisations.give_back(organisation)
+            raise
+        bucket = Bucket(self._settings.commands_per_s, self._settings.commands_burst)
+        return Connection(sid, transport, session, watch, self._reader, self._snapshot, bucket), begin, head
+
+    def _ready(self, connection: Connection, begin: Start, head: Head) -> dict[str, Any]:
+        session, settings = connection.session, self._settings
+        replay: dict[str, Any] = {"from": begin.cursor + 1, "to": head.index, "complete": begin.reason is None}
+        if begin.reason:
+            replay |= {"from": head.oldest, "reason": begin.reason}
+        return {
+            "sessionId": session.id, "conversationId": session.conversation, "epoch": connection.watch.epoch,
+            "head": head.index, "replay": replay,
+            "run": {"runId": head.run_id, "status": "running"} if head.run_id else None,
+            "mode": head.mode, "inputs": list(head.inputs), "scopes": sorted(session.scopes),
+            "limits": {
+                "frameBytes": settings.frame_bytes, "commandsPerSecond": settings.commands_per_s,
+                "commandsBurst": settings.commands_burst, "textCharacters": 10_000,
+            },
+            "serverTime": timestamp(), "expiresAt": timestamp_of(session.expires_at), "protocol": PROTOCOL,
+        }  # fmt: skip
+
+    def _refuse_session(self, transport: Transport, error: CaddieError) -> None:
+        if error.code == "UNAVAILABLE":
+            # After a CONNECT_ERROR the unmodified client never comes back by itself; after a close it does.
+            transport.close(CLOSE_OVERLOADED, "temporarily unavailable")
+            return
+        body = {"message": error.message, "data": {"code": error.code, "retryable": error.retryable}}
+        self._refuse(transport, NAMESPACE, body)
+        code = {"FORBIDDEN": CLOSE_FORBIDDEN, "TOKEN_REVOKED": CLOSE_REVOKED, "RATE_LIMITED": CLOSE_RATE,
+                "INVALID": CLOSE_PROTOCOL}.get(error.code, CLOSE_TOKEN)  # fmt: skip
+        transport.close(code, error.code)
+
+    def _refuse(self, transport: Transport, namespace: str, body: dict[str, Any]) -> None:
+        transport.send("4" + self.packet_class(CONNECT_ERROR, data=body, namespace=namespace).encode())
+
+    # -- leaving ---------------------------------------------------------------------------------------------------
+
+    async def _handle_eio_disconnect(self, eio_sid: str, reason: str) -> None:
+        self.environ.pop(eio_sid, None)
+        if connection := self.connections.pop(eio_sid, None):
+            self._drop(connection)
+
+    def _drop(self, connection: Connection) -> None:
+        session = connection.session
+        connection.release()
+        self.manager.basic_disconnect(connection.sid, NAMESPACE)
+        self._users.give_back(f"{session.org}:{session.user}")
+        self._organisations.give_back(str(session.org))
+
+    def revoke(self, revocations: list[Revocation]) -> None:
+        """Cut the sockets of revoked sessions."""
+        for connection in list(self.connections.values()):
+            if any(revocation.covers(connection.session) for revocation in revocations):
+                connection.end("revoked")
+
+    def announce_drain(self, deadline_s: float) -> None:
+        self.engine.draining = True
+        for connection in self.connections.values():
+            connection.emit("draining", {"deadlineMs": int(deadline_s * 1000)})
+
+    def _tick(self, now: float) -> None:
+        for connection in list(self.connections.values()):
+            if not connection.transport.closed.is_set():
+                connection.tick(now)
+        self._commands.sweep()

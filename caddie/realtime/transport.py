@@ -1,0 +1,260 @@
+"""One Engine.IO session (protocol version 4): long polling, websocket, and the upgrade between them.
+
+It holds a bounded outbox of control packets and asks its ``source`` (the authenticated connection) for data when there
+is room on the wire, so a reader that takes nothing costs an outbox and a cursor. Invariant: exactly one consumer drains
+it at a time — the pending poll, or the websocket's writer — control packets first; a closed transport is in no table,
+has no task and no TCP connection.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable
+from typing import Protocol
+
+import aiohttp
+from aiohttp import WSMsgType, web
+
+from caddie.realtime.packets import Violation, websocket_frame
+from shared.errors import CLOSE_OVERLOADED
+
+OUTBOX_MAX = 256
+#: Bytes taken from the source for one write: large enough to amortise, small enough to bound a slow reader.
+PULL_BYTES = 131_072
+POLL_PACKETS_MAX = 512
+CLOSE_TIMEOUT_S = 1.0
+#: A write that took this long marks the reader as lagging: its adjacent deltas are merged.
+LAG_S = 0.5
+SEPARATOR = "\x1e"
+
+
+class Source(Protocol):
+    """Where data comes from: the next packets (engine.io message payloads), [] when there is nothing new."""
+
+    async def pull(self, size: int, lagging: bool) -> list[bytes]: ...
+
+
+class Transport:
+    """`on_message` gets each Socket.IO packet as text; `on_close` hears of the end once."""
+
+    def __init__(
+        self, sid: str, address: str, on_message: Callable[[Transport, str], Awaitable[None]], max_bytes: int
+    ) -> None:
+        self.sid, self.address = sid, address
+        self.session: dict[str, object] = {}
+        self.source: Source | None = None
+        self.websocket: web.WebSocketResponse | None = None
+        self.closed = asyncio.Event()
+        self.closed_at = 0.0
+        self.close_code = 0
+        self.close_reason = ""
+        now = asyncio.get_running_loop().time()
+        self.opened_at = self.heard_at = self.pinged_at = now
+        #: When the write that is under way began; 0 while nothing is being written.
+        self.writing_since = 0.0
+        self.connect_attempts = 0
+        self._on_message, self._max_bytes = on_message, max_bytes
+        self._outbox: deque[str] = deque()
+        self._wake = asyncio.Event()
+        self._polling = self._posting = self._upgrading = False
+        self._lagging = False
+
+    # -- towards the client ------------------------------------------------------------------------------------
+
+    def send(self, packet: str) -> None:
+        """Queue an Engine.IO packet; a reader that lets control packets pile up is cut."""
+        if self.closed.is_set():
+            return
+        if len(self._outbox) >= OUTBOX_MAX:
+            self.close(CLOSE_OVERLOADED, "control outbox full")
+            return
+        self._outbox.append(packet)
+        self._wake.set()
+
+    @property
+    def finished(self) -> bool:
+        """Closed, and nothing left that a last poll could fetch (a refusal, say)."""
+        return self.closed.is_set() and not self._outbox
+
+    def wake(self) -> None:
+        """The source has something new."""
+        self._wake.set()
+
+    def close(self, code: int, reason: str) -> None:
+        """End the session; what is in the outbox is still sent, within a second."""
+        if not self.closed.is_set():
+            self.close_code, self.close_reason = code, reason
+            self.closed_at = asyncio.get_running_loop().time()
+            self.closed.set()
+            self._wake.set()
+
+    def abort(self) -> None:
+        """End the session now; for a peer that does not take anything."""
+        self._outbox.clear()
+        self.close(CLOSE_OVERLOADED, "aborted")
+        if self.websocket is not None:
+            _abort_tcp(self.websocket)
+
+    async def _next(self) -> tuple[list[str], list[bytes]]:
+        """Control packets and data packets to write now; waits for some. Both empty: closed and drained."""
+        while True:
+            self._wake.clear()
+            if self._outbox:
+                control = list(self._outbox)
+                self._outbox.clear()
+                return control, []
+            if self.closed.is_set():
+                return [], []
+            if self.source is not None and (data := await self.source.pull(PULL_BYTES, self._lagging)):
+                return [], data
+            if not self._wake.is_set():
+                await self._wake.wait()
+
+    # -- long polling ------------------------------------------------------------------------------------------
+
+    async def poll(self, timeout_s: float) -> str | None:
+        """The body of one GET; None when it is one too many, which ends the session."""
+        if self._polling:
+            self.close(1002, "overlapping polls")
+            return None
+        if self._upgrading or self.websocket is not None:
+            return "6"
+        self._polling = True
+        try:
+            async with asyncio.timeout(timeout_s):
+                control, data = await self._next()
+        except TimeoutError:
+            return "6"
+        finally:
+            self._polling = False
+        if not control and not data:
+            return "1"
+        return SEPARATOR.join([*control, *(packet.decode() for packet in data)])
+
+    async def post(self, body: str) -> bool:
+        """The packets of one POST; False when they are malformed or overlap another POST, which ends the session."""
+        if self._posting or self.websocket is not None:
+            self.close(1002, "overlapping posts")
+            return False
+        self._posting = True
+        try:
+            packets = body.split(SEPARATOR)
+            if len(packets) > POLL_PACKETS_MAX:
+                raise Violation("post: too many packets")
+            for packet in packets:
+                await self._receive(packet)
+        except Violation as violation:
+            self.close(violation.code, violation.reason)
+            return False
+        finally:
+            self._posting = False
+        return True
+
+    # -- websocket ---------------------------------------------------------------------------------------------
+
+    async def run_websocket(self, websocket: web.WebSocketResponse, *, upgrade: bool) -> None:
+        """Serve a prepared websocket until either side ends it. Leaves no task and no TCP connection behind."""
+        if upgrade and not await self._probe(websocket):
+            await self._end(websocket)
+            return
+        self.websocket = websocket
+        self._upgrading = False
+        writer = asyncio.create_task(self._write(websocket), name=f"writer-{self.sid}")
+        try:
+            await self._read(websocket)
+        except Violation as violation:
+            self.close(violation.code, violation.reason)
+        finally:
+            self.close(1006, "transport close")
+            try:
+                async with asyncio.timeout(CLOSE_TIMEOUT_S):
+                    await writer
+            except (TimeoutError, ConnectionError, RuntimeError):
+                pass
+            finally:
+                writer.cancel()
+                await asyncio.gather(writer, return_exceptions=True)
+                _abort_tcp(websocket)
+
+    async def _probe(self, websocket: web.WebSocketResponse) -> bool:
+        """The upgrade handshake: 2probe, 3probe, a NOOP to end the pending poll, 5. On failure the old way stays."""
+        self._upgrading = True
+        try:
+            async with asyncio.timeout(10):
+                if await websocket.receive_str() != "2probe":
+                    raise Violation("upgrade: expected a probe")
+                await websocket.send_str("3probe")
+                self._outbox.append("6")
+                self._wake.set()
+                if await websocket.receive_str() != "5":
+                    raise Violation("upgrade: expected UPGRADE")
+        except (TimeoutError, TypeError, ConnectionError, RuntimeError, Violation, aiohttp.WSMessageTypeError):
+            self._upgrading = False
+            return False
+        while self._outbox and self._outbox[0] == "6":
+            self._outbox.popleft()
+        return not self.closed.is_set()
+
+    async def _read(self, websocket: web.WebSocketResponse) -> None:
+        while not self.closed.is_set():
+            message = await websocket.receive()
+            if message.type is WSMsgType.TEXT:
+                if len(message.data) > self._max_bytes:
+                    raise Violation("frame too large", 1009)
+                await self._receive(message.data)
+            elif message.type is WSMsgType.BINARY:
+                raise Violation("expected text frames, got binary")
+            else:
+                return
+
+    async def _write(self, websocket: web.WebSocketResponse) -> None:
+        """Everything that goes out goes out here, so a frame is never cut by another."""
+        loop = asyncio.get_running_loop()
+        channel = websocket._writer
+        assert channel is not None, "the websocket is prepared"
+        while True:
+            control, data = await self._next()
+            if not control and not data:
+                break
+            packets = [packet.encode() for packet in control] + data
+            self.writing_since = began = loop.time()
+            channel.transport.write(b"".join([websocket_frame(packet) for packet in packets]))
+            if channel.protocol._paused:
+                await channel.protocol._drain_helper()
+            self.writing_since = 0.0
+            self._lagging = loop.time() - began > LAG_S
+        await websocket.close(code=self.close_code or 1000, message=self.close_reason.encode()[:120])
+
+    async def _end(self, websocket: web.WebSocketResponse) -> None:
+        try:
+            async with asyncio.timeout(CLOSE_TIMEOUT_S):
+                await websocket.close()
+        except (TimeoutError, ConnectionError, RuntimeError):
+            pass
+        finally:
+            _abort_tcp(websocket)
+
+    # -- from the client ---------------------------------------------------------------------------------------
+
+    async def _receive(self, packet: str) -> None:
+        """One Engine.IO packet. Raises Violation."""
+        self.heard_at = asyncio.get_running_loop().time()
+        match packet[:1]:
+            case "4":
+                await self._on_message(self, packet[1:])
+            case "3" | "6":
+                pass
+            case "2":
+                self.send("3" + packet[1:64])
+            case "1":
+                self.close(1000, "client close")
+            case _:
+                raise Violation("engine packet: expected a type 1–6, got something else")
+
+
+def _abort_tcp(websocket: web.WebSocketResponse) -> None:
+    """A peer that does not answer the closing handshake would keep the connection for ever."""
+    channel = websocket._writer
+    if channel is not None and channel.transport is not None:
+        channel.transport.abort()

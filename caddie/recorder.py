@@ -1,0 +1,121 @@
+"""What one attempt of a run says: into the log in batches, and into the state that will be stored.
+
+Invariant: the state is the fold of exactly the events that are appended, so the database and the log tell the same.
+Deltas that wait for the append under way are merged; when Redis is away the producer is held, not the memory filled.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+import orjson
+import structlog
+
+from shared.errors import CaddieError
+from shared.events import Data, Event, MessageDelta, State, encode, timestamp
+from shared.log import Entry, EventLog, Writer
+
+#: Events that may wait for an append before the producer is held.
+PENDING_MAX = 256
+RETRY_FIRST_S = 0.1
+RETRY_LAST_S = 1.0
+#: How long an attempt waits for Redis to come back before it gives up; the queue then gives the run to another.
+PATIENCE_S = 60.0
+_log = structlog.get_logger()
+
+Body = tuple[str, bytes]
+
+
+class Recorder:
+    """Owned by one attempt; ``flush`` and ``close`` raise what the log refused (FENCED) or Redis could not do."""
+
+    def __init__(self, log: EventLog, writer: Writer, state: State) -> None:
+        self._log, self._writer = log, writer
+        self.state = state
+        self.last_index = 0
+        #: Set when somebody asked for the run's end.
+        self.cancelled = asyncio.Event()
+        self._pending: list[tuple[str, Data, str]] = []
+        self._wake = asyncio.Event()
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._failure: CaddieError | None = None
+
+    async def emit(self, data: Data, operation: str | None = None) -> None:
+        """Take one event. Waits while too many are pending. Raises CaddieError once the log has refused."""
+        if self._failure:
+            raise self._failure
+        self.put(data, operation)
+        if len(self._pending) >= PENDING_MAX:
+            await self.flush()
+
+    def put(self, data: Data, operation: str | None = None) -> None:
+        ts = timestamp()
+        self.state.apply(Event(index=0, type=data.TYPE, ts=ts, runId=self._writer.run_id, data=data))
+        last = self._pending[-1][1] if self._pending else None
+        if isinstance(data, MessageDelta) and isinstance(last, MessageDelta) and last.messageId == data.messageId:
+            self._pending[-1] = (ts, last.model_copy(update={"text": last.text + data.text}), "")
+        else:
+            self._pending.append((ts, data, Entry.of(data).operation if operation is None else operation))
+        self._idle.clear()
+        self._wake.set()
+
+    def bodies(self, *data: Data) -> list[Body]:
+        """Account for the run's last events and encode them, to be stored before they are appended."""
+        encoded = []
+        for item in data:
+            ts = timestamp()
+            self.state.apply(Event(index=0, type=item.TYPE, ts=ts, runId=self._writer.run_id, data=item))
+            encoded.append((Entry.of(item).operation, encode(item, self._writer.run_id, ts)))
+        return encoded
+
+    async def run(self) -> None:
+        """Append what is pending until cancelled."""
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            pending, self._pending = self._pending, []
+            if pending:
+                run_id = self._writer.run_id
+                try:
+                    await self.append([(operation, encode(data, run_id, ts)) for ts, data, operation in pending])
+                except CaddieError as error:
+                    self._failure = error
+                    self._idle.set()
+                    return
+            if not self._pending:
+                self._idle.set()
+
+    async def flush(self) -> None:
+        """Until everything emitted so far is in the log."""
+        await self._idle.wait()
+        if self._failure:
+            raise self._failure
+
+    async def append(self, bodies: list[Body]) -> None:
+        """Append, again and again while Redis is away, as long as patience lasts; the log drops repetitions."""
+        loop = asyncio.get_running_loop()
+        deadline, delay = loop.time() + PATIENCE_S, RETRY_FIRST_S
+        while True:
+            try:
+                self.last_index, cancelled = await self._log.append(self._writer, bodies)
+            except CaddieError as error:
+                if error.code != "UNAVAILABLE" or loop.time() > deadline:
+                    raise
+                _log.warning("recorder.retry", run_id=self._writer.run_id)
+                await asyncio.sleep(delay)
+                delay = min(delay * 2, RETRY_LAST_S)
+                continue
+            if cancelled:
+                self.cancelled.set()
+            return
+
+
+def packed(bodies: list[Body]) -> dict[str, object]:
+    """The run's last events as the store keeps them until they are appended."""
+    return {"events": [[operation, body.decode()] for operation, body in bodies]}
+
+
+def unpacked(terminal: dict[str, object]) -> list[Body]:
+    rows = orjson.loads(orjson.dumps(terminal))["events"]
+    return [(operation, body.encode()) for operation, body in rows]

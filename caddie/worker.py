@@ -1,0 +1,137 @@
+"""The worker process: takes runs from the queue and does attempts of them.
+
+Called by `caddie worker` and `caddie up`. Invariant: a run whose worker dies is running elsewhere within one lease, and
+a row that has no job (its submitter died) gets one from the sweep. On stop it takes nothing new, gives running runs
+time to end, and leaves the rest to another worker.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from datetime import UTC, datetime, timedelta
+from importlib.metadata import version
+from uuid import uuid4
+
+import structlog
+from docket import Docket, Worker
+from docket.execution import ExecutionState
+from prometheus_client import Counter, Gauge
+
+from caddie.attempt import Attempts
+from caddie.desk import Desk
+from shared.admin import open_admin
+from shared.connections import open_redis
+from shared.errors import CaddieError
+from shared.follow import LogReader
+from shared.log import EventLog
+from shared.registry import Announcer, Record, Registry
+from shared.runs import TASK, Runs, open_queue
+from shared.settings import Settings
+from shared.store import Store
+
+SWEEP_INTERVAL_S = 5.0
+#: A row without a job is one whose submitter had this long to queue it.
+ORPHAN_AGE_S = 5.0
+_ALIVE = (ExecutionState.SCHEDULED, ExecutionState.QUEUED, ExecutionState.RUNNING)
+RUNNING = Gauge("caddie_runs_running", "Runs this worker carries.")
+ATTEMPTS = Counter("caddie_attempts_total", "Attempts of runs begun by this worker.")
+_log = structlog.get_logger()
+
+
+async def serve(settings: Settings, stop: asyncio.Event) -> None:
+    """Work until `stop` is set. Raises ValueError for unusable settings."""
+    async with AsyncExitStack() as stack:
+        redis = open_redis(settings.redis_address)
+        stack.push_async_callback(redis.aclose)
+        store = await Store.open(settings.database_address)
+        stack.push_async_callback(store.close)
+        log = EventLog(redis, settings.log_retention_s, settings.log_retention_events)
+        queue = await stack.enter_async_context(open_queue(settings.redis_address))
+        reader = await stack.enter_async_context(LogReader(log, settings.redis_address))
+        desk = Desk(settings, store)
+        stack.push_async_callback(desk.close)
+        runs = Runs(store, log, queue)
+        attempts = Attempts(
+            store, log, reader, desk, runs.enqueue,
+            attempts_max=settings.run_attempts, timeout_s=settings.run_timeout_s,
+        )  # fmt: skip
+        if admin := open_admin(settings.admin_host, settings.admin_port, lambda: {"redis": reader.connected}):
+            stack.callback(admin.close)
+        await _work(settings, stop, queue, attempts, runs, store, Registry(redis))
+
+
+async def _work(
+    settings: Settings, stop: asyncio.Event, queue: Docket, attempts: Attempts, runs: Runs, store: Store,
+    registry: Registry,
+) -> None:  # fmt: skip
+    async def run(run_id: str) -> None:
+        ATTEMPTS.inc()
+        await attempts.run(run_id)
+
+    queue.register(run, names=[TASK])
+    RUNNING.set_function(lambda: len(attempts.running))
+    record = Record(id=f"worker-{uuid4().hex[:12]}", role="worker", version=version("caddie"))
+    announcer = Announcer(registry, record)
+    worker = Worker(
+        queue,
+        name=record.id,
+        concurrency=settings.worker_concurrency,
+        redelivery_timeout=timedelta(seconds=settings.run_lease_s),
+        reconnection_delay=timedelta(seconds=1),
+        minimum_check_interval=timedelta(milliseconds=50),
+        schedule_automatic_tasks=False,
+    )
+    async with worker:
+        working = asyncio.create_task(worker.run_forever(), name="queue")
+        helpers = [
+            asyncio.create_task(announcer.run(), name="announce"),
+            asyncio.create_task(_sweep(store, runs, queue, announcer, attempts), name="sweep"),
+        ]
+        stopping = asyncio.create_task(stop.wait(), name="stop")
+        _log.info("worker.started", id=record.id)
+        try:
+            await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            if working.done():
+                working.result()
+            await _drain(working, registry, announcer, settings.drain_timeout_s)
+        finally:
+            for task in (working, stopping, *helpers):
+                task.cancel()
+            await asyncio.gather(working, stopping, *helpers, return_exceptions=True)
+    _log.info("worker.stopped", id=record.id)
+
+
+async def _drain(working: asyncio.Task[None], registry: Registry, announcer: Announcer, timeout_s: float) -> None:
+    """The first cancellation makes the queue's worker finish what runs; the second, by the caller, gives up."""
+    announcer.draining = True
+    try:
+        await registry.withdraw(announcer.record.id)
+    except CaddieError:
+        _log.warning("worker.withdraw_failed")
+    working.cancel()
+    await asyncio.wait({working}, timeout=timeout_s)
+
+
+async def _sweep(store: Store, runs: Runs, queue: Docket, announcer: Announcer, attempts: Attempts) -> None:
+    """Give a job to every unfinished run that has none; any worker may, the queue keeps one job a run."""
+    while True:
+        announcer.load = len(attempts.running)
+        try:
+            async for run_id in _orphans(store, queue):
+                _log.warning("run.requeued", run_id=run_id)
+                await runs.enqueue(run_id)
+        except CaddieError:
+            _log.warning("worker.sweep_failed")
+        except Exception:
+            _log.exception("worker.sweep_crashed")
+        await asyncio.sleep(SWEEP_INTERVAL_S)
+
+
+async def _orphans(store: Store, queue: Docket) -> AsyncIterator[str]:
+    limit = datetime.now(UTC) - timedelta(seconds=ORPHAN_AGE_S)
+    for run in await store.runs.unfinished(limit):
+        execution = await queue.get_execution(run.id)
+        if execution is None or execution.state not in _ALIVE:
+            yield run.id

@@ -1,0 +1,1 @@
+"""The HTTP gateway: authenticates, validates, submits and reads; it never executes a run itself."""

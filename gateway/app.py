@@ -1,0 +1,159 @@
+"""The gateway's composition root: builds the parts, serves them, drains.
+
+Invariant: everything opened here is closed here, in the opposite order, also when the start fails half way.
+Callers: ``gateway.__main__``; tests build it with their own settings.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import structlog
+from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
+from docket import Docket
+from prometheus_client import REGISTRY, CollectorRegistry
+
+from gateway.address import Addresses
+from gateway.auth import Authenticator
+from gateway.cors import Cors
+from gateway.gate import Gate
+from gateway.guard import Guard, Metrics
+from gateway.limits import Limits
+from gateway.routes.chat import Chat
+from gateway.routes.chat_stream import ChatStream
+from gateway.routes.keys import Keys
+from gateway.routes.library import Library
+from gateway.routes.operations import Operations
+from gateway.routes.workflows import WorkflowRoutes
+from gateway.table import TABLE, openapi, version
+from shared.admin import open_admin
+from shared.catalog import Catalog
+from shared.connections import open_redis
+from shared.log import EventLog
+from shared.registry import Registry
+from shared.runs import TASK, Runs, open_queue
+from shared.seal import Seal
+from shared.sessions import Revocations
+from shared.settings import Settings
+from shared.store import Store
+from shared.store.database import Database
+from shared.tokens import KeyTable, Tokens
+
+#: A client that dribbles its headers, or says nothing at all, is cut after this.
+KEEPALIVE_S = 15.0
+HEADER_LINE_BYTES = 8_190
+BACKLOG = 1_024
+_log = structlog.get_logger()
+
+
+def missing(settings: Settings) -> list[str]:
+    """Settings the gateway cannot do without and has no source for, as lines for the operator."""
+    needed = ("redis_url", "database_url", "token_keys", "seal_key")
+    absent = [f"CADDIE_{name.upper()}" for name in needed if getattr(settings, name) is None]
+    return [f"{name}: expected a value, got none (`caddie gateway` takes it from the state folder)" for name in absent]
+
+
+def build(settings: Settings, metrics: CollectorRegistry = REGISTRY) -> web.Application:
+    """The application with every route of the table. Raises ValueError for incomplete or wrong settings."""
+    address = settings.redis_address
+    redis, store, queue = open_redis(address), Store(Database(settings.database_address)), _queue(address)
+    limits = Limits(redis, settings)
+    log = EventLog(redis, settings.log_retention_s, settings.log_retention_events)
+    owners = _owners(settings, store, log, Runs(store, log, queue), Registry(redis), Revocations(redis), limits)
+    gate = Gate(settings, Addresses(settings.trusted_proxies), limits, Authenticator(store, limits))
+    app = web.Application()
+    Guard(Metrics(metrics)).install(app)
+    Cors(settings.origins).install(app)
+    for owner, entry in TABLE:
+        handler = gate.bind(entry, getattr(owners[owner], entry.name))
+        if entry.method == "GET":
+            app.router.add_get(entry.path, handler, allow_head=True)
+        else:
+            app.router.add_route(entry.method, entry.path, handler)
+
+    async def connections(_app: web.Application) -> AsyncIterator[None]:
+        try:
+            async with queue:
+                yield
+        finally:
+            await store.close()
+            await redis.aclose()
+
+    app.cleanup_ctx.append(connections)
+    return app
+
+
+def _owners(
+    settings: Settings, store: Store, log: EventLog, runs: Runs, registry: Registry, revocations: Revocations,
+    limits: Limits,
+) -> dict[type[Any], Any]:  # fmt: skip
+    tokens = Tokens(
+        KeyTable.parse(settings.token_key_table), settings.token_issuer, settings.token_audience, settings.token_ttl_s
+    )
+    catalog, seal = Catalog.default(), Seal.parse(settings.seal_key_text)
+    return {
+        ChatStream: ChatStream(settings, store, log, runs, registry, tokens, seal, limits, catalog),
+        Chat: Chat(store, log, runs, revocations),
+        WorkflowRoutes: WorkflowRoutes(store, catalog),
+        Library: Library(store, catalog),
+        Keys: Keys(store, revocations),
+        Operations: Operations(settings, store, registry, version(), openapi),
+    }
+
+
+def _queue(url: str) -> Docket:
+    queue = open_queue(url)
+
+    async def run(run_id: str) -> None:
+        """Only the task's name and arguments travel; workers hold the real one."""
+
+    queue.register(run, [TASK])
+    return queue
+
+
+def _server_logger() -> logging.Logger:
+    """aiohttp's log of a connection, without what was no HTTP: that is answered 400, and its traceback quotes it."""
+
+    def is_ours(record: logging.LogRecord) -> bool:
+        return record.exc_info is None or not isinstance(record.exc_info[1], HttpProcessingError)
+
+    logger = logging.Logger("gateway.http")
+    logger.parent = logging.getLogger("gateway")
+    logger.addFilter(is_ours)
+    return logger
+
+
+@asynccontextmanager
+async def listening(app: web.Application, settings: Settings) -> AsyncIterator[int]:
+    """Serve ``app`` while the block runs; the port. On leaving: no new connection, requests under way may end."""
+    runner = web.AppRunner(
+        app, handler_cancellation=True, keepalive_timeout=KEEPALIVE_S, access_log=None, auto_decompress=False,
+        logger=_server_logger(), max_line_size=HEADER_LINE_BYTES,
+        max_field_size=HEADER_LINE_BYTES, shutdown_timeout=settings.drain_timeout_s,
+    )  # fmt: skip
+    await runner.setup()
+    try:
+        site = web.TCPSite(runner, settings.gateway_host, settings.gateway_port, backlog=BACKLOG)
+        await site.start()
+        yield int(runner.addresses[0][1])
+    finally:
+        await runner.cleanup()
+
+
+async def serve(settings: Settings, stop: asyncio.Event) -> None:
+    """Serve until ``stop`` is set, then drain."""
+    admin = open_admin(settings.admin_host, settings.admin_port, lambda: {"serving": not stop.is_set()})
+    try:
+        async with listening(build(settings), settings) as port:
+            _log.info("gateway.listening", host=settings.gateway_host, port=port)
+            await stop.wait()
+            _log.info("gateway.draining", deadline_s=settings.drain_timeout_s)
+        _log.info("gateway.stopped")
+    finally:
+        if admin is not None:
+            await asyncio.to_thread(admin.close)

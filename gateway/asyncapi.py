@@ -1,0 +1,236 @@
+"""The AsyncAPI 3.0 document of the Socket.IO interface: events of the log, control messages, commands.
+
+Invariant: the events' schemas are those of ``shared.events``, so a new event type is documented by existing. Control
+messages and commands are declared here from the protocol. Callers: the operations routes (`/asyncapi.json`) and
+`python -m gateway asyncapi`.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, Field, JsonValue, create_model
+from pydantic.json_schema import models_json_schema
+
+from shared.events import EVENTS, Mode, State
+
+_REFERENCE = "#/components/schemas/{model}"
+ConversationId = Field(min_length=1, max_length=128, pattern=r"^[A-Za-z0-9_.:-]+$")
+
+
+class ReplayRange(BaseModel):
+    """What the socket is about to replay; `reason` says why it is not complete."""
+
+    first: int = Field(alias="from")
+    last: int = Field(alias="to")
+    complete: bool
+    reason: str | None = None
+
+
+class ActiveRun(BaseModel):
+    runId: str
+    status: str
+
+
+class Ready(BaseModel):
+    """The first message of a socket: where the conversation stands."""
+
+    sessionId: str
+    conversationId: str
+    epoch: str
+    head: int
+    replay: ReplayRange
+    run: ActiveRun | None
+    mode: Mode | None
+    inputs: list[dict[str, JsonValue]]
+    scopes: list[str]
+    limits: dict[str, JsonValue]
+    serverTime: str
+    expiresAt: str
+    protocol: Literal[1] = 1
+
+
+class Resync(BaseModel):
+    """The events asked for are no longer kept: this state stands for everything up to `index`."""
+
+    index: int
+    epoch: str
+    state: State
+
+
+class Expiring(BaseModel):
+    """Sent 60 s before the token ends: answer with `refresh`."""
+
+    expiresAt: str
+
+
+class Refreshed(BaseModel):
+    expiresAt: str
+
+
+class Ended(BaseModel):
+    """The last message of a socket."""
+
+    reason: Literal["expired", "revoked", "replaced", "drained"]
+
+
+class Draining(BaseModel):
+    """This server is going away: reconnect and resume."""
+
+    deadlineMs: int
+
+
+class Head(BaseModel):
+    """Every 15 s: a client that has less asks for a replay."""
+
+    index: int
+    epoch: str
+
+
+class SocketImage(BaseModel):
+    """An image stored before: `url` is what history keeps."""
+
+    url: str
+    mediaType: str | None = None
+    cid: str | None = None
+
+
+class MessageCommand(BaseModel):
+    """Submit a turn; idempotent by requestId. Needs scope write."""
+
+    requestId: str = Field(description="UUID4 chosen by the client.")
+    text: str = Field(min_length=1, max_length=10_000)
+    images: list[SocketImage] = Field(default=[], max_length=8)
+    mode: Mode | None = None
+    whenBusy: Literal["reject", "queue", "interrupt", "steer"] = "reject"
+
+
+class CancelCommand(BaseModel):
+    """End a run, by runId or requestId. Needs scope write."""
+
+    runId: str | None = None
+    requestId: str | None = None
+
+
+class AnswerCommand(BaseModel):
+    """Answer a question; one winner. Needs scope write."""
+
+    inputId: str
+    value: JsonValue
+
+
+class DecideCommand(BaseModel):
+    """Apply or reject a proposal. Needs scope decide."""
+
+    proposalId: str
+    decision: Literal["apply", "reject"]
+
+
+class RefreshCommand(BaseModel):
+    """Prolong the socket with a new token of the same user and conversation."""
+
+    token: str
+
+
+class ReplayCommand(BaseModel):
+    """Fill a hole without reconnecting."""
+
+    after: int = Field(ge=0)
+
+
+class Acknowledgement(BaseModel):
+    """Every command is acknowledged with one of these; more members come with ok."""
+
+    ok: bool
+    runId: str | None = None
+    code: str | None = None
+    message: str | None = None
+    retryable: bool | None = None
+    scopeNeeded: str | None = None
+
+
+class Connect(BaseModel):
+    """The CONNECT packet's auth payload. lastEventIndex 0: from the beginning."""
+
+    token: str
+    lastEventIndex: int | None = Field(default=None, ge=0)
+
+
+CONTROL: dict[str, type[BaseModel]] = {
+    "ready": Ready, "resync": Resync, "expiring": Expiring, "refreshed": Refreshed, "ended": Ended,
+    "draining": Draining, "head": Head,
+}  # fmt: skip
+COMMANDS: dict[str, type[BaseModel]] = {
+    "message": MessageCommand, "cancel": CancelCommand, "answer": AnswerCommand, "decide": DecideCommand,
+    "refresh": RefreshCommand, "replay": ReplayCommand,
+}  # fmt: skip
+
+
+def document(version: str, socket_path: str = "/socket.io/") -> dict[str, Any]:
+    """The whole document."""
+    events = {kind: _event_model(kind, model) for kind, model in EVENTS.items()}
+    models = [*events.values(), *CONTROL.values(), *COMMANDS.values(), Connect, Acknowledgement]
+    pairs: list[Any] = [(model, "validation") for model in models]
+    messages = {f"event.{kind}": _message("event", model) for kind, model in events.items()}
+    messages |= {name: _message(name, model) for name, model in CONTROL.items()}
+    messages |= {f"command.{name}": _message(name, model) for name, model in COMMANDS.items()}
+    messages |= {"connect": _message("connect", Connect), "acknowledgement": _message("ack", Acknowledgement)}
+    received = [f"event.{kind}" for kind in events] + list(CONTROL)
+    return {
+        "asyncapi": "3.0.0",
+        "info": {
+            "title": "Caddie sockets",
+            "version": version,
+            "description": "Socket.IO 4, namespace /. The token comes from POST /v1/ai/workflow/chat/stream.",
+        },
+        "defaultContentType": "application/json",
+        "servers": {"socket": {**_SERVER, "pathname": socket_path}},
+        "channels": {"conversation": {"address": "/", "messages": {name: _component(name) for name in messages}}},
+        "operations": {
+            "follow": _operation("send", received, "The server sends events in index order, and control messages."),
+            "open": _operation("receive", ["connect"], "The client's CONNECT."),
+            "command": _operation("receive", [f"command.{name}" for name in COMMANDS], "Commands.", reply=True),
+        },
+        "components": {
+            "messages": messages,
+            "schemas": models_json_schema(pairs, ref_template=_REFERENCE)[1].get("$defs", {}),
+        },
+    }
+
+
+_SERVER = {
+    "host": "{socketUrl}",
+    "protocol": "socketio",
+    "variables": {"socketUrl": {"description": "The host of socketUrl, as the session call returned it."}},
+}
+
+
+def _event_model(kind: str, data: type[BaseModel]) -> type[BaseModel]:
+    literal: Any = Literal[kind]
+    return create_model(
+        f"{data.__name__}Event",
+        __doc__=data.__doc__ if data.__doc__ != data.__base__.__doc__ else None,
+        index=(int, Field(ge=1)),
+        type=(literal, ...),
+        ts=(str, ...),
+        runId=(str | None, None),
+        data=(data, ...),
+    )
+
+
+def _message(name: str, model: type[BaseModel]) -> dict[str, Any]:
+    return {"name": name, "title": model.__name__, "payload": {"$ref": _REFERENCE.format(model=model.__name__)}}
+
+
+def _component(name: str) -> dict[str, str]:
+    return {"$ref": f"#/components/messages/{name}"}
+
+
+def _operation(action: str, messages: list[str], summary: str, reply: bool = False) -> dict[str, Any]:
+    channel = {"$ref": "#/channels/conversation"}
+    references = [{"$ref": f"#/channels/conversation/messages/{name}"} for name in messages]
+    operation: dict[str, Any] = {"action": action, "channel": channel, "summary": summary, "messages": references}
+    if reply:
+        answer = [{"$ref": "#/channels/conversation/messages/acknowledgement"}]
+        operation["reply"] = {"channel": channel, "messages": answer}
+    return operation

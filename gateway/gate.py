@@ -1,0 +1,105 @@
+"""What a request passes before its handler: limits, authentication, scope, then validation, in this order.
+
+Invariant: a handler of an authenticated route receives a ``Call`` and never runs without one; every await here and in
+the handler is bounded by ``HANDLER_TIMEOUT_S``. Caller: ``gateway.app``, which binds each entry of the route table.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+from aiohttp import web
+
+from gateway.address import Addresses
+from gateway.auth import Authenticator, Principal
+from gateway.body import read_json, validate, validate_query
+from gateway.envelopes import success
+from gateway.limits import Limits, Rate
+from gateway.routing import Call, Route
+from shared.errors import CaddieError
+from shared.settings import Settings
+
+HANDLER_TIMEOUT_S = 30.0
+#: A body above this size, or of unknown size, needs one of the slots below until it is answered: images come as
+#: base64, so one request may hold several times its size in memory.
+LARGE_BYTES = 1024 * 1024
+LARGE_AT_ONCE = 8
+REQUEST_ID = web.RequestKey("request_id", str)
+#: What the envelope calls the request: the `requestId` its body carried, else the id above.
+ENVELOPE_ID = web.RequestKey("envelope_id", str)
+RATE = web.RequestKey("rate", Rate)
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+class Gate:
+    """Binds entries of the route table to the methods that implement them."""
+
+    def __init__(self, settings: Settings, addresses: Addresses, limits: Limits, authenticator: Authenticator) -> None:
+        self._settings, self._addresses, self._limits = settings, addresses, limits
+        self._authenticator = authenticator
+        self._large = asyncio.Semaphore(LARGE_AT_ONCE)
+
+    def bind(self, route: Route, method: Callable[[Any], Awaitable[Any]]) -> Handler:
+        """An aiohttp handler that runs ``method`` behind the gate."""
+
+        async def handle(request: web.Request) -> web.StreamResponse:
+            if route.open:
+                response: web.StreamResponse = await method(request)
+                return response
+            principal = await self._admit(route, request)
+            if route.body is None or (request.content_length or LARGE_BYTES + 1) <= LARGE_BYTES:
+                return await self._answer(route, method, principal, request)
+            async with self._slot():
+                return await self._answer(route, method, principal, request)
+
+        return handle
+
+    async def _answer(
+        self, route: Route, method: Callable[[Any], Awaitable[Any]], principal: Principal, request: web.Request
+    ) -> web.StreamResponse:
+        body = query = None
+        if route.query is not None:
+            query = validate_query(route.query, request)
+        if route.body is not None:
+            settings = self._settings
+            value = await read_json(request, settings.http_body_bytes, settings.http_body_timeout_s)
+            body = validate(route.body, value)
+            request[ENVELOPE_ID] = getattr(body, "requestId", None) or request[REQUEST_ID]
+        call = Call(principal, body, query, request.match_info, request, request[ENVELOPE_ID])
+        answer = await self._run(method, call)
+        if isinstance(answer, web.StreamResponse):
+            return answer
+        return success(route.family, answer, route.status, call.request_id)
+
+    @asynccontextmanager
+    async def _slot(self) -> AsyncIterator[None]:
+        try:
+            await asyncio.wait_for(self._large.acquire(), self._settings.http_body_timeout_s)
+        except TimeoutError as error:
+            raise CaddieError("UNAVAILABLE", "expected fewer large bodies at once: try again") from error
+        try:
+            yield
+        finally:
+            self._large.release()
+
+    async def _admit(self, route: Route, request: web.Request) -> Principal:
+        address = self._addresses.client(request)
+        await self._limits.address(address)
+        principal = await self._authenticator.principal(request, address)
+        request[RATE], refusal = await self._limits.key(principal.org, principal.key)
+        if refusal is not None:
+            raise refusal
+        for scope in route.scopes:
+            principal.require(scope, f"{route.method} {route.template}")
+        return principal
+
+    async def _run(self, method: Callable[[Any], Awaitable[Any]], call: Call[Any, Any]) -> Any:
+        try:
+            async with asyncio.timeout(HANDLER_TIMEOUT_S):
+                return await method(call)
+        except TimeoutError as error:
+            message = f"expected an answer within {HANDLER_TIMEOUT_S:g} s, got none: try again"
+            raise CaddieError("UNAVAILABLE", message) from error

@@ -1,0 +1,106 @@
+"""API keys of the organisation, for keys with scope `admin`.
+
+Invariant: a secret is shown once, in the answer that makes it; a disabled key and the sessions it issued stop
+working everywhere within two seconds.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from gateway.routing import Answer, Call, route
+from shared.errors import CaddieError
+from shared.events import timestamp
+from shared.sessions import Revocations
+from shared.store import Store
+from shared.store.records import ApiKeyRecord
+
+#: Sessions of one user looked at when a key goes; beyond that all of the user's are revoked.
+SESSIONS_LISTED = 200
+Scope = Literal["read", "write", "decide", "eval", "admin"]
+
+
+class ApiKey(BaseModel):
+    """A key without its secret."""
+
+    id: int
+    name: str
+    prefix: str
+    scopes: list[str]
+    userId: int
+    createdAt: str
+    lastUsedAt: str | None
+    disabledAt: str | None
+
+
+class NewApiKey(ApiKey):
+    key: str = Field(description="The secret, shown this once.")
+
+
+class ApiKeys(BaseModel):
+    keys: list[ApiKey]
+
+
+class KeyCreate(BaseModel):
+    model_config = ConfigDict(extra="ignore", frozen=True)
+    name: Annotated[str, Field(min_length=1, max_length=100)]
+    scopes: list[Scope] = Field(min_length=1, max_length=8)
+
+
+class Keys:
+    """Make, list, disable."""
+
+    def __init__(self, store: Store, revocations: Revocations) -> None:
+        self._store, self._revocations = store, revocations
+
+    @route(
+        "POST", "/v1/keys", summary="Make an API key", tag="keys", scopes=("admin",), body=KeyCreate,
+        answers={201: Answer(NewApiKey)},
+    )  # fmt: skip
+    async def key_create(self, call: Call[KeyCreate, None]) -> NewApiKey:
+        principal, body = call.principal, call.body
+        record, secret = await self._store.accounts.create_api_key(
+            principal.org, principal.user, body.name, body.scopes
+        )
+        return NewApiKey(**_api_key(record).model_dump(), key=secret)
+
+    @route(
+        "GET", "/v1/keys", summary="API keys of the organisation", tag="keys", scopes=("admin",),
+        answers={200: Answer(ApiKeys)},
+    )  # fmt: skip
+    async def key_list(self, call: Call[None, None]) -> ApiKeys:
+        records = await self._store.accounts.list_api_keys(call.principal.org)
+        return ApiKeys(keys=[_api_key(record) for record in records])
+
+    @route(
+        "DELETE", "/v1/keys/{key:[0-9]{1,9}}", summary="Disable an API key and revoke its sessions", tag="keys",
+        scopes=("admin",), answers={204: Answer(description="Disabled")}, errors=("NOT_FOUND",),
+    )  # fmt: skip
+    async def key_disable(self, call: Call[None, None]) -> None:
+        org = call.principal.org
+        record = await self._store.accounts.disable_api_key(org, int(call.path["key"]))
+        if record is None:
+            raise CaddieError("NOT_FOUND", "expected an API key of this organisation, got an unknown id")
+        await self._revoke_sessions(org, record)
+
+    async def _revoke_sessions(self, org: int, key: ApiKeyRecord) -> None:
+        sessions = await self._store.sessions.list(org, key.user_id, SESSIONS_LISTED)
+        now = datetime.now(UTC)
+        if len(sessions) == SESSIONS_LISTED and sessions[-1].expires_at > now:
+            await self._revocations.revoke("user", key.user_id)
+        for session in sessions:
+            if session.api_key_id == key.id and session.expires_at > now and session.revoked_at is None:
+                await self._revocations.revoke("session", session.id)
+                await self._store.sessions.revoke(org, session.id)
+
+
+def _api_key(record: ApiKeyRecord) -> ApiKey:
+    return ApiKey(
+        id=record.id, name=record.name, prefix=record.prefix, scopes=sorted(record.scopes), userId=record.user_id,
+        createdAt=timestamp(record.created_at),
+        lastUsedAt=timestamp(record.last_used_at) if record.last_used_at else None,
+        disabledAt=timestamp(record.disabled_at) if record.disabled_at else None,
+    )  # fmt: skip

@@ -1,0 +1,119 @@
+"""The route table's vocabulary: one entry says everything about a route that can be said without running it.
+
+Invariant: the aiohttp routes, the validation of requests and the OpenAPI document all come from the same entries, so
+they cannot disagree. Callers: every module of ``gateway.routes`` declares, ``gateway.table`` collects,
+``gateway.gate`` binds, ``gateway.openapi`` documents.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from aiohttp import web
+from pydantic import BaseModel
+
+from gateway.auth import Principal
+from gateway.envelopes import Family, family_of
+
+Body = TypeVar("Body")
+Query = TypeVar("Query")
+Method = TypeVar("Method", bound=Callable[..., Awaitable[BaseModel | web.StreamResponse | None]])
+_PATTERN = re.compile(r"\{([a-zA-Z]+):(?:[^{}]|\{[^{}]*\})*\}")
+#: Errors any authenticated route may answer with.
+COMMON_ERRORS = ("UNAUTHORIZED", "SCOPE_NEEDED", "RATE_LIMITED", "INTERNAL", "UNAVAILABLE")
+BODY_ERRORS = ("INVALID", "TIMEOUT", "TOO_LARGE", "UNSUPPORTED_TYPE")
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One documented success. whole: the model is the entire body, not what goes inside the family's envelope."""
+
+    model: type[BaseModel] | None = None
+    description: str = "OK"
+    whole: bool = False
+    media_type: str = "application/json"
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One route. open: needs no API key, and its handler takes the bare request instead of a ``Call``."""
+
+    method: str
+    path: str
+    name: str
+    summary: str
+    tag: str
+    scopes: tuple[str, ...]
+    body: type[BaseModel] | None
+    query: type[BaseModel] | None
+    answers: Mapping[int, Answer]
+    errors: tuple[str, ...]
+    open: bool
+
+    @property
+    def family(self) -> Family:
+        return family_of(self.path)
+
+    @property
+    def template(self) -> str:
+        """The path without its parameters' patterns, as documents and metrics show it."""
+        return _PATTERN.sub(r"{\1}", self.path)
+
+    @property
+    def parameters(self) -> list[tuple[str, str]]:
+        """(name, pattern) of each path parameter."""
+        return [(match[1], match[0][len(match[1]) + 2 : -1]) for match in _PATTERN.finditer(self.path)]
+
+    @property
+    def status(self) -> int:
+        """The status of a success."""
+        return next(iter(self.answers))
+
+    @property
+    def all_errors(self) -> tuple[str, ...]:
+        if self.open:
+            return self.errors
+        return (*self.errors, *(BODY_ERRORS if self.body else ("INVALID",) if self.query else ()), *COMMON_ERRORS)
+
+
+@dataclass(frozen=True, slots=True)
+class Call(Generic[Body, Query]):
+    """A request that passed the gate: authenticated, in scope, within its limits, valid."""
+
+    principal: Principal
+    body: Body
+    query: Query
+    path: Mapping[str, str]
+    request: web.Request
+    request_id: str
+
+
+def route(
+    method: str,
+    path: str,
+    *,
+    summary: str,
+    tag: str,
+    answers: Mapping[int, Answer],
+    scopes: tuple[str, ...] = (),
+    body: type[BaseModel] | None = None,
+    query: type[BaseModel] | None = None,
+    errors: tuple[str, ...] = (),
+    open: bool = False,
+) -> Callable[[Method], Method]:
+    """Declare the decorated method as the handler of a route."""
+
+    def declare(handler: Method) -> Method:
+        entry = Route(method, path, handler.__name__, summary, tag, scopes, body, query, answers, errors, open)
+        handler.route = entry  # type: ignore[attr-defined]
+        return handler
+
+    return declare
+
+
+def routes_of(owner: type[Any]) -> list[Route]:
+    """The routes a class declares, in the order of its methods."""
+    return [member.route for member in vars(owner).values() if isinstance(getattr(member, "route", None), Route)]

@@ -1,0 +1,38 @@
+"""The one route table, and the document made from it.
+
+Invariant: every route of the gateway stands here; more specific paths come before patterns that match them too.
+Callers: ``gateway.app`` serves it, `python -m gateway openapi` prints it.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib.metadata import PackageNotFoundError
+from importlib.metadata import version as installed_version
+from typing import Any
+
+from gateway.openapi import document
+from gateway.routes.chat import Chat
+from gateway.routes.chat_stream import ChatStream
+from gateway.routes.keys import Keys
+from gateway.routes.library import Library
+from gateway.routes.operations import Operations
+from gateway.routes.workflows import WorkflowRoutes
+from gateway.routing import Route, routes_of
+
+OWNERS: tuple[type[Any], ...] = (ChatStream, Chat, WorkflowRoutes, Library, Keys, Operations)
+TABLE: tuple[tuple[type[Any], Route], ...] = tuple((owner, entry) for owner in OWNERS for entry in routes_of(owner))
+
+
+def version() -> str:
+    """The installed version; `0` in a checkout that was never installed."""
+    try:
+        return installed_version("caddie")
+    except PackageNotFoundError:
+        return "0"
+
+
+@cache
+def openapi() -> dict[str, Any]:
+    """The OpenAPI document of this gateway."""
+    return document([entry for _, entry in TABLE], version())

@@ -1,0 +1,157 @@
+// The working definition as a small layered graph, and the chosen node in full. Elements are kept by node id, so a
+// node that moves glides and only a new one appears.
+import { h, readable, set, setText, svg } from "../dom";
+import { layOut, NODE_HEIGHT, NODE_WIDTH, type Edge, type Placed } from "../layout";
+import type { View } from "../journal";
+import type { Definition, ExecutionNode, WorkflowNode } from "../wire";
+import { duration } from "./rows";
+
+const TITLE_CHARACTERS = 22;
+const SUBTITLE_CHARACTERS = 28;
+const FAMILIES: readonly [string, readonly string[]][] = [
+  ["trigger", ["manual", "trigger_chat", "webhook", "cronjob"]],
+  ["logic", ["if", "for-each", "filter", "pluck", "format", "regex", "log", "delay", "wait", "set-variable", "merge"]],
+  ["model", ["agent", "summarize", "extract-json", "classify"]],
+];
+
+interface Shape {
+  group: SVGGElement;
+  title: SVGTextElement;
+  subtitle: SVGTextElement;
+  hover: SVGTitleElement;
+  state: SVGTextElement;
+}
+
+export class Graph {
+  readonly element: HTMLElement;
+  readonly #count = h("span", { class: "muted small", "data-testid": "node-count" });
+  readonly #empty = h("p", { class: "muted empty" }, "The workflow appears here while it is built.");
+  readonly #edges = svg("g", { class: "edges" });
+  readonly #nodes = svg("g", { class: "nodes" });
+  readonly #canvas = svg("svg", { class: "graph", role: "group", "aria-label": "Workflow graph", "data-testid": "graph" }, arrowhead(), this.#edges, this.#nodes);
+  readonly #detailTitle = h("h3");
+  readonly #detail = h("pre", { tabindex: 0, "data-testid": "node-detail" });
+  readonly #panel = h("div", { class: "detail", hidden: true },
+    h("div", { class: "bar" }, this.#detailTitle, h("button", { type: "button", class: "quiet", "aria-label": "Close details", click: () => this.#choose(null) }, "✕")),
+    this.#detail);
+  readonly #shapes = new Map<string, Shape>();
+  #definition: Definition | null = null;
+  #states: Readonly<Record<string, ExecutionNode>> = {};
+  #chosen: string | null = null;
+
+  constructor() {
+    this.element = h("section", { class: "workflow", "aria-labelledby": "workflow-title" },
+      h("div", { class: "bar" }, h("h2", { id: "workflow-title" }, "Workflow"), this.#count),
+      h("div", { class: "canvas" }, this.#empty, this.#canvas),
+      this.#panel);
+  }
+
+  render(view: View): void {
+    const { definition } = view.state;
+    if (definition === this.#definition && view.timeline.nodes === this.#states) return;
+    this.#definition = definition;
+    this.#states = view.timeline.nodes;
+    this.#draw();
+  }
+
+  #draw(): void {
+    const nodes = this.#definition?.nodes ?? {};
+    const count = Object.keys(nodes).length;
+    const layout = layOut({ nodes });
+    this.#empty.hidden = count > 0;
+    set(this.#canvas, "class", count ? "graph" : "graph hidden");
+    setText(this.#count, count ? `${count} ${count === 1 ? "node" : "nodes"}` : "");
+    set(this.#canvas, "viewBox", `0 0 ${layout.width} ${layout.height}`);
+    set(this.#canvas, "width", layout.width);
+    for (const [id, shape] of this.#shapes) {
+      if (nodes[id]) continue;
+      shape.group.remove();
+      this.#shapes.delete(id);
+    }
+    for (const placed of layout.nodes) this.#place(placed, nodes[placed.id]!);
+    const places = new Map(layout.nodes.map((placed) => [placed.id, placed]));
+    this.#edges.replaceChildren(...layout.edges.flatMap((edge) => curve(edge, places.get(edge.from)!, places.get(edge.to)!)));
+    if (this.#chosen && !nodes[this.#chosen]) this.#chosen = null;
+    this.#choose(this.#chosen);
+  }
+
+  #place({ id, x, y }: Placed, node: WorkflowNode): void {
+    const shape = this.#shapes.get(id) ?? this.#create(id);
+    const title = node.titleOverride || node.type;
+    const state = this.#states[id];
+    const note = state ? `, ${state.status}${state.error ? `: ${state.error}` : ""}` : "";
+    shape.group.style.transform = `translate(${x}px, ${y}px)`;
+    set(shape.group, "data-family", FAMILIES.find(([, types]) => types.includes(node.type))?.[0] ?? "action");
+    set(shape.group, "data-type", node.type);
+    set(shape.group, "data-state", state?.status);
+    set(shape.group, "aria-label", `${title} (${id})${note}`);
+    setText(shape.title, cut(title, TITLE_CHARACTERS));
+    setText(shape.subtitle, cut(node.description || gist(node) || id, SUBTITLE_CHARACTERS));
+    setText(shape.hover, `${id}: ${node.type}${node.description ? `\n${node.description}` : ""}${note}`);
+    setText(shape.state, state?.durationMs != null ? duration(state.durationMs) : (state?.status ?? ""));
+  }
+
+  #create(id: string): Shape {
+    const shape: Shape = {
+      title: svg("text", { class: "title", x: 16, y: 22 }),
+      subtitle: svg("text", { class: "subtitle", x: 16, y: 39 }),
+      state: svg("text", { class: "state", x: NODE_WIDTH - 10, y: 16, "text-anchor": "end" }),
+      hover: svg("title"),
+      group: svg("g", {
+        class: "node", tabindex: 0, role: "button", "data-testid": "node", "data-node-id": id,
+        click: () => this.#choose(this.#chosen === id ? null : id),
+        keydown: (event) => {
+          const { key } = event as KeyboardEvent;
+          if (key !== "Enter" && key !== " ") return;
+          event.preventDefault();
+          this.#choose(this.#chosen === id ? null : id);
+        },
+      }),
+    };
+    shape.group.append(
+      shape.hover,
+      svg("rect", { class: "box", width: NODE_WIDTH, height: NODE_HEIGHT, rx: 10 }),
+      svg("rect", { class: "stripe", x: 6, y: 10, width: 3, height: NODE_HEIGHT - 20, rx: 1.5 }),
+      shape.title, shape.subtitle, shape.state);
+    this.#nodes.append(shape.group);
+    this.#shapes.set(id, shape);
+    return shape;
+  }
+
+  #choose(id: string | null): void {
+    this.#chosen = id;
+    for (const [other, { group }] of this.#shapes) set(group, "aria-pressed", other === id ? "true" : "false");
+    this.#panel.hidden = id === null;
+    if (id === null) return;
+    const state = this.#states[id];
+    setText(this.#detailTitle, id);
+    setText(this.#detail, readable({ ...this.#definition?.nodes[id], ...(state && { execution: state }) }));
+  }
+}
+
+function curve(edge: Edge, from: Placed, to: Placed): SVGElement[] {
+  const [x1, y1, x2, y2] = [from.x + NODE_WIDTH / 2, from.y + NODE_HEIGHT, to.x + NODE_WIDTH / 2, to.y - 3];
+  const bend = Math.max(20, Math.abs(y2 - y1) / 2);
+  const path = svg("path", { class: edge.loop ? "edge loop" : "edge", d: `M${x1},${y1} C${x1},${y1 + bend} ${x2},${y2 - bend} ${x2},${y2}`, "marker-end": "url(#arrow)", "data-testid": "edge", "data-from": edge.from, "data-to": edge.to });
+  if (!edge.label) return [path];
+  const [x, y] = [(x1 + x2) / 2, (y1 + y2) / 2];
+  const width = edge.label.length * 6.6 + 14;
+  return [path,
+    svg("g", { class: "branch", "data-testid": "branch" },
+      svg("rect", { x: x - width / 2, y: y - 9, width, height: 18, rx: 9 }),
+      svg("text", { x, y: y + 4, "text-anchor": "middle" }, edge.label))];
+}
+
+function arrowhead(): SVGElement {
+  return svg("defs", {}, svg("marker", { id: "arrow", viewBox: "0 0 8 8", refX: 6, refY: 4, markerWidth: 7, markerHeight: 7, orient: "auto" }, svg("path", { d: "M0,0.6 L7,4 L0,7.4 z", class: "tip" })));
+}
+
+/** The payload's first telling value. */
+function gist(node: WorkflowNode): string {
+  const values = Object.values(node.payload ?? {});
+  return String(values.find((value) => typeof value === "string" && value) ?? values.find((value) => typeof value === "number") ?? "");
+}
+
+function cut(text: string, length: number): string {
+  return text.length > length ? `${text.slice(0, length - 1)}…` : text;
+}

@@ -1,0 +1,133 @@
+// Rows of the chat column that only show: messages, thinking, tools, notices, messages on their way.
+import { h, readable, set, setText } from "../dom";
+import type { Outgoing } from "../outbox";
+import type { Notice, Tool } from "../timeline";
+import type { Message } from "../wire";
+
+export interface Row<T> {
+  readonly element: HTMLElement;
+  update(value: T): void;
+}
+
+export class MessageRow implements Row<Message> {
+  readonly element: HTMLElement;
+  readonly #text = h("p", { class: "text", "data-testid": "message-text" });
+  readonly #images = h("p", { class: "small", hidden: true });
+  readonly #note = h("p", { class: "muted small", hidden: true });
+
+  constructor(role: Message["role"]) {
+    const speaker = role === "user" ? "You" : "Caddie";
+    this.element = h("article", { class: `message ${role}`, "aria-label": speaker, "data-testid": `message-${role}` },
+      h("span", { class: "visually-hidden" }, `${speaker}: `), this.#text, this.#images, this.#note);
+  }
+
+  update(message: Message): void {
+    setText(this.#text, message.text);
+    set(this.element, "data-status", message.status);
+    // A screen reader waits for the whole text instead of speaking every delta.
+    set(this.element, "aria-busy", message.status === "streaming" ? "true" : "false");
+    this.#note.hidden = message.status !== "cancelled" && message.status !== "failed";
+    setText(this.#note, message.status === "cancelled" ? "Stopped here." : "Broke off here.");
+    this.#images.hidden = message.images.length === 0;
+    this.#images.replaceChildren(...message.images.map((image, position) => imageLink(image.url, position + 1)));
+  }
+}
+
+function imageLink(url: string, number: number): HTMLElement {
+  const label = `Image ${number} `;
+  return url.startsWith("https://") ? h("a", { href: url, rel: "noreferrer noopener", target: "_blank" }, label) : h("span", { title: url }, label);
+}
+
+export class ThinkingRow implements Row<{ lines: string[] }> {
+  readonly #newest = h("span", { class: "ellipsis" });
+  readonly #all = h("p", { class: "text small" });
+  readonly element = h("details", { class: "step thinking", "data-testid": "thinking" },
+    h("summary", {}, h("span", { class: "mark", "aria-hidden": "true" }, "◌"), this.#newest), this.#all);
+
+  update({ lines }: { lines: string[] }): void {
+    setText(this.#newest, lines.at(-1) ?? "");
+    setText(this.#all, lines.join("\n"));
+  }
+}
+
+const TOOL_MARKS = { running: "⋯", ok: "✓", failed: "✕", stopped: "■" } as const;
+const TOOL_WORDS = { running: "running", ok: "done", failed: "failed", stopped: "stopped" } as const;
+
+export class ToolRow implements Row<Tool> {
+  readonly #mark = h("span", { class: "mark", "aria-hidden": "true" });
+  readonly #name = h("code");
+  readonly #word = h("span", { class: "visually-hidden" });
+  readonly #duration = h("span", { class: "muted small numbers", "data-testid": "tool-duration" });
+  readonly #args = h("pre", { "data-testid": "tool-args" });
+  readonly #result = h("pre", { "data-testid": "tool-result" });
+  readonly #resultLabel = h("h4", {}, "Result");
+  readonly element = h("details", { class: "step tool", "data-testid": "tool" },
+    h("summary", {}, this.#mark, this.#name, this.#word, this.#duration),
+    h("h4", {}, "Arguments"), this.#args, this.#resultLabel, this.#result);
+
+  update(tool: Tool): void {
+    set(this.element, "data-status", tool.status);
+    set(this.element, "data-tool", tool.name);
+    setText(this.#mark, TOOL_MARKS[tool.status]);
+    setText(this.#word, ` ${TOOL_WORDS[tool.status]} `);
+    setText(this.#name, tool.name);
+    setText(this.#duration, tool.durationMs === null ? "" : duration(tool.durationMs));
+    setText(this.#args, readable(tool.args));
+    setText(this.#resultLabel, tool.status === "failed" ? "Error" : "Result");
+    setText(this.#result, tool.status === "running" ? "…" : readable(tool.status === "failed" ? tool.error : tool.result));
+  }
+}
+
+/** 840 → "840 ms", 12 400 → "12.4 s". */
+export function duration(ms: number): string {
+  return ms < 1000 ? `${Math.round(ms)} ms` : `${(ms / 1000).toFixed(1)} s`;
+}
+
+export class NoticeRow implements Row<Notice> {
+  readonly #text = h("p");
+  readonly #details = h("ul");
+  readonly element = h("div", { class: "notice", "data-testid": "notice" }, this.#text, this.#details);
+
+  update(notice: Notice): void {
+    set(this.element, "data-tone", notice.tone);
+    set(this.element, "role", notice.tone === "error" ? "alert" : undefined);
+    setText(this.#text, notice.text);
+    this.#details.hidden = notice.details.length === 0;
+    this.#details.replaceChildren(...notice.details.map((detail) => h("li", {}, detail)));
+  }
+}
+
+const OUTGOING_WORDS = {
+  waiting: "Waiting for the connection …",
+  sending: "Sending …",
+  accepted: "Sent",
+  failed: "",
+} as const;
+
+export class OutgoingRow implements Row<Outgoing> {
+  readonly #text = h("p", { class: "text" });
+  readonly #note = h("p", { class: "muted small" });
+  readonly #buttons: HTMLElement;
+  readonly element: HTMLElement;
+  #requestId = "";
+
+  constructor(actions: { retry(requestId: string): void; discard(requestId: string): void }) {
+    this.#buttons = h("p", { class: "buttons" },
+      h("button", { type: "button", "data-testid": "retry", click: () => actions.retry(this.#requestId) }, "Try again"),
+      h("button", { type: "button", class: "quiet", click: () => actions.discard(this.#requestId) }, "Discard"));
+    this.element = h("article", { class: "message user", "aria-label": "You", "data-testid": "outgoing" },
+      this.#text, this.#note, this.#buttons);
+  }
+
+  update(entry: Outgoing): void {
+    this.#requestId = entry.requestId;
+    const failed = entry.status === "failed";
+    const queued = entry.status === "accepted" && entry.whenBusy === "queue";
+    set(this.element, "data-status", entry.status);
+    setText(this.#text, entry.text);
+    setText(this.#note, failed ? `Not sent: ${entry.error}` : queued ? "Next in line" : OUTGOING_WORDS[entry.status]);
+    set(this.#note, "role", failed ? "alert" : undefined);
+    this.#note.classList.toggle("error", failed);
+    this.#buttons.hidden = !failed;
+  }
+}

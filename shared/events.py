@@ -1,0 +1,441 @@
+"""The event log's vocabulary: a closed set of frozen models, their one encoding, and the state they fold to.
+
+An event on the wire is ``{"index","type","ts","runId"?,"data"}`` (protocol.md, "Server → client"). It is encoded
+once, by its producer, as a *body*: the JSON object without its index and without the opening brace. The index is
+known only when the log appends the body; ``join`` puts it in front as text, so nobody ever encodes twice.
+
+Invariant: for every run, ``fold`` of the log equals what the store keeps of it.
+Callers: the agent and the worker (emit), the log (bodies), every reader (``decode``, ``fold``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from typing import Any, ClassVar, Literal
+
+import orjson
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
+
+Mode = Literal["planning", "building", "repair", "conversation"]
+
+
+class Data(BaseModel):
+    """The `data` member of one event type; ``TYPE`` is the name on the wire."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+    TYPE: ClassVar[str]
+
+
+class Image(BaseModel):
+    """An image as history keeps it: a link, never the bytes."""
+
+    model_config = ConfigDict(frozen=True)
+    url: str
+    mediaType: str | None = None
+
+
+class Usage(BaseModel):
+    """Tokens a run used, as the provider reports them, and the model calls it made."""
+
+    model_config = ConfigDict(frozen=True)
+    inputTokens: int = 0
+    outputTokens: int = 0
+    cacheReadTokens: int = 0
+    cacheWriteTokens: int = 0
+    steps: int = 0
+
+
+class ValidationFault(BaseModel):
+    model_config = ConfigDict(frozen=True)
+    nodeId: str | None = None
+    message: str
+
+
+class IncompleteField(BaseModel):
+    """A field only the user can fill in."""
+
+    model_config = ConfigDict(frozen=True)
+    nodeId: str
+    field: str
+    message: str
+
+
+class RunResult(BaseModel):
+    """What a run left behind. `workflow` is the whole definition when the run touched it."""
+
+    model_config = ConfigDict(frozen=True)
+    type: Literal["workflow", "message"] = "message"
+    workflow: dict[str, JsonValue] | None = None
+    message: str = ""
+    incompleteFields: tuple[IncompleteField, ...] = ()
+    validationErrors: tuple[ValidationFault, ...] = ()
+
+
+class MessageUser(Data):
+    TYPE = "message.user"
+    messageId: str
+    text: str
+    images: tuple[Image, ...] = ()
+    requestId: str | None = None
+
+
+class RunStarted(Data):
+    TYPE = "run.started"
+    requestId: str | None = None
+    kind: Literal["turn", "execution"] = "turn"
+    agentVersion: Literal["v1", "v2", "v3", "both"] = "v3"
+    mode: Mode | None = None
+    model: str = ""
+    attempt: int = 1
+
+
+class RunRestarted(Data):
+    """Another worker took the run over; its events with an index above `keepThrough` no longer count."""
+
+    TYPE = "run.restarted"
+    attempt: int
+    keepThrough: int
+
+
+class ModeSelected(Data):
+    TYPE = "mode.selected"
+    mode: Mode
+    reason: str
+
+
+class Thinking(Data):
+    TYPE = "thinking"
+    text: str
+
+
+class MessageStarted(Data):
+    TYPE = "message.started"
+    messageId: str
+
+
+class MessageDelta(Data):
+    TYPE = "message.delta"
+    messageId: str
+    text: str
+
+
+class MessageCompleted(Data):
+    TYPE = "message.completed"
+    messageId: str
+    text: str
+
+
+class ToolStarted(Data):
+    TYPE = "tool.started"
+    toolCallId: str
+    name: str
+    args: dict[str, JsonValue]
+
+
+class ToolFinished(Data):
+    TYPE = "tool.finished"
+    toolCallId: str
+    name: str
+    ok: bool
+    result: JsonValue = None
+    error: str | None = None
+    durationMs: int = 0
+
+
+class NodeChanged(Data):
+    """A node of the working definition was added, updated or removed; `node` is null when removed."""
+
+    TYPE = "node"
+    action: Literal["add", "update", "remove"]
+    nodeId: str
+    node: dict[str, JsonValue] | None = None
+
+
+class InputRequested(Data):
+    """The agent asks; the run ends with outcome `waiting` and the answer begins another one."""
+
+    TYPE = "input.requested"
+    inputId: str
+    kind: Literal["question", "plan", "template"] = "question"
+    body: dict[str, JsonValue] = Field(description="question: {text, options?: [{value, label}], allowText}")
+    expiresAt: str
+
+
+class InputResolved(Data):
+    TYPE = "input.resolved"
+    inputId: str
+    by: str
+    value: JsonValue = None
+
+
+class InputExpired(Data):
+    TYPE = "input.expired"
+    inputId: str
+
+
+class ProposalCreated(Data):
+    TYPE = "proposal.created"
+    proposal: dict[str, JsonValue]
+
+
+class ProposalApplied(Data):
+    TYPE = "proposal.applied"
+    proposalId: str
+    by: str
+    version: int
+
+
+class ProposalRejected(Data):
+    TYPE = "proposal.rejected"
+    proposalId: str
+    by: str
+    version: int | None = None
+
+
+class ExecutionNode(Data):
+    TYPE = "execution.node"
+    nodeId: str
+    status: Literal["pending", "running", "success", "failed", "skipped", "waiting"]
+    output: JsonValue = None
+    error: str | None = None
+    durationMs: int | None = None
+    label: str | None = None
+
+
+class RunFinished(Data):
+    TYPE = "run.finished"
+    outcome: Literal["completed", "cancelled", "waiting", "limit"]
+    result: RunResult = RunResult()
+    usage: Usage = Usage()
+
+
+class RunFailed(Data):
+    TYPE = "run.failed"
+    code: str
+    message: str
+    retryable: bool
+
+
+class ConversationCleared(Data):
+    TYPE = "conversation.cleared"
+    by: str
+
+
+EVENTS: dict[str, type[Data]] = {
+    model.TYPE: model
+    for model in (
+        MessageUser, RunStarted, RunRestarted, ModeSelected, Thinking, MessageStarted, MessageDelta, MessageCompleted,
+        ToolStarted, ToolFinished, NodeChanged, InputRequested, InputResolved, InputExpired, ProposalCreated,
+        ProposalApplied, ProposalRejected, ExecutionNode, RunFinished, RunFailed, ConversationCleared,
+    )
+}  # fmt: skip
+TERMINAL = (RunFinished.TYPE, RunFailed.TYPE)
+DELTA_PREFIX = b'"type":"message.delta",'
+
+
+class Event(BaseModel):
+    """One indexed fact. `data` is the typed model, or the bare object when the type is newer than this code."""
+
+    model_config = ConfigDict(frozen=True)
+    index: int
+    type: str
+    ts: str
+    runId: str | None = None
+    data: Data | dict[str, Any]
+
+
+def timestamp(moment: datetime | None = None) -> str:
+    """UTC, ISO 8601, milliseconds, `Z`: the only time format on the wire."""
+    moment = (moment or datetime.now(UTC)).astimezone(UTC)
+    return moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"
+
+
+def encode(data: Data, run_id: str | None = None, ts: str | None = None) -> bytes:
+    """The body of an event: ``"type":…,"ts":…,"runId":…,"data":{…}}`` — everything but ``{"index":N,``."""
+    head = b'"type":"%b","ts":"%b",' % (data.TYPE.encode(), (ts or timestamp()).encode())
+    run = b'"runId":"%b",' % run_id.encode() if run_id else b""
+    value = data.model_dump(mode="json", exclude_none=True)
+    try:
+        text = orjson.dumps(value)
+    except TypeError:
+        text = orjson.dumps(_portable(value))
+    return head + run + b'"data":' + text + b"}"
+
+
+def _portable(value: Any) -> Any:
+    """What a model put into a tool's arguments and JSON readers disagree on: integers beyond 64 bits (as text, for no
+    digit may be lost) and lone surrogates (as U+FFFD).
+    """
+    if isinstance(value, dict):
+        return {_portable(key): _portable(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_portable(item) for item in value]
+    if isinstance(value, str):
+        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return str(value) if isinstance(value, int) and not -(2**63) <= value < 2**64 else value
+
+
+def join(index: int, body: bytes) -> bytes:
+    """The whole JSON of an event."""
+    return b'{"index":%d,%b' % (index, body)
+
+
+def parse(raw: bytes | dict[str, Any]) -> Event:
+    """An event from its JSON; an unknown type is kept as a bare object (readers ignore it)."""
+    value = orjson.loads(raw) if isinstance(raw, bytes) else raw
+    model = EVENTS.get(value["type"])
+    data = model.model_validate(value["data"]) if model else value["data"]
+    return Event(index=value["index"], type=value["type"], ts=value["ts"], runId=value.get("runId"), data=data)
+
+
+def decode(index: int, body: bytes) -> Event:
+    return parse(join(index, body))
+
+
+class FoldedMessage(BaseModel):
+    """A message as history shows it. status: streaming, completed, cancelled (cut by the user) or failed."""
+
+    id: str
+    role: Literal["user", "assistant"]
+    text: str = ""
+    status: Literal["streaming", "completed", "cancelled", "failed"] = "completed"
+    runId: str | None = None
+    images: tuple[Image, ...] = ()
+    createdAt: str = ""
+
+
+class State(BaseModel):
+    """What a log amounts to: messages, working definition, active run, open questions, mode."""
+
+    messages: list[FoldedMessage] = []
+    definition: dict[str, Any] | None = None
+    runId: str | None = None
+    mode: Mode | None = None
+    inputs: dict[str, InputRequested] = {}
+    #: Definition when the active run began, to which a failed run returns.
+    before: dict[str, Any] | None = None
+
+    def apply(self, event: Event) -> None:
+        """Account for one event. Events must come in index order."""
+        match event.data:
+            case MessageUser() as data:
+                self.messages.append(
+                    FoldedMessage(
+                        id=data.messageId,
+                        role="user",
+                        text=data.text,
+                        runId=event.runId,
+                        images=data.images,
+                        createdAt=event.ts,
+                    )
+                )
+            case RunStarted(mode=mode):
+                self.runId, self.before = event.runId, self.definition
+                self.mode = mode or self.mode
+            case ModeSelected(mode=mode):
+                self.mode = mode
+            case MessageStarted(messageId=message_id):
+                self.messages.append(
+                    FoldedMessage(
+                        id=message_id, role="assistant", status="streaming", runId=event.runId, createdAt=event.ts
+                    )
+                )
+            case MessageDelta(messageId=message_id, text=text):
+                if message := self._message(message_id):
+                    message.text += text
+            case MessageCompleted(messageId=message_id, text=text):
+                if message := self._message(message_id):
+                    message.text, message.status = text, "completed"
+            case NodeChanged() as data:
+                self._change(data)
+            case InputRequested() as data:
+                self.inputs = {**self.inputs, data.inputId: data}
+            case InputResolved(inputId=input_id) | InputExpired(inputId=input_id):
+                self.inputs = {key: value for key, value in self.inputs.items() if key != input_id}
+            case RunFinished() as data:
+                self._end(event, "cancelled" if data.outcome == "cancelled" else "completed")
+                if data.result.workflow is not None:
+                    self.definition = data.result.workflow
+            case RunFailed():
+                self._end(event, "failed")
+                self.definition = self.before
+            case ConversationCleared():
+                self.messages = []
+            case _:
+                pass
+
+    def _message(self, message_id: str) -> FoldedMessage | None:
+        return next((message for message in reversed(self.messages) if message.id == message_id), None)
+
+    def _change(self, data: NodeChanged) -> None:
+        definition = self.definition or {"nodes": {}}
+        nodes = {
+            key: value
+            for key, value in definition.get("nodes", {}).items()
+            if key != data.nodeId or data.node is not None
+        }
+        if data.node is not None:
+            nodes[data.nodeId] = data.node
+        self.definition = {**definition, "nodes": nodes}
+
+    def _end(self, event: Event, status: Literal["completed", "cancelled", "failed"]) -> None:
+        for message in self.messages:
+            if message.runId == event.runId and message.status == "streaming":
+                message.status = status
+        self.runId = None
+
+
+def surviving(events: Iterable[Event]) -> list[Event]:
+    """The events that still count: a restarted run's earlier output above `keepThrough` does not."""
+    kept: list[Event] = []
+    for event in events:
+        if isinstance(event.data, RunRestarted):
+            limit = event.data.keepThrough
+            kept = [other for other in kept if other.runId != event.runId or other.index <= limit]
+        kept.append(event)
+    return kept
+
+
+def fold(events: Iterable[Event], base: State | None = None) -> State:
+    """The state after ``events`` (in index order), starting from ``base``."""
+    state = base.model_copy(deep=True) if base else State()
+    for event in surviving(events):
+        state.apply(event)
+    return state
+
+
+def merge_deltas(bodies: Sequence[tuple[int, bytes]]) -> list[tuple[int, int, bytes]]:
+    """Merge adjacent `message.delta` of one message: (index, body) → (first index, last index, body).
+
+    For readers that lag: one frame instead of many, the same text. A merged event carries the last index and
+    `from`, the first one it stands for.
+    """
+    merged: list[tuple[int, int, bytes]] = []
+    pending: list[dict[str, Any]] = []
+    span = (0, 0)
+
+    def flush() -> None:
+        if len(pending) == 1:
+            merged.append((span[0], span[1], single))
+        elif pending:
+            value = {**pending[0], "ts": pending[-1]["ts"], "from": span[0]}
+            value["data"] = {**pending[0]["data"], "text": "".join(item["data"]["text"] for item in pending)}
+            merged.append((span[0], span[1], orjson.dumps(value)[1:]))
+        pending.clear()
+
+    single = b""
+    for index, body in bodies:
+        if not body.startswith(DELTA_PREFIX):
+            flush()
+            merged.append((index, index, body))
+            continue
+        value = orjson.loads(b"{" + body)
+        if pending and pending[0]["data"]["messageId"] != value["data"]["messageId"]:
+            flush()
+        if not pending:
+            span, single = (index, index), body
+        pending.append(value)
+        span = (span[0], index)
+    flush()
+    return merged

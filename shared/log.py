@@ -1,0 +1,195 @@
+"""The event log: one Redis stream per conversation, whose entry ids are the event indices.
+
+Invariants: indices are 1, 2, 3 … without gaps; nothing is published before it is stored; only the run's newest
+attempt may append, and nothing after its terminal event; asking twice for the same append appends once.
+Writers: the worker (one ``Writer`` per attempt). Readers go through ``shared.follow``; ``read`` is its slow path.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from importlib.resources import files
+from typing import Any
+from uuid import uuid4
+
+import orjson
+from redis.asyncio import Redis
+from redis.exceptions import ResponseError
+
+from shared import events, keys
+from shared.connections import redis_errors
+from shared.errors import CaddieError
+
+READ_LIMIT = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """Where a conversation's log stands. index 0: no log. oldest: first index still kept. run: the active one."""
+
+    index: int = 0
+    epoch: str = ""
+    oldest: int = 1
+    run_id: str | None = None
+    first: int = 0
+    mode: str | None = None
+    inputs: tuple[dict[str, Any], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """What the log knows of a run when an attempt takes its fence."""
+
+    ended: bool
+    keep_through: int
+    cancelled: bool
+
+
+@dataclass(slots=True)
+class Writer:
+    """The right of one attempt to append. `seq` makes a repeated append harmless."""
+
+    conversation: str
+    run_id: str
+    attempt: int
+    seq: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """An event to append. `operation` tells the script what the event does to the head (see append.lua)."""
+
+    data: events.Data
+    operation: str = field(default="")
+
+    @classmethod
+    def of(cls, data: events.Data) -> Entry:
+        match data:
+            case events.RunFinished() | events.RunFailed():
+                return cls(data, "end")
+            case events.RunStarted():
+                return cls(data, "keep")
+            case events.ModeSelected(mode=mode):
+                return cls(data, f"mode:{mode}")
+            case events.InputRequested(inputId=input_id):
+                return cls(data, f"ask:{input_id}")
+            case events.InputResolved(inputId=input_id) | events.InputExpired(inputId=input_id):
+                return cls(data, f"close:{input_id}")
+            case _:
+                return cls(data)
+
+
+class EventLog:
+    """All conversations' logs. A conversation is named by ``keys.conversation_key``."""
+
+    def __init__(self, redis: Redis, retention_s: int, retention_events: int) -> None:
+        self._redis, self._retention_s, self._retention_events = redis, retention_s, retention_events
+        scripts = files("shared") / "scripts"
+        self._append = redis.register_script((scripts / "append.lua").read_text())
+        self._claim = redis.register_script((scripts / "claim.lua").read_text())
+
+    async def claim(self, writer: Writer) -> Claimed:
+        """Take the fence for an attempt. Raises CaddieError FENCED when a newer attempt has it, UNAVAILABLE."""
+        async with _script_errors():
+            ended, keep, cancelled = await self._claim(
+                [keys.run(writer.conversation, writer.run_id)], [writer.attempt, self._retention_s]
+            )
+        return Claimed(bool(ended), keep, bool(cancelled))
+
+    async def append(self, writer: Writer, bodies: Sequence[tuple[str, bytes]]) -> tuple[int, bool]:
+        """Append (operation, body) pairs in one atomic step: (index of the last, cancel asked for).
+
+        Raises CaddieError FENCED (taken over, or already ended) or UNAVAILABLE; after the latter the same call may
+        be made again.
+        """
+        if not bodies:
+            return 0, False
+        arguments: list[Any] = [
+            keys.channel(writer.conversation), self._retention_s, self._retention_events, uuid4().hex[:12],
+            writer.run_id, writer.attempt, writer.seq,
+        ]  # fmt: skip
+        for operation, body in bodies:
+            arguments += (operation, body)
+        conversation = writer.conversation
+        async with _script_errors():
+            index, _, cancelled = await self._append(
+                [
+                    keys.head(conversation), keys.log(conversation), keys.inputs(conversation),
+                    keys.run(conversation, writer.run_id),
+                ],
+                arguments,
+            )  # fmt: skip
+        writer.seq += len(bodies)
+        return index, bool(cancelled)
+
+    async def read(self, conversation: str, after: int, limit: int = READ_LIMIT) -> list[tuple[int, bytes]]:
+        """Up to `limit` entries with an index above `after`: (index, body). Raises UNAVAILABLE."""
+        async with redis_errors():
+            rows: Any = await self._redis.xrange(
+                keys.log(conversation), f"({after}-0" if after else "-", "+", count=limit
+            )
+        return [(int(entry_id.split(b"-", 1)[0]), fields[b"b"]) for entry_id, fields in rows]
+
+    async def head(self, conversation: str) -> Head:
+        """Raises UNAVAILABLE."""
+        async with redis_errors(), self._redis.pipeline(transaction=True) as pipeline:
+            pipeline.hgetall(keys.head(conversation))
+            pipeline.hgetall(keys.inputs(conversation))
+            pipeline.xrange(keys.log(conversation), "-", "+", count=1)
+            fields, inputs, oldest = await pipeline.execute()
+        if not fields:
+            return Head()
+        value = {name.decode(): text.decode() for name, text in fields.items()}
+        return Head(
+            index=int(value.get("index", 0)),
+            epoch=value.get("epoch", ""),
+            oldest=int(oldest[0][0].split(b"-", 1)[0]) if oldest else 1,
+            run_id=value.get("run"),
+            first=int(value.get("first", 0)),
+            mode=value.get("mode"),
+            inputs=tuple(orjson.loads(b"{" + body)["data"] for body in inputs.values()),
+        )
+
+    async def positions(self, conversations: Sequence[str]) -> list[tuple[int, str]]:
+        """(head index, epoch) of many conversations in one round trip. Raises UNAVAILABLE.
+
+        A log that is not there yet begins its epoch now, so that a reader knows from the start what it follows.
+        """
+        async with redis_errors(), self._redis.pipeline(transaction=False) as pipeline:
+            for conversation in conversations:
+                pipeline.hsetnx(keys.head(conversation), "epoch", uuid4().hex[:12])
+                pipeline.expire(keys.head(conversation), self._retention_s, nx=True)
+                pipeline.hmget(keys.head(conversation), "index", "epoch")
+            rows = await pipeline.execute()
+        return [(int(index or 0), epoch.decode()) for index, epoch in rows[2::3]]
+
+    async def request_cancel(self, conversation: str, run_id: str) -> None:
+        """Mark the run as cancelled and tell whoever carries it. Raises UNAVAILABLE."""
+        async with redis_errors(), self._redis.pipeline(transaction=True) as pipeline:
+            pipeline.hset(keys.run(conversation, run_id), "cancel", "1")
+            pipeline.expire(keys.run(conversation, run_id), self._retention_s)
+            pipeline.publish(keys.channel(conversation), f"!cancel {run_id}")
+            await pipeline.execute()
+
+    async def cancel_requested(self, conversation: str, run_id: str) -> bool:
+        """Raises UNAVAILABLE."""
+        async with redis_errors():
+            return bool(await self._redis.hexists(keys.run(conversation, run_id), "cancel"))
+
+    async def delete(self, conversation: str) -> None:
+        """Forget a conversation's log. Raises UNAVAILABLE."""
+        async with redis_errors():
+            await self._redis.delete(keys.log(conversation), keys.head(conversation), keys.inputs(conversation))
+
+
+@asynccontextmanager
+async def _script_errors() -> AsyncIterator[None]:
+    async with redis_errors():
+        try:
+            yield
+        except ResponseError as error:
+            if str(error).startswith(("FENCED", "ENDED")):
+                raise CaddieError("FENCED", "the run belongs to another attempt, or has ended") from error
+            raise

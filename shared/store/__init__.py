@@ -1,0 +1,48 @@
+"""The durable store: what outlives the event log, in SQLite or PostgreSQL.
+
+Invariant: only records leave this package, and every look-up names the organisation it may see.
+Callers: the composition roots open one ``Store`` per process and hand it down.
+"""
+
+from __future__ import annotations
+
+from shared.store.accounts import Accounts
+from shared.store.blobs import Blobs
+from shared.store.conversations import Conversations
+from shared.store.database import Database
+from shared.store.migration import migrate
+from shared.store.runs import Runs
+from shared.store.sessions import Sessions
+from shared.store.workflows import Workflows
+
+__all__ = ["Store", "migrate"]
+
+
+class Store:
+    """The repositories over one database. ``await Store.open(url)``; close it when the process ends."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self.accounts = Accounts(database)
+        self.conversations = Conversations(database)
+        self.runs = Runs(database)
+        self.workflows = Workflows(database)
+        self.sessions = Sessions(database)
+        self.blobs = Blobs(database)
+
+    @classmethod
+    async def open(cls, url: str) -> Store:
+        """Connects lazily: a database that is away now is UNAVAILABLE at the first use. INVALID for a bad URL."""
+        return cls(Database(url))
+
+    @staticmethod
+    async def migrate(url: str) -> None:
+        """Bring the database at ``url`` to this version's tables; safe from several processes at once."""
+        await migrate(url)
+
+    async def ping(self) -> None:
+        """UNAVAILABLE when the database does not answer."""
+        await self._database.ping()
+
+    async def close(self) -> None:
+        await self._database.close()

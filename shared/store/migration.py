@@ -1,0 +1,76 @@
+"""Bringing a database to the tables of this version.
+
+Invariant: one process migrates at a time, and a migration is applied wholly or not at all.
+Callers: `caddie migrate` and `caddie up`, before any other process opens the store; tests.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import Connection, text
+from sqlalchemy import exc as sql
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from shared.errors import CaddieError
+from shared.store.database import AWAY, open_engine, parse_url, unavailable
+
+FOLDER = Path(__file__).parent / "migrations"
+MIGRATION_S = 120
+ATTEMPTS = 40
+PAUSE_S = 0.25
+# Any number that nothing else in the database locks.
+ADVISORY_LOCK = 7_205_759_403_792
+
+
+async def migrate(url: str) -> None:
+    """Upgrade to the newest revision; waits for another process that is doing it. UNAVAILABLE, INVALID."""
+    parsed = parse_url(url)
+    if parsed.get_backend_name() == "sqlite":
+        _make_private(parsed.database or "")
+    engine = open_engine(parsed)
+    try:
+        async with asyncio.timeout(MIGRATION_S):
+            await _upgrade(engine)
+    except TimeoutError:
+        raise unavailable("migration deadline") from None
+    finally:
+        await engine.dispose()
+
+
+async def _upgrade(engine: AsyncEngine) -> None:
+    writing = engine.execution_options(immediate=True)
+    for attempt in range(1, ATTEMPTS + 1):
+        try:
+            async with writing.begin() as connection:
+                if connection.dialect.name == "postgresql":
+                    await connection.execute(text(f"SET LOCAL statement_timeout = {MIGRATION_S * 1000}"))
+                    await connection.execute(text(f"SET LOCAL lock_timeout = {MIGRATION_S * 1000}"))
+                    await connection.execute(text(f"SELECT pg_advisory_xact_lock({ADVISORY_LOCK})"))
+                await connection.run_sync(_run)
+                return
+        except AWAY as error:
+            # SQLite's switch to WAL does not wait for other processes, it fails at once.
+            locked = getattr(error.orig, "sqlite_errorname", "") if isinstance(error, sql.DBAPIError) else ""
+            if not str(locked).startswith(("SQLITE_BUSY", "SQLITE_LOCKED")) or attempt == ATTEMPTS:
+                raise unavailable(type(error).__name__) from None
+        await asyncio.sleep(PAUSE_S)
+
+
+def _run(connection: Connection) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(FOLDER).replace("%", "%%"))
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")
+
+
+def _make_private(path: str) -> None:
+    """The file holds password hashes and key digests: nobody else reads it."""
+    try:
+        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+    except OSError as error:
+        raise CaddieError("UNAVAILABLE", f"expected a writable database file, got {error.strerror}") from None

@@ -1,0 +1,76 @@
+"""What every test may use: a real Valkey, a migrated database, settings that name both."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr
+from redis.asyncio import Redis
+
+from shared.connections import open_redis
+from shared.log import EventLog
+from shared.seal import Seal
+from shared.settings import Settings
+from shared.store import Store
+from shared.tokens import KeyTable
+from tests.valkey import Valkey
+
+
+@pytest.fixture(scope="session")
+def valkey() -> Iterator[Valkey]:
+    server = Valkey()
+    yield server
+    server.close()
+
+
+@pytest.fixture
+async def redis_url(valkey: Valkey) -> str:
+    client: Redis = Redis.from_url(valkey.url)
+    await client.flushall()
+    await client.aclose()
+    return valkey.url
+
+
+@pytest.fixture
+async def redis(redis_url: str) -> AsyncIterator[Redis]:
+    client = open_redis(redis_url)
+    yield client
+    await client.aclose()
+
+
+@pytest.fixture
+def log(redis: Redis) -> EventLog:
+    return EventLog(redis, retention_s=3_600, retention_events=20_000)
+
+
+@pytest.fixture(scope="session")
+def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Migrated once; each test works on a copy."""
+    path = tmp_path_factory.mktemp("database") / "empty.db"
+    asyncio.run(Store.migrate(f"sqlite+aiosqlite:///{path}"))
+    return path
+
+
+@pytest.fixture
+def settings(redis_url: str, empty_database: Path, tmp_path: Path) -> Settings:
+    shutil.copy(empty_database, tmp_path / "caddie.db")
+    return Settings(
+        _env_file=None,
+        state_dir=tmp_path,
+        gateway_port=0,
+        server_port=0,
+        redis_url=SecretStr(redis_url),
+        database_url=SecretStr(f"sqlite+aiosqlite:///{tmp_path}/caddie.db"),
+        token_keys=SecretStr(KeyTable.generate()),
+        seal_key=SecretStr(Seal.generate()),
+        model="offline",
+        offline_words_per_s=0,
+        drain_timeout_s=5,
+        rate_per_minute=100_000,
+        rate_per_address=100_000,
+        rate_runs_per_minute=100_000,
+    )

@@ -1,0 +1,1 @@
+"""Faithful stand-ins on loopback for services outside."""

@@ -1,0 +1,54 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from shared.store import Store
+from shared.store.tables import whole_ms
+from tests.shared.store.conftest import Tenant
+
+
+def soon(seconds: int = 60) -> datetime:
+    return datetime.now(UTC) + timedelta(seconds=seconds)
+
+
+async def test_a_session_is_kept_as_made(store: Store, tenant: Tenant) -> None:
+    key, _ = await store.accounts.create_api_key(tenant.org, tenant.user, "k", ["read"])
+    ends = soon()
+    made = await store.sessions.create(
+        tenant.org, tenant.user, "c1", ["write", "read"], ends, api_key_id=key.id, create_session_id="s"
+    )
+    assert await store.sessions.get(tenant.org, made.id) == made
+    assert (made.scopes, made.expires_at, made.api_key_id) == (frozenset({"read", "write"}), whole_ms(ends), key.id)
+    assert await store.sessions.list(tenant.org, tenant.user) == [made]
+
+
+async def test_a_session_is_extended_but_never_shortened_nor_revived(store: Store, tenant: Tenant) -> None:
+    made = await store.sessions.create(tenant.org, tenant.user, "c1", ["read"], soon(60))
+    longer = await store.sessions.extend(tenant.org, made.id, soon(600))
+    assert longer is not None and longer.expires_at > made.expires_at
+    assert await store.sessions.extend(tenant.org, made.id, soon(1)) == longer
+    revoked = await store.sessions.revoke(tenant.org, made.id)
+    assert revoked is not None and revoked.revoked_at is not None
+    assert await store.sessions.revoke(tenant.org, made.id) == revoked
+    assert await store.sessions.extend(tenant.org, made.id, soon(900)) is None
+    over = await store.sessions.create(tenant.org, tenant.user, "c1", ["read"], soon(-1))
+    assert await store.sessions.extend(tenant.org, over.id, soon(900)) is None
+
+
+async def test_a_cookie_session_is_found_by_its_digest_while_it_lives(store: Store, tenant: Tenant) -> None:
+    made = await store.sessions.create(tenant.org, tenant.user, None, ["read"], soon(), session_id="d" * 64)
+    assert await store.sessions.by_secret("d" * 64) == made
+    await store.sessions.create(tenant.org, tenant.user, None, ["read"], soon(-1), session_id="e" * 64)
+    assert await store.sessions.by_secret("e" * 64) is None
+    assert await store.sessions.revoke_user(tenant.org, tenant.user) == 2
+    assert await store.sessions.by_secret("d" * 64) is None
+    assert await store.sessions.forget(datetime.now(UTC)) == 1
+
+
+async def test_sessions_of_another_organisation_do_not_exist(store: Store, tenant: Tenant, stranger: Tenant) -> None:
+    made = await store.sessions.create(tenant.org, tenant.user, "c1", ["read"], soon())
+    assert await store.sessions.get(stranger.org, made.id) is None
+    assert await store.sessions.revoke(stranger.org, made.id) is None
+    assert await store.sessions.extend(stranger.org, made.id, soon()) is None
+    assert await store.sessions.list(stranger.org, tenant.user) == []
+    assert await store.sessions.revoke_user(stranger.org, tenant.user) == 0

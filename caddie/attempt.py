@@ -19,6 +19,7 @@ import structlog
 
 from caddie.recorder import Body, Recorder, packed, unpacked
 from shared import keys
+from shared.edits import diff
 from shared.errors import CaddieError
 from shared.events import (
     Data,
@@ -33,15 +34,15 @@ from shared.events import (
     RunRestarted,
     RunResult,
     RunStarted,
-    State,
     decode,
 )
+from shared.fold import State
 from shared.follow import LogReader
 from shared.log import Claimed, EventLog, Writer
 from shared.runs import TurnInput
 from shared.store import Store
 from shared.store.records import Claim, InputRecord, MessageRecord, RunRecord
-from shared.workflows import diff, parse_definition
+from shared.workflows import parse_definition
 
 #: How often a run looks for a cancel request that no message told it of.
 CANCEL_POLL_S = 2.0

@@ -18,7 +18,8 @@ from caddie.models.model import ImagePart, Model
 from caddie.models.table import ModelTable
 from shared.catalog import Catalog
 from shared.errors import CaddieError
-from shared.events import Data, FoldedMessage, Image, timestamp
+from shared.events import Data, Image, timestamp
+from shared.fold import FoldedMessage
 from shared.runs import TurnInput
 from shared.seal import Seal
 from shared.search import BlockSearch

@@ -12,7 +12,8 @@ import orjson
 import structlog
 
 from shared.errors import CaddieError
-from shared.events import Data, Event, MessageDelta, State, encode, timestamp
+from shared.events import Data, Event, MessageDelta, encode, timestamp
+from shared.fold import State
 from shared.log import Entry, EventLog, Writer
 
 #: Events that may wait for an append before the producer is held.

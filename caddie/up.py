@@ -121,6 +121,8 @@ class Up:
                         self._say(banner(self.settings, address, first))
                         return
                     await asyncio.sleep(HEALTH_INTERVAL_S)
+            if first is not None:
+                self._say(banner(self.settings, address, first, "Caddie was stopped before it was ready"))
         except TimeoutError:
             if first is not None:
                 self._say(banner(self.settings, address, first, "Caddie did not become healthy"))

@@ -12,7 +12,8 @@ from typing import Any, Literal
 from pydantic import BaseModel, Field, JsonValue, create_model
 from pydantic.json_schema import models_json_schema
 
-from shared.events import EVENTS, Mode, State
+from shared.events import EVENTS, MessageDelta, Mode
+from shared.fold import FoldedMessage
 
 _REFERENCE = "#/components/schemas/{model}"
 ConversationId = Field(min_length=1, max_length=128, pattern=r"^[A-Za-z0-9_.:-]+$")
@@ -51,11 +52,15 @@ class Ready(BaseModel):
 
 
 class Resync(BaseModel):
-    """The events asked for are no longer kept: this state stands for everything up to `index`."""
+    """The events asked for are no longer kept: this state stands for everything up to `head`."""
 
-    index: int
+    messages: list[FoldedMessage]
+    definition: dict[str, JsonValue] | None
+    run: ActiveRun | None
+    inputs: list[dict[str, JsonValue]]
+    mode: Mode | None
     epoch: str
-    state: State
+    head: int
 
 
 class Expiring(BaseModel):
@@ -87,12 +92,10 @@ class Head(BaseModel):
     epoch: str
 
 
-class SocketImage(BaseModel):
-    """An image stored before: `url` is what history keeps."""
+class ImageLink(BaseModel):
+    """Over a socket an image is a link; bytes go with the session call."""
 
-    url: str
-    mediaType: str | None = None
-    cid: str | None = None
+    ipfsUrl: str = Field(max_length=2_048, description="ipfs://CID or https.")
 
 
 class MessageCommand(BaseModel):
@@ -100,13 +103,13 @@ class MessageCommand(BaseModel):
 
     requestId: str = Field(description="UUID4 chosen by the client.")
     text: str = Field(min_length=1, max_length=10_000)
-    images: list[SocketImage] = Field(default=[], max_length=8)
+    images: list[ImageLink] = Field(default=[], max_length=8)
     mode: Mode | None = None
-    whenBusy: Literal["reject", "queue", "interrupt", "steer"] = "reject"
+    whenBusy: Literal["reject", "queue"] = "reject"
 
 
 class CancelCommand(BaseModel):
-    """End a run, by runId or requestId. Needs scope write."""
+    """End a run, by either runId or requestId. Needs scope write."""
 
     runId: str | None = None
     requestId: str | None = None
@@ -117,13 +120,6 @@ class AnswerCommand(BaseModel):
 
     inputId: str
     value: JsonValue
-
-
-class DecideCommand(BaseModel):
-    """Apply or reject a proposal. Needs scope decide."""
-
-    proposalId: str
-    decision: Literal["apply", "reject"]
 
 
 class RefreshCommand(BaseModel):
@@ -161,7 +157,7 @@ CONTROL: dict[str, type[BaseModel]] = {
     "draining": Draining, "head": Head,
 }  # fmt: skip
 COMMANDS: dict[str, type[BaseModel]] = {
-    "message": MessageCommand, "cancel": CancelCommand, "answer": AnswerCommand, "decide": DecideCommand,
+    "message": MessageCommand, "cancel": CancelCommand, "answer": AnswerCommand,
     "refresh": RefreshCommand, "replay": ReplayCommand,
 }  # fmt: skip
 
@@ -207,6 +203,8 @@ _SERVER = {
 
 def _event_model(kind: str, data: type[BaseModel]) -> type[BaseModel]:
     literal: Any = Literal[kind]
+    # A reader that lags gets adjacent deltas as one, with the first index they stand for.
+    merged: dict[str, Any] = {"first": (int | None, Field(None, alias="from"))} if data is MessageDelta else {}
     return create_model(
         f"{data.__name__}Event",
         __doc__=data.__doc__ if data.__doc__ != data.__base__.__doc__ else None,
@@ -215,6 +213,7 @@ def _event_model(kind: str, data: type[BaseModel]) -> type[BaseModel]:
         ts=(str, ...),
         runId=(str | None, None),
         data=(data, ...),
+        **merged,
     )
 
 

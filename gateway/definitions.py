@@ -10,7 +10,8 @@ from typing import Any
 
 from shared.catalog import Catalog
 from shared.errors import CaddieError, Fault
-from shared.workflows import parse_definition, refuse_unusable
+from shared.validation import refuse_unusable
+from shared.workflows import parse_definition
 
 
 def usable(value: dict[str, Any], catalog: Catalog) -> dict[str, Any]:

@@ -50,7 +50,8 @@ class Gate:
                 response: web.StreamResponse = await method(request)
                 return response
             principal = await self._admit(route, request)
-            if route.body is None or (request.content_length or LARGE_BYTES + 1) <= LARGE_BYTES:
+            length = request.content_length if request.can_read_body else 0
+            if route.body is None or (length is not None and length <= LARGE_BYTES):
                 return await self._answer(route, method, principal, request)
             async with self._slot():
                 return await self._answer(route, method, principal, request)
@@ -77,7 +78,8 @@ class Gate:
     @asynccontextmanager
     async def _slot(self) -> AsyncIterator[None]:
         try:
-            await asyncio.wait_for(self._large.acquire(), self._settings.http_body_timeout_s)
+            async with asyncio.timeout(self._settings.http_body_timeout_s):
+                await self._large.acquire()
         except TimeoutError as error:
             raise CaddieError("UNAVAILABLE", "expected fewer large bodies at once: try again") from error
         try:

@@ -34,7 +34,7 @@ def document(table: Iterable[Route], version: str) -> dict[str, Any]:
         paths.setdefault(route.template, {})[route.method.lower()] = _operation(route)
     return {
         "openapi": "3.1.0",
-        "info": {"title": "Caddie", "version": version, "description": _DESCRIPTION, "license": {"name": "MIT"}},
+        "info": {"title": "Caddie", "version": version, "description": _DESCRIPTION},
         "servers": [{"url": "/"}],
         "tags": [{"name": name} for name in dict.fromkeys(route.tag for route in routes)],
         "paths": paths,

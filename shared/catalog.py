@@ -16,7 +16,7 @@ from typing import Any
 import orjson
 from pydantic import BaseModel, ConfigDict, JsonValue, TypeAdapter
 
-from shared.expressions import Finding
+from shared.names import Finding
 
 FILES = ("triggers.json", "logic.json", "ai.json", "io.json")
 KEYWORDS = frozenset({

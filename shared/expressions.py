@@ -1,4 +1,4 @@
-"""The expression grammar `{{…}}`: parse it, list what it refers to, check the names, resolve it against values.
+"""The expression grammar `{{…}}`: parse a text, list what it refers to, rename a node in it.
 
     text       = { characters | "{{" expression "}}" }
     expression = operand { "||" operand }
@@ -7,15 +7,15 @@
 
 Invariant: nothing is evaluated. A reference walks members of JSON objects and items of JSON lists, nothing else;
 every length, depth and output has a bound. ``1.0`` is a number; field 0 of node ``1`` is ``1.result.0``.
-Callers: the definition's validator (``check``), the executor (``resolve``), the agent's prompt (``references``).
+Callers: the check of names (``names``), the executor's values (``resolution``), the edits (``rename``).
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
-from typing import Any, Final, NamedTuple
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
 
 import orjson
 from pydantic import JsonValue
@@ -23,15 +23,11 @@ from pydantic import JsonValue
 from shared.errors import CaddieError
 
 MAX_TEXT_CHARS = 1_048_576
-MAX_OUTPUT_CHARS = 4_194_304
 MAX_EXPRESSION_CHARS = 2000
 MAX_OPERANDS = 16
 MAX_SEGMENTS = 32
-MAX_DEPTH = 32
 NAMES = ("$trigger", "$nodes", "$vars", "$inputs", "$item", "$index", "$parent_item", "$workflow")
 PARTS = ("result", "payload", "error")
-WORKFLOW_FIELDS = frozenset({"id"})
-
 _SPACE = re.compile(r"\s*")
 _HEAD = re.compile(r"\$?[A-Za-z0-9_-]{1,64}(?![\w-])")
 _SEGMENT = re.compile(r"[\w-]+")
@@ -110,49 +106,6 @@ class Expression:
 
     def __str__(self) -> str:
         return "{{" + " || ".join(map(str, self.operands)) + "}}"
-
-
-class Finding(NamedTuple):
-    """A fault in a value: a stable code, the dotted path of the text, what is wrong."""
-
-    type: str
-    field: str
-    message: str
-
-
-@dataclass(frozen=True, slots=True)
-class Names:
-    """What the texts of one node may refer to. `before`: its ancestors; `loops`: how many loop bodies it is in."""
-
-    nodes: frozenset[str]
-    before: frozenset[str]
-    triggered: bool = True
-    variables: frozenset[str] = frozenset()
-    inputs: frozenset[str] = frozenset()
-    loops: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Scope:
-    """Values at run time. `nodes`: id → {result?, payload?, error?}; `items`: (item, index), innermost loop last."""
-
-    trigger: str = "root"
-    nodes: Mapping[str, Mapping[str, JsonValue]] = field(default_factory=dict)
-    variables: Mapping[str, JsonValue] = field(default_factory=dict)
-    inputs: Mapping[str, JsonValue] = field(default_factory=dict)
-    workflow: Mapping[str, JsonValue] = field(default_factory=dict)
-    items: tuple[tuple[JsonValue, int], ...] = ()
-
-    def inside(self, item: JsonValue, index: int) -> Scope:
-        """The scope of one iteration of a loop."""
-        return replace(self, items=(*self.items, (item, index)))
-
-
-class _Missing:
-    """What a reference that leads nowhere stands for."""
-
-
-_MISSING: Final = _Missing()
 
 
 def parse(text: str) -> tuple[str | Expression, ...]:
@@ -322,142 +275,3 @@ def rename(value: Any, old: str, new: str) -> Any:
     except ExpressionError:
         return value
     return "".join(part if isinstance(part, str) else str(part.renamed(old, new)) for part in parts)
-
-
-def check(value: JsonValue, names: Names, path: str = "") -> list[Finding]:
-    """Every malformed text and every reference to something ``names`` does not know."""
-    findings: list[Finding] = []
-    for where, text in texts(value, path):
-        try:
-            found = references(text)
-        except ExpressionError as error:
-            findings.append(Finding("bad_expression", where, error.message))
-            continue
-        for reference in found:
-            if (fault := _misuse(reference, names)) is not None:
-                findings.append(Finding(fault[0], where, f"{{{{{reference}}}}}: {fault[1]}"))
-    return findings
-
-
-def _misuse(reference: Reference, names: Names) -> tuple[str, str] | None:
-    head, path, node = reference.head, reference.path, reference.node
-    if node is not None:
-        return _misuse_of_node(node, names)
-    if head == "$vars" and path[0] not in names.variables:
-        return "unknown_variable", f"expected a declared variable, got {path[0]}"
-    if head == "$inputs" and path[0] not in names.inputs:
-        return "unknown_input", f"expected a key of inputSchema, got {path[0]}"
-    if head == "$workflow" and path[0] not in WORKFLOW_FIELDS:
-        return "bad_reference", f"expected $workflow.id, got {reference}"
-    if head in ("$item", "$index") and names.loops < 1:
-        return "bad_reference", f"{head} exists only inside a loop body"
-    if head == "$parent_item" and names.loops < 2:
-        return "bad_reference", "$parent_item exists only inside a loop body within another loop body"
-    return None
-
-
-def _misuse_of_node(node: str, names: Names) -> tuple[str, str] | None:
-    if node == "root" and node not in names.before:
-        return None if names.triggered else ("bad_reference", "a trigger cannot refer to the trigger")
-    if node not in names.nodes:
-        return "bad_reference", f"expected a node of this workflow, got {node}"
-    if node not in names.before:
-        return "bad_reference", f"expected a node that comes before this one, got {node}"
-    return None
-
-
-def resolve(value: JsonValue, scope: Scope) -> JsonValue:
-    """``value`` with its expressions filled in.
-
-    A text that is one whole expression becomes the value it names, with its JSON type; otherwise it stays text.
-    A missing or null value passes on to the next alternative of `||`; without one it is null, in a text empty.
-    Raises ExpressionError for malformed texts and for outputs over the limit.
-    """
-    return _Resolution(scope).fill(value, 0)
-
-
-class _Resolution:
-    """One call of ``resolve``: the scope, and what is left of the output's limit."""
-
-    def __init__(self, scope: Scope) -> None:
-        self._scope = scope
-        self._left = MAX_OUTPUT_CHARS
-
-    def fill(self, value: JsonValue, depth: int) -> JsonValue:
-        if depth > MAX_DEPTH:
-            raise ExpressionError(f"expected a payload nested at most {MAX_DEPTH} deep", 0)
-        if isinstance(value, dict):
-            return {key: self.fill(member, depth + 1) for key, member in value.items()}
-        if isinstance(value, list):
-            return [self.fill(member, depth + 1) for member in value]
-        return self._text(value) if isinstance(value, str) and "{{" in value else value
-
-    def _text(self, text: str) -> JsonValue:
-        parts = parse(text)
-        if len(parts) == 1 and isinstance(parts[0], Expression):
-            return first(parts[0], self._scope)
-        written: list[str] = []
-        for part in parts:
-            piece = part if isinstance(part, str) else as_text(first(part, self._scope))
-            self._left -= len(piece)
-            if self._left < 0:
-                raise ExpressionError(f"expected at most {MAX_OUTPUT_CHARS} characters of resolved text", 0)
-            written.append(piece)
-        return "".join(written)
-
-
-def first(expression: Expression, scope: Scope) -> JsonValue:
-    """The first operand that is neither missing nor null."""
-    for operand in expression.operands:
-        value = operand.value if isinstance(operand, Literal) else _look_up(operand, scope)
-        if not isinstance(value, _Missing) and value is not None:
-            return value
-    return None
-
-
-def as_text(value: JsonValue) -> str:
-    """A value inside a text: texts as they are, null as nothing, everything else as JSON."""
-    if isinstance(value, str):
-        return value
-    return "" if value is None else orjson.dumps(value).decode()
-
-
-def _look_up(reference: Reference, scope: Scope) -> JsonValue | _Missing:
-    node = reference.node
-    if node is not None:
-        return _look_up_node(reference, node, scope)
-    match reference.head:
-        case "$vars":
-            return _walk(dict(scope.variables), reference.path)
-        case "$inputs":
-            return _walk(dict(scope.inputs), reference.path)
-        case "$workflow":
-            return _walk(dict(scope.workflow), reference.path)
-        case "$index":
-            return scope.items[-1][1] if scope.items else _MISSING
-        case "$item":
-            return _walk(scope.items[-1][0], reference.path) if scope.items else _MISSING
-        case _:
-            return _walk(scope.items[-2][0], reference.path) if len(scope.items) > 1 else _MISSING
-
-
-def _look_up_node(reference: Reference, node: str, scope: Scope) -> JsonValue | _Missing:
-    trigger = node == "root"
-    values = scope.nodes.get(scope.trigger if trigger else node, {})
-    if trigger and reference.part == "payload" and reference.head != "$nodes":
-        # A chat trigger's result has a field `payload` of its own: root.payload means that one.
-        found = _walk(values.get("result"), reference.path)
-        if not isinstance(found, _Missing):
-            return found
-    return _walk(values[reference.part], reference.fields) if reference.part in values else _MISSING
-
-
-def _walk(value: JsonValue, path: tuple[str, ...]) -> JsonValue | _Missing:
-    for segment in path:
-        if isinstance(value, dict) and segment in value:
-            value = value[segment]
-        elif isinstance(value, list) and segment.isascii() and segment.isdigit() and int(segment) < len(value):
-            value = value[int(segment)]
-        else:
-            return _MISSING
-    return value

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from itertools import islice
@@ -208,7 +208,7 @@ class LogReader:
         # The stream may be ahead of the ring; a cursor must not be, or its next look would take it for a lost one.
         return [Slot(index, body) for index, body in entries if index <= watch.head]
 
-    async def follow(self, conversation: str, after: int) -> AsyncIterator[list[tuple[int, bytes]]]:
+    async def follow(self, conversation: str, after: int) -> AsyncGenerator[list[tuple[int, bytes]], None]:
         """Batches of (index, body) from `after` on, past and live alike, for ever. Raises Behind, UNAVAILABLE."""
         async with self.watch(conversation) as watch:
             # The cursor may come from a reader that was ahead of this process's ring.

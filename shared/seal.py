@@ -7,7 +7,6 @@ Invariant: what comes out of ``seal`` reveals nothing but the length. Callers: t
 from __future__ import annotations
 
 import base64
-import binascii
 import os
 from typing import Self
 
@@ -30,9 +29,10 @@ class Seal:
     def parse(cls, text: str) -> Self:
         """From base64 of 32 bytes. Raises ValueError."""
         try:
-            return cls(base64.b64decode(text, validate=True))
-        except (binascii.Error, UnicodeError):
+            key = base64.b64decode(text, validate=True)
+        except ValueError:
             raise ValueError("seal key: expected base64 of 32 bytes, got something else") from None
+        return cls(key)
 
     @staticmethod
     def generate() -> str:

@@ -17,6 +17,7 @@ from shared.seal import Seal
 from shared.settings import Settings
 from shared.store import Store
 from shared.tokens import KeyTable
+from tests.product import Product, running
 from tests.valkey import Valkey
 
 
@@ -74,3 +75,10 @@ def settings(redis_url: str, empty_database: Path, tmp_path: Path) -> Settings:
         rate_per_address=100_000,
         rate_runs_per_minute=100_000,
     )
+
+
+@pytest.fixture
+async def product(settings: Settings) -> AsyncIterator[Product]:
+    """Gateway, server and worker in this process."""
+    async with running(settings) as product:
+        yield product

@@ -14,7 +14,8 @@ from zoneinfo import ZoneInfo
 
 from caddie.models.model import AssistantTurn, Turns, UserTurn
 from shared.catalog import Catalog
-from shared.events import FoldedMessage, Mode
+from shared.events import Mode
+from shared.fold import FoldedMessage
 
 HISTORY_MESSAGES = 40
 HISTORY_CHARS = 60_000

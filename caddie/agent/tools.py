@@ -14,11 +14,12 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
 from caddie.agent.workspace import Workspace
 from caddie.models.model import ToolCall, ToolSpec
-from shared import workflows
+from shared import edits, workflows
 from shared.catalog import Catalog
+from shared.edits import Change
 from shared.errors import CaddieError
 from shared.search import BlockSearch
-from shared.workflows import Change, Definition, VariableDef
+from shared.workflows import Definition, VariableDef
 
 ARGS_BYTES = 65_536
 ISSUES = 50
@@ -237,20 +238,20 @@ def _edited(now: Definition, args: Args) -> Definition:
             # A body's first node comes after nothing: models often name the loop itself as its parent.
             first = args.inLoop is not None and args.after in ([], [args.inLoop])
             after = None if first else args.after
-            return workflows.add_node(now, args.nodeId, node, after, args.branch, args.inLoop, trigger=args.trigger)
+            return edits.add_node(now, args.nodeId, node, after, args.branch, args.inLoop, trigger=args.trigger)
         case UpdateNode():
             patch = args.model_dump(exclude={"nodeId", "payload"}, exclude_none=True)
             if args.payload is not None:
                 patch["payload"] = args.payload
-            return workflows.update_node(now, args.nodeId, patch)
+            return edits.update_node(now, args.nodeId, patch)
         case RemoveNode():
-            return workflows.remove_node(now, args.nodeId)
+            return edits.remove_node(now, args.nodeId)
         case ConnectNodes():
-            return workflows.connect(now, args.source, args.target, args.branch, in_loop=args.inLoop)
+            return edits.connect(now, args.source, args.target, args.branch, in_loop=args.inLoop)
         case DisconnectNodes():
-            return workflows.disconnect(now, args.source, args.target)
+            return edits.disconnect(now, args.source, args.target)
         case SetVariables():
-            return workflows.set_variables(now, args.variables)
+            return edits.set_variables(now, args.variables)
         case _:
             raise CaddieError("INVALID", f"expected an edit, got {args.NAME}")
 

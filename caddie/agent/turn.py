@@ -37,7 +37,6 @@ from shared.catalog import Catalog
 from shared.errors import CaddieError
 from shared.events import (
     Data,
-    FoldedMessage,
     IncompleteField,
     InputRequested,
     MessageCompleted,
@@ -55,6 +54,7 @@ from shared.events import (
     ValidationFault,
     timestamp,
 )
+from shared.fold import FoldedMessage
 from shared.runs import TurnInput
 from shared.search import BlockSearch
 
@@ -176,7 +176,13 @@ class _Loop:
             self._message, mode=self._mode, now=self._turn.now, timezone=self._turn.timezone,
             definition=self._workspace.wire(), extra=extra,
         )  # fmt: skip
-        return (*prompt.history(self._turn.history), UserTurn(text, self._turn.images))
+        return (*prompt.history(self._earlier()), UserTurn(text, self._turn.images))
+
+    def _earlier(self) -> Sequence[FoldedMessage]:
+        """The history without this turn's own message, which a store may have kept already."""
+        last = self._turn.history[-1] if self._turn.history else None
+        own = last is not None and last.role == "user" and last.text.strip() in ("", self._message.strip())
+        return self._turn.history[:-1] if own else self._turn.history
 
     async def _step(self, turns: Turns, calls: list[ToolCall]) -> AsyncGenerator[Data, None]:
         """One model call; its tool calls are added to ``calls``."""

@@ -9,7 +9,9 @@ from __future__ import annotations
 from typing import Any
 
 from shared.catalog import Catalog
-from shared.workflows import Change, Definition, Issue, diff, parse_definition, validate
+from shared.edits import Change, diff
+from shared.validation import Issue, validate
+from shared.workflows import Definition, parse_definition
 
 
 class Workspace:

@@ -15,7 +15,8 @@ from caddie.realtime.buckets import Bucket
 from caddie.realtime.packets import emit_packet, event_packet
 from caddie.realtime.transport import Transport
 from shared.errors import CLOSE_REVOKED, CLOSE_SESSION_OVER, CaddieError
-from shared.events import merge_deltas, timestamp
+from shared.events import timestamp
+from shared.fold import merge_deltas
 from shared.follow import Behind, LogReader, Slot, Watch
 from shared.log import Head
 from shared.tokens import Session
@@ -57,12 +58,12 @@ class Connection:
         self.cursor = after
         self.transport.wake()
 
-    async def pull(self, size: int, lagging: bool) -> list[bytes]:
-        """The next packets, at most about `size` bytes; [] at the head."""
+    async def pull(self, size: int, count: int, lagging: bool) -> list[bytes]:
+        """The next packets, at most `count` and about `size` bytes; [] at the head."""
         while True:
             cursor = self.cursor
             try:
-                slots = await self._reader.next(self.watch, cursor, self.epoch, LIMIT_EVENTS)
+                slots = await self._reader.next(self.watch, cursor, self.epoch, LIMIT_EVENTS if lagging else count)
             except Behind:
                 return await self._resync()
             except CaddieError:
@@ -71,7 +72,7 @@ class Connection:
             if self.cursor == cursor:
                 break
         if lagging and len(slots) > 1:
-            return self._merged(slots)
+            return self._merged(slots, count)
         packets: list[bytes] = []
         for slot in slots:
             if not slot.frame:
@@ -83,9 +84,9 @@ class Connection:
                 break
         return packets
 
-    def _merged(self, slots: list[Slot]) -> list[bytes]:
+    def _merged(self, slots: list[Slot], count: int) -> list[bytes]:
         packets = []
-        for _, last, body in merge_deltas([(slot.index, slot.body) for slot in slots]):
+        for _, last, body in merge_deltas([(slot.index, slot.body) for slot in slots])[:count]:
             packets.append(event_packet(last, body))
             self.cursor = last
         return packets

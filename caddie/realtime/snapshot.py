@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from shared import keys
-from shared.events import State, decode, fold, timestamp
+from shared.events import decode, timestamp
+from shared.fold import State, fold
 from shared.log import EventLog, Head
 from shared.store import Store
 from shared.store.records import MessageRecord

@@ -22,7 +22,10 @@ from shared.errors import CLOSE_OVERLOADED
 OUTBOX_MAX = 256
 #: Bytes taken from the source for one write: large enough to amortise, small enough to bound a slow reader.
 PULL_BYTES = 131_072
+PULL_PACKETS = 500
 POLL_PACKETS_MAX = 512
+#: python-engineio's client refuses a polling body of more than 16 packets.
+POLL_ANSWER_PACKETS = 16
 CLOSE_TIMEOUT_S = 1.0
 #: A write that took this long marks the reader as lagging: its adjacent deltas are merged.
 LAG_S = 0.5
@@ -30,9 +33,9 @@ SEPARATOR = "\x1e"
 
 
 class Source(Protocol):
-    """Where data comes from: the next packets (engine.io message payloads), [] when there is nothing new."""
+    """Where data comes from: at most `count` packets of about `size` bytes together, [] when there is nothing new."""
 
-    async def pull(self, size: int, lagging: bool) -> list[bytes]: ...
+    async def pull(self, size: int, count: int, lagging: bool) -> list[bytes]: ...
 
 
 class Transport:
@@ -96,17 +99,15 @@ class Transport:
         if self.websocket is not None:
             _abort_tcp(self.websocket)
 
-    async def _next(self) -> tuple[list[str], list[bytes]]:
+    async def _next(self, count: int) -> tuple[list[str], list[bytes]]:
         """Control packets and data packets to write now; waits for some. Both empty: closed and drained."""
         while True:
             self._wake.clear()
             if self._outbox:
-                control = list(self._outbox)
-                self._outbox.clear()
-                return control, []
+                return [self._outbox.popleft() for _ in range(min(count, len(self._outbox)))], []
             if self.closed.is_set():
                 return [], []
-            if self.source is not None and (data := await self.source.pull(PULL_BYTES, self._lagging)):
+            if self.source is not None and (data := await self.source.pull(PULL_BYTES, count, self._lagging)):
                 return [], data
             if not self._wake.is_set():
                 await self._wake.wait()
@@ -123,7 +124,7 @@ class Transport:
         self._polling = True
         try:
             async with asyncio.timeout(timeout_s):
-                control, data = await self._next()
+                control, data = await self._next(POLL_ANSWER_PACKETS)
         except TimeoutError:
             return "6"
         finally:
@@ -214,7 +215,7 @@ class Transport:
         channel = websocket._writer
         assert channel is not None, "the websocket is prepared"
         while True:
-            control, data = await self._next()
+            control, data = await self._next(PULL_PACKETS)
             if not control and not data:
                 break
             packets = [packet.encode() for packet in control] + data

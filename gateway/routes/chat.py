@@ -173,7 +173,7 @@ class Chat:
         run_id = conversation.active_run_id or head.run_id
         return Snapshot(
             conversationId=conversation.public_id, isActive=run_id is not None, mode=head.mode or conversation.mode,
-            pendingInterrupt=head.inputs[-1] if head.inputs else None, lastEventIndex=head.index, epoch=head.epoch,
+            pendingInterrupt=max(head.inputs, key=_expiry, default=None), lastEventIndex=head.index, epoch=head.epoch,
             runId=run_id,
         )  # fmt: skip
 
@@ -232,6 +232,11 @@ class Chat:
         """Conversations keep a workflow's UUID; a handle that names none matches nothing by itself."""
         workflow = await self._store.workflows.get(principal.org, handle) if handle is not None else None
         return workflow.id if workflow is not None else handle
+
+
+def _expiry(question: dict[str, Any]) -> str:
+    """Of several open questions the one that lasts longest is the newest: all live equally long."""
+    return str(question.get("expiresAt", ""))
 
 
 def moment(text: str, field: str) -> datetime:

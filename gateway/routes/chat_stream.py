@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 from uuid import NAMESPACE_URL, uuid4, uuid5
 
 from aiohttp import web
@@ -101,7 +102,9 @@ class ChatStream:
             )
             submitted = await self._runs.submit(submission)
             run_id, conversation = submitted.run_id, submitted.conversation
-        session = await self._session(call, conversation, socket_url, run_id, _start(body, place))
+        elif place.known is None:
+            await self._open(principal, body, place, definition)
+        session = await self._session(call, conversation, context, socket_url, run_id, _start(body, place))
         return _answer(session)
 
     def _check_scopes(self, principal: Principal, body: ChatRequest) -> None:
@@ -133,15 +136,26 @@ class ChatStream:
         existing = await self._store.conversations.get(principal.org, conversation)
         if existing is not None and existing.user_id != principal.user:
             raise CaddieError("NOT_FOUND", "conversationId: expected a conversation of this user, got another's")
-        if known is None and body.message is None:
-            await self._store.conversations.ensure(
-                principal.org, principal.user, conversation, workflow_id=workflow_id, create_session_id=body.sessionId
-            )
         head = await self._log.head(conversation_key(principal.org, conversation))
         if (body.lastEventIndex or 0) > head.index:
             text = f"expected at most the newest index {head.index}, got {body.lastEventIndex}"
             raise CaddieError("NOT_RESUMABLE", f"lastEventIndex: {text}", faults=(Fault("lastEventIndex", text),))
         return _Place(conversation, known, head, workflow_id)
+
+    async def _open(
+        self, principal: Principal, body: ChatRequest, place: _Place, definition: dict[str, Any] | None
+    ) -> None:
+        """The conversation of a session whose messages will come by socket, with what the user has on the canvas."""
+        org, conversation = principal.org, place.conversation
+        await self._store.conversations.ensure(org, principal.user, conversation, place.workflow_id, body.sessionId)
+        if definition is None:
+            return
+        try:
+            await self._store.conversations.set_definition(org, conversation, definition)
+        except CaddieError as error:
+            # A second tab opens while a run works on the definition: what the run leaves is newer than the canvas.
+            if error.code != "RUN_BUSY":
+                raise
 
     async def _workflow_id(self, principal: Principal, handle: str | None) -> str | None:
         if handle is None:
@@ -183,7 +197,13 @@ class ChatStream:
         return tuple(kept)
 
     async def _session(
-        self, call: Call[ChatRequest, None], conversation: str, socket_url: str, run_id: str | None, start: int
+        self,
+        call: Call[ChatRequest, None],
+        conversation: str,
+        context: TurnContext,
+        socket_url: str,
+        run_id: str | None,
+        start: int,
     ) -> ChatSession:
         principal = call.principal
         scopes = principal.scopes & SESSION_SCOPES
@@ -193,6 +213,7 @@ class ChatStream:
         await self._store.sessions.create(
             principal.org, principal.user, conversation, scopes, expires_at, api_key_id=principal.key,
             create_session_id=call.body.sessionId, session_id=session_id,
+            context=context.model_dump(mode="json", exclude_none=True),
         )  # fmt: skip
         return ChatSession(
             sessionToken=token, socketUrl=socket_url, socketPath=self._settings.socket_path,

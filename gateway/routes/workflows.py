@@ -20,7 +20,8 @@ from shared.errors import CaddieError, Fault
 from shared.events import timestamp
 from shared.store import Store
 from shared.store.records import WorkflowRecord, WorkflowVersionRecord
-from shared.workflows import parse_definition, validate
+from shared.validation import validate
+from shared.workflows import parse_definition
 
 HANDLE = "{workflow:[A-Za-z0-9_-]{1,100}}"
 VERSION = "{version:[0-9]{1,9}}"

@@ -185,6 +185,16 @@ async def test_a_session_keeps_what_its_call_fixed(gateway: Gateway) -> None:
     assert record.context.items() >= {"timezone": "Europe/Zurich", "mode": "planning"}.items()
 
 
+async def test_a_definition_without_a_message_becomes_the_working_one(gateway: Gateway) -> None:
+    body: dict[str, Any] = {"conversationId": "c1", "definition": {"nodes": {"root": ROOT}}}
+    assert (await gateway.client.chat(**body)).status == 200
+    conversation = await gateway.store.conversations.get(1, "c1")
+    assert conversation is not None and conversation.definition is not None
+    assert list(conversation.definition["nodes"]) == ["root"]
+    assert (await gateway.client.chat(message="hello", conversationId="c1")).status == 200
+    assert (await gateway.client.chat(**body)).status == 200  # another tab, while the run is active
+
+
 @pytest.mark.parametrize(
     ("name", "value"), [("modelOverride", "m"), ("temperatureOverride", 0), ("apiKeyOverride", "k" * 30)]
 )

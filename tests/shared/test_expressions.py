@@ -12,20 +12,17 @@ from shared.errors import CaddieError
 from shared.expressions import (
     MAX_EXPRESSION_CHARS,
     MAX_OPERANDS,
-    MAX_OUTPUT_CHARS,
     MAX_TEXT_CHARS,
     Expression,
     ExpressionError,
     Literal,
-    Names,
     Reference,
-    Scope,
-    check,
     parse,
     references,
     rename,
-    resolve,
 )
+from shared.names import Names, check
+from shared.resolution import MAX_OUTPUT_CHARS, Scope, resolve
 
 SCOPE = Scope(
     trigger="hook",

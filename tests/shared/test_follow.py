@@ -56,6 +56,10 @@ async def until(condition: Callable[[], Awaitable[bool]] | Callable[[], bool], l
             await asyncio.sleep(0.01)
 
 
+async def _head(watch: Watch, index: int) -> None:
+    await until(lambda: watch.head == index, limit_s=1)
+
+
 async def silent_append(redis: Redis, conversation: str, *numbers: int) -> None:
     """Append as the script does, but lose the publication."""
     async with redis.pipeline(transaction=True) as pipeline:
@@ -107,28 +111,23 @@ async def test_a_message_that_overtakes_the_first_look_at_the_head_is_not_late(
     log = EventLog(redis, 3_600, 1_000)
     pen, plain = Writer(CONVERSATION, "r1", 1), log.positions
 
-    async with LogReader(log, redis_url) as reader:
-        arrived = asyncio.Event()
-        received = reader._received
-        monkeypatch.setattr(
-            reader._subscriber, "_on_messages", lambda messages: (received(messages), arrived.set())
-        )
-        await until(lambda: reader.connected)
-        reader._subscriber._protocol._on_messages = reader._subscriber._on_messages  # type: ignore[union-attr]
-        overtaken = False
+    reader, arrived = LogReader(log, redis_url), asyncio.Event()
 
-        async def slow(conversations: list[str]) -> list[tuple[int, str]]:
-            nonlocal overtaken
-            found = await plain(conversations)
-            if not overtaken:
-                overtaken = True
-                await log.append(pen, [body(1)])
-                await arrived.wait()
-            return found
+    def received(messages: list[tuple[bytes, bytes]]) -> None:
+        reader._received(messages)
+        arrived.set()
 
-        monkeypatch.setattr(log, "positions", slow)
-        async with asyncio.timeout(1.5):
-            assert await take(reader, CONVERSATION, 0, 1) == [1]
+    async def slow(conversations: list[str]) -> list[tuple[int, str]]:
+        found = await plain(conversations)
+        if not arrived.is_set():
+            await log.append(pen, [body(1)])
+            await arrived.wait()
+        return found
+
+    monkeypatch.setattr(reader._subscriber, "_on_messages", received)
+    monkeypatch.setattr(log, "positions", slow)
+    async with reader, asyncio.timeout(1.5):
+        assert await take(reader, CONVERSATION, 0, 1) == [1]
 
 
 async def test_killed_subscriptions_lose_nothing(log: EventLog, reader: LogReader, redis: Redis) -> None:
@@ -288,7 +287,7 @@ async def test_release_and_acquire_in_one_breath_keep_the_events(log: EventLog, 
         watch = reader.acquire(CONVERSATION)
         await log.append(pen, [body(number)])
         await reader.settled(watch)
-        await until(lambda: watch.head == number, limit_s=1)  # noqa: B023
+        await _head(watch, number)
         reader.release(watch)
 
 

@@ -69,8 +69,9 @@ async def test_a_poll_finds_each_revocation_once_in_order(revocations: Revocatio
 
 
 async def test_a_poll_goes_on_after_redis_lost_its_data(revocations: Revocations, redis: Redis) -> None:
-    await revocations.revoke("session", "s1")
-    position, _ = await revocations.since("0-0")
+    await redis.xadd(keys.REVOCATIONS, {"kind": "session", "id": "s1", "at": 1}, id="1000-0")
+    position, found = await revocations.since("0-0")
+    assert (position, len(found)) == ("1000-0", 1)
     await redis.flushall()
     assert await revocations.since(position) == (position, [])
     await revocations.revoke("session", "s2")

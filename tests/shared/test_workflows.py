@@ -13,28 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.catalog import Catalog
+from shared.edits import add_node, connect, diff, disconnect, fresh_id, remove_node, set_variables, update_node
 from shared.errors import CaddieError
-from shared.workflows import (
-    BRANCHES,
-    MAX_NODES,
-    STRUCTURAL,
-    Definition,
-    Node,
-    VariableDef,
-    add_node,
-    connect,
-    diff,
-    disconnect,
-    fresh_id,
-    loop_bodies,
-    parse_definition,
-    parse_node,
-    refuse_unusable,
-    remove_node,
-    set_variables,
-    update_node,
-    validate,
-)
+from shared.graph import loop_bodies
+from shared.validation import STRUCTURAL, refuse_unusable, validate
+from shared.workflows import BRANCHES, MAX_NODES, Definition, Node, VariableDef, parse_definition, parse_node
 
 CATALOG = Catalog.default()
 Json = dict[str, Any]

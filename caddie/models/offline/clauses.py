@@ -43,7 +43,8 @@ _BOTH = "|".join(
 )
 _OBJECT = (
     r"(?:(?:it|them|this|that|these|those|the|a|an|me|us|him|her|my|our|your|all|any|every|each|"
-    r"only|everyone|everybody|someone|to|in|on|via|with|by|for|into|as|whether|if|until|back|slack|discord|google|results?|how|half)\b|[@#\x00\d]|\w+ (?:to|in|on|as|into|for)\b)"
+    r"only|everyone|everybody|someone|to|in|on|via|with|by|for|into|as|whether|if|until|back|slack|discord|google|"
+    r"results?|how|half)\b|[@#\x00\d]|\w+ (?:to|in|on|as|into|for)\b)"
 )
 _LEAD = (
     rf"{_ADVERB}(?:(?:{_BOTH})s?(?:\s+{_OBJECT}|\s*(?=[.;,!]|$))|(?!(?:{_BOTH})s?\b)(?:{_VERB})s?\b|"
@@ -70,9 +71,14 @@ _CHAT = re.compile(
     re.I,
 )
 _WEBHOOK = re.compile(
-    r"\bweb\s?hooks?\b|\b(?:http|post|api)\s+(?:request|call)\s+(?:arrives|comes|is|to\s+us)\b|"
+    r"^(?:every|each|any|an?)?\s*new\s+\w+|\breceives?\b|\bweb\s?hooks?\b|\b(?:http|post|api)\s+(?:request|call)\s+(?:arrives|comes|is|to\s+us)\b|"
     r"\b(?:arrives?|comes?\s+in|comes?|is\s+(?:received|submitted|created|made|placed|opened|closed|merged|paid|updated|deleted|posted|sent|filed|pushed|registered|cancell?ed|added|uploaded|changed)|"
     r"are\s+(?:received|submitted|created)|happens|signs?\s+up|registers?|pays|buys|subscribes|submits?|fills?\s+(?:in|out)|places?|opens?|files?|pushes|fails|succeeds|gets\s+\w+ed|goes\s+down|lands)\b",
+    re.I,
+)
+_NAMED_HOOK = re.compile(
+    r"\b(?:with|using|via|from|on|by)\s+(?:an?\s+|the\s+)?(?:incoming\s+)?web\s?hook(?:\s+trigger)?\b(?:\s+(?:"
+    r"that|which|to))?",
     re.I,
 )
 _MANUAL = re.compile(
@@ -122,6 +128,8 @@ def trigger(text: str, timezone: str) -> tuple[Trigger | None, str]:
         bot := re.search(r"(?:\b\w+\s+(?:me\s+)?(?:a|an)\s+)?\bchat\s?bot\b(?:\s+(?:that|which|to))?", shadow, re.I)
     ):
         return Trigger("trigger_chat", event="a chat message"), _cut_out(text, [bot.span()])
+    if hook := _NAMED_HOOK.search(shadow):
+        return Trigger("webhook"), _cut_out(text, [hook.span()])
     return None, text
 
 
@@ -136,7 +144,7 @@ def _event(text: str, shadow: str) -> tuple[Trigger, tuple[int, int]] | None:
             ):
                 continue
             # No comma: the event ends where the first action begins.
-            action = re.compile(rf"\s+(?={_LEAD})", re.I).search(phrase, match.end())
+            action = re.compile(rf"(?<!\sa)(?<!\san)(?<!\sthe)\s+(?={_LEAD})", re.I).search(phrase, match.end())
             end = start.end() + action.start() if action else end
             return Trigger(block, event=text[start.end() : end].strip()), (start.start(), end)
     return None

@@ -33,8 +33,9 @@ _OPERATORS: tuple[tuple[str, str], ...] = (
     (r"(?:starts?|begins?)\s+with", "starts_with"),
     (r"ends?\s+(?:with|in)", "ends_with"),
     (r"match(?:es)?", "matches"),
+    (rf"(?:{_BE}|returns?|gives?)\s+(?:anything|something)\s+(?:other\s+than|but|except)", "neq"),
     (rf"{_NOT}(?:\s+equal\s+to)?|{_DOES_NOT}\s+equal|!=|≠|differs\s+from", "neq"),
-    (rf"(?:equals?(?:\s+to)?|==?|{_BE}\s+(?:equal\s+to|exactly)|{_BE}(?=\s))", "eq"),
+    (rf"(?:equals?(?:\s+to)?|returns?|==?|{_BE}\s+(?:equal\s+to|exactly)|{_BE}(?=\s))", "eq"),
 )  # fmt: skip
 _COMPILED = tuple((re.compile(rf"(?<![\w'’])(?:{pattern})(?!\w)", re.I), op) for pattern, op in _OPERATORS)
 _BETWEEN = re.compile(rf"^(.*?)\s*{_BEFORE}between\s+(\S+)\s+and\s+(\S+)\s*$", re.I)
@@ -108,7 +109,7 @@ def _one(text: str, before: Condition | None) -> Condition | None:
         return None
     if op in ("contains", "not_contains", "starts_with", "ends_with", "matches"):
         value = words.quoted(said) or words.bare(said)
-    return Condition(subject, op, value)
+    return Condition(subject, op, value, text)
 
 
 def _value(text: str) -> Any:

@@ -6,15 +6,15 @@ tool has been called. Callers: ``OfflineModel``.
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import dataclass
 from typing import Any
 
 from caddie.models.model import ModelRequest, ToolOutcome
 from caddie.models.offline import change, extension, repair, speak, talk, thread, words
-from caddie.models.offline.actions import LATER, fields_schema
+from caddie.models.offline.actions import fields_schema
 from caddie.models.offline.plan import Edit, Plan, Planner
+from caddie.models.offline.reading import LATER
 from caddie.models.offline.request import Action, Branch, Request, Slot, Step, actions
 from caddie.models.offline.thread import Talk
 from caddie.models.offline.understand import understand
@@ -301,7 +301,7 @@ def _hits(outcomes: list[ToolOutcome]) -> dict[str, str]:
     """Query → best block, from the answers of the search tool."""
     found: dict[str, str] = {}
     for outcome in outcomes:
-        value = outcome.value if isinstance(outcome.value, dict) else json.loads(str(outcome.value) or "{}")
+        value = outcome.value if outcome.ok and isinstance(outcome.value, dict) else {}
         blocks = [each for each in value.get("blocks", []) if each.get("score", 0) >= SCORE]
         if blocks and value.get("query"):
             found[str(value["query"])] = str(blocks[0]["type"])

@@ -28,7 +28,7 @@ _MAIL = re.compile(r"\b(?:e-?mails?|mail)\b", re.I)
 
 
 _FETCH = re.compile(
-    r"\b(?:fetch|get|call|request|download|load|pull|read|check|query|poll|retrieve|grab|hit|scrape|import|open|watch|monitor|track|look\s+at)\b",
+    r"\b(?:fetch|get|call|request|download|load|pull|read|check|query|poll|retrieve|grab|hit|ping|visit|scrape|import|open|watch|monitor|track|look\s+at)\b",
     re.I,
 )
 
@@ -95,6 +95,9 @@ def email(clause: str, about: str) -> Action | None:
         if action.payload["subject"] == words.quoted(clause):
             action.said = _after(clause, subject.end())
     slot = Slot("to", "email", "Which address should the email go to?", (LATER,))
+    expression = re.search(r"\{\{[^{}]+\}\}", clause)
+    if not found and expression:
+        found = [expression.group()]
     return needs(action, slot, found[0] if len(found) == 1 else found)
 
 
@@ -156,6 +159,10 @@ def web(clause: str, about: str) -> Action | None:
         flags=re.I,
     )
     slot = Slot("query", "text", "What should I search the web for?", (LATER,))
+    if re.fullmatch(r"(?:it|that|this|them|an?\s+answer|the\s+\w+)", query, re.I) and re.search(
+        r"\b(?:chat|message|asks?|question|writes?)\b", about, re.I
+    ):
+        return Action("web-search", said="", topic="results")
     action = Action("web-search", topic=words.bare(query)[:40])
     if count := re.search(r"\b(?:top|first|best)\s+(\d{1,2})\b", clause, re.I):
         action.payload["limit"] = min(20, max(1, int(count.group(1))))

@@ -30,6 +30,7 @@ _NAMES = {
     "log": "log",
     "delay": "wait",
 }
+_SENDERS = ("slack-send-message", "discord-send-message", "send-email", "reply_chat")
 _OBJECTS = re.compile(r"\b(?:sentiment|mood|category|label|class|topic|priority|urgency|intent)\b", re.I)
 
 
@@ -136,7 +137,10 @@ class Planner:
             and address not in (action.said or "")
         ):
             fetch = Action("http-request", {"method": "GET", "url": address}, topic=words.slug(address.split("//")[-1]))
-            return self._action(fetch, place, scope)
+            place, scope = self._action(fetch, place, scope)
+        sums_up = action.block in _SENDERS and re.search(r"\b(?:summary|digest|recap)\b", action.clause, re.I)
+        if sums_up and not action.said and not scope.of("summarize") and scope.nearest("data", "list", "text"):
+            return self._action(Action("summarize"), place, scope)
         if (
             action.block == "reply_chat"
             and not action.said
@@ -214,6 +218,9 @@ class Planner:
         ):
             return label.expression()
         http = scope.of("http-request")
+        code = isinstance(condition.right, int) and 100 <= condition.right <= 599 and condition.op in ("eq", "neq")
+        if http and code and not subject and "return" in condition.said:
+            return "{{" + http.path.removesuffix(".body") + ".status}}"
         if http and re.fullmatch(r"(?:http\s+)?(?:status|response)(?:\s+code)?", subject, re.I):
             return "{{" + http.path.removesuffix(".body") + ".status}}"
         text = scope.nearest("text")

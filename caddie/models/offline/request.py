@@ -29,6 +29,7 @@ class Condition:
     subject: str
     op: str
     right: Any = None
+    said: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)

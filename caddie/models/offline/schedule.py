@@ -54,7 +54,7 @@ _MORE_TIME = re.compile(rf"\s*(?:,|and|&)\s*(?:at\s+)?(?:(noon|midnight|midday)\
 _BARE_TIME = re.compile(r"\b(\d{1,2})(?:[:.](\d{2}))?\s*(a\.?m\.?|p\.?m\.?)(?!\w)|\b(\d{1,2}):(\d{2})\b", re.I)
 _INTERVAL = re.compile(
     rf"\b(?:every|each)\s+(?:(\d+|{NUMBER_WORD}|other|second|third|half|quarter(?:\s+of\s+an)?)\s*(?:an\s+)?-?\s*)?"
-    r"(minute|min|hour|day|week|month|year)s?\b",
+    r"(second|sec|minute|min|hour|day|week|month|year)s?\b",
     re.I,
 )
 _MONTHDAY = re.compile(
@@ -67,6 +67,10 @@ _WEEKDAYS = re.compile(
     re.I,
 )
 _WEEKEND = re.compile(rf"\b(?:(?:on|at|over|{_EVERY})\s+)?(?:the\s+)?weekends?\b", re.I)
+_NTH_DAY = re.compile(
+    rf"\b(?:(?:on|{_EVERY})\s+)?(?:the\s+)?(first|second|third|fourth|last)\s+({_DAY})\b(?:\s+(?:of|in)\s+(?:the|{_EVERY}|a)\s+month)?",
+    re.I,
+)
 _NAMED_DAYS = re.compile(
     rf"\b(?:{_EVERY}|on|weekly\s+on)\s+((?:{_DAY})(?:\s*(?:,|and|&|or)\s*(?:and\s+)?(?:{_DAY}))*)\b", re.I
 )
@@ -137,6 +141,9 @@ def find(text: str, changing: bool = False) -> Schedule | None:
 
 
 def _frequency(low: str) -> Schedule | None:
+    if match := _NTH_DAY.search(low):
+        place = {"first": 1, "second": 2, "third": 3, "fourth": 4, "last": -1}[match.group(1)]
+        return Schedule("MONTHLY", days=(f"{place}{_day(match.group(2))}",), spans=(match.span(),))
     if match := _WEEKDAYS.search(low):
         return Schedule("WEEKLY", days=("MO", "TU", "WE", "TH", "FR"), spans=(match.span(),))
     if match := _WEEKEND.search(low):
@@ -161,7 +168,7 @@ def _frequency(low: str) -> Schedule | None:
 
 def _interval(match: re.Match[str]) -> Schedule:
     said, unit = (match.group(1) or "").split(" ")[0], match.group(2)
-    freq = _UNITS["minute" if unit == "min" else unit]
+    freq = _UNITS[{"min": "minute", "sec": "second"}.get(unit, unit)]
     if said in ("half", "quarter") and unit == "hour":
         return Schedule("MINUTELY", interval=30 if said == "half" else 15, spans=(match.span(),))
     words = {"": 1, "other": 2, "second": 2, "third": 3, **NUMBER_WORDS}
@@ -276,6 +283,10 @@ def tell(rrule: str) -> str:
     names = {code: day.capitalize() for day, code in DAYS.items()}
     if rule.days == ("MO", "TU", "WE", "TH", "FR"):
         text = "every weekday"
+    elif rule.days and rule.freq == "MONTHLY":
+        places = {"1": "first", "2": "second", "3": "third", "4": "fourth", "-1": "last"}
+        told = [f"{places.get(day[:-2], day[:-2])} {names.get(day[-2:], day[-2:])}".strip() for day in rule.days]
+        text = f"on the {joined(told)} of every month"
     elif rule.days:
         text = f"every {joined([names.get(day, day) for day in rule.days])}"
     if rule.month_day is not None:

@@ -13,6 +13,15 @@ from caddie.models.model import AssistantTurn, Context, ModelRequest, ToolOutcom
 from caddie.models.offline import words
 from caddie.models.offline.request import Slot
 
+# Rules are regular expressions: their time grows faster than the text, so a text has a bound, and so have runs in it.
+READ_CHARS = 1200
+
+
+def readable(text: str) -> str:
+    """What of a message is read: its beginning, with runs of blanks, quotes and the like made short."""
+    text = re.sub(r"[^\S\n]+", " ", text[: READ_CHARS * 4]).strip()
+    return re.sub(r"(\W)\1{3,}", r"\1\1", text)[:READ_CHARS]
+
 
 @dataclass(slots=True)
 class Talk:
@@ -44,7 +53,7 @@ def read(request: ModelRequest) -> Talk:
     context = request.context
     if context is None:
         raise ValueError("expected a request with a context, got none")
-    talk = Talk(context, context.message, frozenset(tool.name for tool in request.tools))
+    talk = Talk(context, readable(context.message), frozenset(tool.name for tool in request.tools))
     talk.rounds = [turn.outcomes for turn in turns[last + 1 :] if isinstance(turn, ToolTurn)]
     position, answering = last, context.answering and not context.message.rstrip().endswith("?")
     while position >= 2:
@@ -54,7 +63,7 @@ def read(request: ModelRequest) -> Talk:
         if not (answering or _answers(said.text, talk.request)):
             break
         talk.answers.insert(0, (said.text, talk.request))
-        talk.request = asked.text
+        talk.request = readable(asked.text)
         position -= 2
         answering = False
     return talk

@@ -125,7 +125,7 @@ class _Reader:
         cuts = [(match.start(), match.end()) for match in _VERB.finditer(shadow)]
         if comma := _THEN.match(shadow):
             cuts.insert(0, (comma.end(1), comma.start(2)))
-        for end, start in [*cuts, (len(text), len(text))]:
+        for end, start in [*cuts[:8], (len(text), len(text))]:
             test = self._test(word, text[:end])
             if test is not None:
                 self._branch(test, re.sub(r"^then\s+", "", text[start:].strip(), flags=re.I))

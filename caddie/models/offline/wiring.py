@@ -84,6 +84,13 @@ def _message(action: Action, scope: Scope) -> str:
             return f"{words.sentence(scope.subject)}: {data.member(words.field_name(scope.subject))}"
         if plain and re.search(r"status", scope.subject, re.I):
             return "Status: {{" + plain.path.removesuffix(".body") + ".status}}"
+    if (
+        source is not None
+        and source.kind == "item"
+        and re.fullmatch(r"[a-z_]+", action.topic)
+        and action.topic != source.label
+    ):
+        return source.member(action.topic)
     if source is not None and source.kind in ("label", "approval") and text:
         return text.expression()
     if source is None:
@@ -135,6 +142,7 @@ _FILL: dict[str, Callable[[Action, Scope], dict[str, Any]]] = {
     "send-webhook": lambda a, s: {"body": (_input(a, s) or ({"text": a.said} if a.said else None))},
     "http-request": lambda a, s: {"body": _input(a, s)} if a.payload.get("method") in ("POST", "PUT", "PATCH") else {},
     "filter": lambda a, s: {"items": _input(a, s)},
+    "web-search": lambda a, s: {"query": _input(a, s)},
     "pluck": lambda a, s: {"items": _input(a, s)},
     "set-variable": lambda a, s: {"value": _input(a, s)},
 }

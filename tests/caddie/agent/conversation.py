@@ -13,19 +13,12 @@ from caddie.agent.workspace import Workspace
 from caddie.models.model import Model
 from caddie.models.offline.model import OfflineModel
 from shared.catalog import Catalog
-from shared.events import (
-    Data,
-    FoldedMessage,
-    InputRequested,
-    MessageCompleted,
-    MessageDelta,
-    MessageStarted,
-    NodeChanged,
-    RunFinished,
-)
+from shared.events import Data, InputRequested, MessageCompleted, MessageDelta, MessageStarted, NodeChanged, RunFinished
+from shared.fold import FoldedMessage
 from shared.runs import Answer, TurnInput
 from shared.search import BlockSearch
-from shared.workflows import Definition, parse_definition, validate
+from shared.validation import validate
+from shared.workflows import Definition, parse_definition
 
 Kind = TypeVar("Kind", bound=Data)
 CATALOG = Catalog.default()

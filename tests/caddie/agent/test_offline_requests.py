@@ -1,10 +1,16 @@
 """Everyday requests to the offline model, judged by the workflow they leave behind."""
 
+# A request is one sentence on one line.
+# ruff: noqa: E501
+
 from __future__ import annotations
+
+import time
 
 import pytest
 
 from shared.events import InputRequested, ToolFinished, ToolStarted
+from shared.fold import FoldedMessage
 from tests.caddie.agent.conversation import Conversation
 
 GOLDEN = "Every morning at 8 fetch https://example.com/rates, and if the euro is above 1.10 post it to Slack #fx"
@@ -55,6 +61,17 @@ REQUESTS: list[tuple[str, str, str, list[str]]] = [
      ["classify", "if", "slack-send-message"]),
     ("Count the visits whenever the webhook is called", "webhook", "", ["set-variable"]),
     ("Save the result of https://x.com/rates as variable rates every hour", "cronjob", "FREQ=HOURLY;BYMINUTE=0", ["http-request", "set-variable"]),
+    ("Create a workflow with a webhook trigger that posts the payload to https://example.org/collect", "webhook", "", ["send-webhook"]),
+    ("On every new signup send a welcome email to {{root.result.body.email}}", "webhook", "", ["send-email"]),
+    ("Ping https://example.com every minute and email admin@example.com if it returns anything other than 200", "cronjob", "FREQ=MINUTELY",
+     ["http-request", "if", "send-email"]),
+    ("Can you send me a summary of https://example.com/news by email to a@b.com every day at 7am?", "cronjob",
+     "FREQ=DAILY;BYHOUR=7;BYMINUTE=0", ["http-request", "summarize", "send-email"]),
+    ("When a user asks a question, search the web for it and reply with a summary", "trigger_chat", "", ["web-search", "summarize", "reply_chat"]),
+    ("Every first Monday fetch https://x.com/report and send to #finance", "cronjob", "FREQ=MONTHLY;BYDAY=1MO;BYHOUR=9;BYMINUTE=0",
+     ["http-request", "slack-send-message"]),
+    ("translate every incoming message to German and send it back", "trigger_chat", "", ["agent", "reply_chat"]),
+    ('Log "tick" every 30 seconds', "cronjob", "FREQ=SECONDLY;INTERVAL=30", ["log"]),
     ("When a GitHub issue is opened, summarize the body and post it to the #dev channel", "webhook", "", ["summarize", "slack-send-message"]),
 ]  # fmt: skip
 
@@ -283,3 +300,26 @@ async def test_the_same_request_gives_the_same_events() -> None:
     await second.say(GOLDEN)
     assert [type(event) for event in first.events] == [type(event) for event in second.events]
     assert first.definition == second.definition and first.text == second.text
+
+
+@pytest.mark.parametrize(
+    "unit", ["if ", "when a ", "a.b.", "post to slack ", '"', "every monday and ", "{{a}}", "add "]
+)
+async def test_a_monstrous_message_is_answered_in_bearable_time(unit: str) -> None:
+    began = time.perf_counter()
+    await Conversation().say((unit * 10_000)[:10_000], agentVersion="v2")
+    assert time.perf_counter() - began < 5
+
+
+async def test_the_turns_own_message_in_the_history_does_not_count_twice() -> None:
+    talk = Conversation()
+    talk.history.append(FoldedMessage(id="own", role="user", text=GOLDEN))
+    await talk.say(GOLDEN)
+    assert len(talk.blocks()) == 4
+
+
+async def test_an_answer_may_come_as_the_label_of_its_option() -> None:
+    talk = Conversation()
+    await talk.say('Post "Deployed" to Slack')
+    finished = await talk.say("Leave it open, I fill it in later")
+    assert finished.outcome == "completed" and "channel" not in talk.node("slack-send-message")[1]

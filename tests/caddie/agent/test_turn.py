@@ -76,13 +76,13 @@ async def test_a_step_with_a_tool_is_followed_by_one_that_sees_its_result() -> N
     conversation, model = talk([TextDelta("I add "), TextDelta("it."), call("add_node", **ROOT)], [TextDelta("Done.")])
     finished = await conversation.say("build")
     assert [type(event).TYPE for event in conversation.events] == [
-        "mode.selected", "message.started", "message.delta", "message.delta", "message.completed", "tool.started", "node",
-        "tool.finished", "message.started", "message.delta", "message.completed", "run.finished",
+        "mode.selected", "message.started", "message.delta", "message.delta", "message.completed", "tool.started",
+        "node", "tool.finished", "message.started", "message.delta", "message.completed", "run.finished",
     ]  # fmt: skip
     result = model.asked[1].turns[-1]
     assert isinstance(result, ToolTurn) and result.outcomes[0].ok
     assert finished.result.type == "workflow" and finished.result.message == "Done."
-    assert finished.result.workflow is not None and finished.result.workflow["nodes"]["root"]["type"] == "manual"
+    assert finished.result.workflow is not None and conversation.graph.nodes["root"].type == "manual"
     assert (
         finished.usage.inputTokens,
         finished.usage.outputTokens,

@@ -23,7 +23,7 @@ def table(monkeypatch: pytest.MonkeyPatch, **values: Any) -> ModelTable:
         "CADDIE_OPENAI_BASE_URL",
     ):
         monkeypatch.delenv(name, raising=False)
-    return ModelTable(Settings(_env_file=None, **values))  # type: ignore[call-arg]
+    return ModelTable(Settings(_env_file=None, **values))
 
 
 @pytest.mark.parametrize(

@@ -38,7 +38,7 @@ from shared.events import (
 )
 from shared.fold import State
 from shared.follow import LogReader
-from shared.log import Claimed, EventLog, Writer
+from shared.log import READ_LIMIT, Claimed, EventLog, Writer
 from shared.runs import TurnInput
 from shared.store import Store
 from shared.store.records import Claim, InputRecord, MessageRecord, RunRecord
@@ -77,23 +77,17 @@ class Attempts:
     ) -> None:  # fmt: skip
         self._store, self._log, self._reader, self._agent, self._enqueue = store, log, reader, agent, enqueue
         self._attempts_max, self._timeout_s = attempts_max, timeout_s
-        self.running: set[str] = set()
 
     async def run(self, run_id: str) -> None:
-        """Do one attempt of the run, or what is left to do of it. Raises CaddieError UNAVAILABLE: to be tried again."""
+        """Do one attempt of the run, or what is left to do of it.
+
+        Raises CaddieError: FENCED when another attempt has the run now; anything else is to be tried again.
+        """
         claim = await self._store.runs.claim(run_id, self._attempts_max)
         if claim is None:
             await self._settle(run_id)
-            return
-        self.running.add(run_id)
-        try:
+        else:
             await self._attempt(claim)
-        except CaddieError as error:
-            if error.code != "FENCED":
-                raise
-            _log.warning("run.taken_over", run_id=run_id, attempt=claim.run.attempt)
-        finally:
-            self.running.discard(run_id)
 
     async def _attempt(self, claim: Claim) -> None:
         run = claim.run
@@ -153,9 +147,12 @@ class Attempts:
             for input_id in list(recorder.state.inputs)
         ]
         if claimed.keep_through:
-            await self._recall(run, recorder.state, claimed.keep_through)
+            recorder.first_index = await self._recall(run, recorder.state, claimed.keep_through)
             recorder.put(RunRestarted(attempt=run.attempt, keepThrough=claimed.keep_through))
         else:
+            if run.attempt > 1 and await self._has_spoken(run):
+                # A log that was lost began anew in the middle of an earlier attempt.
+                recorder.put(RunRestarted(attempt=run.attempt, keepThrough=0))
             recorder.put(user, "first")
             for data in closing:
                 recorder.put(data)
@@ -166,14 +163,22 @@ class Attempts:
                 recorder.put(NodeChanged(action=action, nodeId=node_id, node=node))
             recorder.state.definition = content.definition
 
-    async def _recall(self, run: RunRecord, state: State, keep_through: int) -> None:
-        """What an earlier attempt has said that still counts goes into the state as it stands in the log."""
+    async def _recall(self, run: RunRecord, state: State, keep_through: int) -> int:
+        """What an earlier attempt has said that still counts goes into the state; returns the run's first index."""
         conversation = keys.conversation_key(run.org_id, run.conversation)
-        after = (await self._log.head(conversation)).first - 1
-        for index, body in await self._log.read(conversation, max(after, 0)):
+        first = (await self._log.head(conversation)).first
+        for index, body in await self._log.read(conversation, max(first - 1, 0)):
             event = decode(index, body)
             if index <= keep_through and event.runId == run.id:
                 state.apply(event)
+        return first
+
+    async def _has_spoken(self, run: RunRecord) -> bool:
+        """Whether the end of the log holds events of the run."""
+        conversation = keys.conversation_key(run.org_id, run.conversation)
+        head = await self._log.head(conversation)
+        entries = await self._log.read(conversation, max(head.index - READ_LIMIT, 0))
+        return any(decode(index, body).runId == run.id for index, body in entries)
 
     def _model_name(self, content: TurnInput) -> str:
         try:
@@ -280,6 +285,7 @@ class Attempts:
             inputs_new=[_input(data) for data in ending if isinstance(data, InputRequested)],
             inputs_closed=await self._closed(job),
             save_workflow=finished,
+            first_index=recorder.first_index or None,
             last_index=recorder.last_index or None,
         )
         if not kept:

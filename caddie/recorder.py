@@ -33,7 +33,7 @@ class Recorder:
     def __init__(self, log: EventLog, writer: Writer, state: State) -> None:
         self._log, self._writer = log, writer
         self.state = state
-        self.last_index = 0
+        self.first_index = self.last_index = 0
         #: Set when somebody asked for the run's end.
         self.cancelled = asyncio.Event()
         self._pending: list[tuple[str, Data, str]] = []
@@ -80,12 +80,18 @@ class Recorder:
                 run_id = self._writer.run_id
                 try:
                     await self.append([(operation, encode(data, run_id, ts)) for ts, data, operation in pending])
-                except CaddieError as error:
-                    self._failure = error
-                    self._idle.set()
+                except Exception as error:
+                    self._fail(error)
                     return
             if not self._pending:
                 self._idle.set()
+
+    def _fail(self, error: Exception) -> None:
+        if not isinstance(error, CaddieError):
+            _log.exception("recorder.crashed", run_id=self._writer.run_id)
+            error = CaddieError("RUN_FAILED", "expected events that can be encoded, got one that cannot", retryable=True)
+        self._failure = error
+        self._idle.set()
 
     async def flush(self) -> None:
         """Until everything emitted so far is in the log."""
@@ -107,6 +113,7 @@ class Recorder:
                 await asyncio.sleep(delay)
                 delay = min(delay * 2, RETRY_LAST_S)
                 continue
+            self.first_index = self.first_index or self.last_index - len(bodies) + 1
             if cancelled:
                 self.cancelled.set()
             return

@@ -15,11 +15,12 @@ from importlib.metadata import version
 from uuid import uuid4
 
 import structlog
-from docket import Docket, Worker
+from docket import Docket, Retry, Worker
 from docket.execution import ExecutionState
 from prometheus_client import Counter, Gauge
 
 from caddie.attempt import Attempts
+from caddie.carrier import Carrier
 from caddie.desk import Desk
 from shared.admin import open_admin
 from shared.connections import open_redis
@@ -34,6 +35,8 @@ from shared.store import Store
 SWEEP_INTERVAL_S = 5.0
 #: A row without a job is one whose submitter had this long to queue it.
 ORPHAN_AGE_S = 5.0
+#: A job that failed (database or Redis away, or a bug) is tried again until its run is over in both.
+RETRY_DELAY_S = 1.0
 _ALIVE = (ExecutionState.SCHEDULED, ExecutionState.QUEUED, ExecutionState.RUNNING)
 RUNNING = Gauge("caddie_runs_running", "Runs this worker carries.")
 ATTEMPTS = Counter("caddie_attempts_total", "Attempts of runs begun by this worker.")
@@ -66,12 +69,14 @@ async def _work(
     settings: Settings, stop: asyncio.Event, queue: Docket, attempts: Attempts, runs: Runs, store: Store,
     registry: Registry,
 ) -> None:  # fmt: skip
-    async def run(run_id: str) -> None:
+    carrier = Carrier(attempts)
+
+    async def run(run_id: str, retry: Retry = Retry.forever(timedelta(seconds=RETRY_DELAY_S))) -> None:  # noqa: B008
         ATTEMPTS.inc()
-        await attempts.run(run_id)
+        await carrier.job(run_id)
 
     queue.register(run, names=[TASK])
-    RUNNING.set_function(lambda: len(attempts.running))
+    RUNNING.set_function(lambda: len(carrier.running))
     record = Record(id=f"worker-{uuid4().hex[:12]}", role="worker", version=version("caddie"))
     announcer = Announcer(registry, record)
     worker = Worker(
@@ -82,12 +87,13 @@ async def _work(
         reconnection_delay=timedelta(seconds=1),
         minimum_check_interval=timedelta(milliseconds=50),
         schedule_automatic_tasks=False,
+        dependencies=[carrier.line()],
     )
     async with worker:
         working = asyncio.create_task(worker.run_forever(), name="queue")
         helpers = [
             asyncio.create_task(announcer.run(), name="announce"),
-            asyncio.create_task(_sweep(store, runs, queue, announcer, attempts), name="sweep"),
+            asyncio.create_task(_sweep(store, runs, queue, announcer, carrier), name="sweep"),
         ]
         stopping = asyncio.create_task(stop.wait(), name="stop")
         _log.info("worker.started", id=record.id)
@@ -95,15 +101,19 @@ async def _work(
             await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
             if working.done():
                 working.result()
-            await _drain(working, registry, announcer, settings.drain_timeout_s)
+            carrier.draining = True
+            await _drain(working, carrier, registry, announcer, settings.drain_timeout_s)
         finally:
             for task in (working, stopping, *helpers):
                 task.cancel()
             await asyncio.gather(working, stopping, *helpers, return_exceptions=True)
+            await carrier.close()
     _log.info("worker.stopped", id=record.id)
 
 
-async def _drain(working: asyncio.Task[None], registry: Registry, announcer: Announcer, timeout_s: float) -> None:
+async def _drain(
+    working: asyncio.Task[None], carrier: Carrier, registry: Registry, announcer: Announcer, timeout_s: float
+) -> None:
     """The first cancellation makes the queue's worker finish what runs; the second, by the caller, gives up."""
     announcer.draining = True
     try:
@@ -111,15 +121,20 @@ async def _drain(working: asyncio.Task[None], registry: Registry, announcer: Ann
     except CaddieError:
         _log.warning("worker.withdraw_failed")
     working.cancel()
-    await asyncio.wait({working}, timeout=timeout_s)
+    try:
+        async with asyncio.timeout(timeout_s):
+            await asyncio.wait({working})
+            await carrier.finish()
+    except TimeoutError:
+        _log.warning("worker.drain_cut", runs=len(carrier.running))
 
 
-async def _sweep(store: Store, runs: Runs, queue: Docket, announcer: Announcer, attempts: Attempts) -> None:
+async def _sweep(store: Store, runs: Runs, queue: Docket, announcer: Announcer, carrier: Carrier) -> None:
     """Give a job to every unfinished run that has none; any worker may, the queue keeps one job a run."""
     while True:
-        announcer.load = len(attempts.running)
+        announcer.load = len(carrier.running)
         try:
-            async for run_id in _orphans(store, queue):
+            async for run_id in _orphans(store, queue, carrier.running):
                 _log.warning("run.requeued", run_id=run_id)
                 await runs.enqueue(run_id)
         except CaddieError:
@@ -129,9 +144,12 @@ async def _sweep(store: Store, runs: Runs, queue: Docket, announcer: Announcer, 
         await asyncio.sleep(SWEEP_INTERVAL_S)
 
 
-async def _orphans(store: Store, queue: Docket) -> AsyncIterator[str]:
+async def _orphans(store: Store, queue: Docket, carried: frozenset[str]) -> AsyncIterator[str]:
+    """Runs without a job; one carried here keeps going even if Redis has lost its job."""
     limit = datetime.now(UTC) - timedelta(seconds=ORPHAN_AGE_S)
     for run in await store.runs.unfinished(limit):
+        if run.id in carried:
+            continue
         execution = await queue.get_execution(run.id)
         if execution is None or execution.state not in _ALIVE:
             yield run.id

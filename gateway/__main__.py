@@ -11,13 +11,14 @@ import orjson
 import uvloop
 
 from shared import journal
-from shared.preflight import exit_refused, read_settings, refusals
+from shared.preflight import exit_on_eviction, exit_refused, read_settings, refusals
 from shared.settings import Settings
 
 
 async def _serve(settings: Settings) -> None:
     from gateway.app import serve
 
+    await exit_on_eviction(settings)
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)

@@ -15,7 +15,6 @@ from typing import Any
 import structlog
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
-from docket import Docket
 from prometheus_client import REGISTRY, CollectorRegistry
 
 from gateway.address import Addresses
@@ -36,7 +35,7 @@ from shared.catalog import Catalog
 from shared.connections import open_redis
 from shared.log import EventLog
 from shared.registry import Registry
-from shared.runs import TASK, Runs, open_queue
+from shared.runs import Runs, open_queue
 from shared.seal import Seal
 from shared.sessions import Revocations
 from shared.settings import Settings
@@ -61,7 +60,7 @@ def missing(settings: Settings) -> list[str]:
 def build(settings: Settings, metrics: CollectorRegistry = REGISTRY) -> web.Application:
     """The application with every route of the table. Raises ValueError for incomplete or wrong settings."""
     address = settings.redis_address
-    redis, store, queue = open_redis(address), Store(Database(settings.database_address)), _queue(address)
+    redis, store, queue = open_redis(address), Store(Database(settings.database_address)), open_queue(address)
     limits = Limits(redis, settings)
     log = EventLog(redis, settings.log_retention_s, settings.log_retention_events)
     owners = _owners(settings, store, log, Runs(store, log, queue), Registry(redis), Revocations(redis), limits)
@@ -104,16 +103,6 @@ def _owners(
         Keys: Keys(store, revocations),
         Operations: Operations(settings, store, registry, version(), openapi),
     }
-
-
-def _queue(url: str) -> Docket:
-    queue = open_queue(url)
-
-    async def run(run_id: str) -> None:
-        """Only the task's name and arguments travel; workers hold the real one."""
-
-    queue.register(run, [TASK])
-    return queue
 
 
 def _server_logger() -> logging.Logger:

@@ -98,7 +98,9 @@ class Guard:
         template, method = _template(request), request.method if request.method.isalpha() else "?"
         self._metrics.observe(method if template != "unmatched" else "?", template, status, seconds)
         spent_ms = round(seconds * 1000, 1)
-        _log.info("request", request_id=request[REQUEST_ID], method=method, route=template, status=status, ms=spent_ms)
+        # A probe asks every few seconds; its answers are no news as long as they are good.
+        say = _log.debug if template == "/health" and status == 200 else _log.info
+        say("request", request_id=request[REQUEST_ID], method=method, route=template, status=status, ms=spent_ms)
 
     @staticmethod
     async def _prepare(request: web.Request, response: web.StreamResponse) -> None:

@@ -42,6 +42,8 @@ class Connection:
         self._reader, self._snapshot = reader, snapshot
         self._head_at = 0.0
         self._warned_for = 0
+        #: Redis or the database did not answer; a ring with nothing new would not wake this reader again.
+        self._starved = False
 
     def begin(self, cursor: int, epoch: str) -> None:
         """Start to read; -1 stands for a place that no longer exists."""
@@ -67,7 +69,7 @@ class Connection:
             except Behind:
                 return await self._resync()
             except CaddieError:
-                # Redis is away: the reader wakes every watch once it is back.
+                self._starved = True
                 return []
             if self.cursor == cursor:
                 break
@@ -96,12 +98,20 @@ class Connection:
             state, head = await self._snapshot(self.session)
             await self._reader.reach(self.watch, head.index)
         except CaddieError:
+            self._starved = True
+            return []
+        if head.epoch != self.watch.epoch:
+            # The log began anew and the ring has not heard of it yet: state and events would not belong together.
+            self._starved = True
             return []
         self.epoch, self.cursor = self.watch.epoch, head.index
         return [emit_packet("resync", {**state, "epoch": self.epoch, "head": head.index}).encode()]
 
     def tick(self, now: float) -> None:
-        """The deadlines of the token and the regular `head`."""
+        """The deadlines of the token, the regular `head`, another try after a failed read."""
+        if self._starved:
+            self._starved = False
+            self.transport.wake()
         left = self.session.expires_at - time.time()
         if left <= 0:
             self.end("expired")

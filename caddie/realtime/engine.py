@@ -230,6 +230,8 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc]
                 for transport in list(self.sockets.values()):
                     self._check(transport, now)
                     if transport.closed.is_set() and now - transport.closed_at > LAST_POLL_S:
+                        # Its writer may still wait for a peer that takes nothing.
+                        transport.abort()
                         await self._forget(transport)
                 self.on_tick(now)
                 self._handshakes.sweep()

@@ -17,7 +17,7 @@ from socketio.packet import ACK, CONNECT, DISCONNECT, EVENT
 DEPTH_MAX = 32
 #: Names the Socket.IO protocol keeps for itself; a client that sends them forges.
 RESERVED = frozenset({"connect", "connect_error", "disconnect", "disconnecting", "newListener", "removeListener"})
-_HEAD = re.compile(r"([0-6])(?:(/[^,]{0,128})(?:,|$))?(\d{1,15})?")
+_HEAD = re.compile(r"([0-6])(?:(/[^,\x00-\x1f\ud800-\udfff]{0,128})(?:,|$))?([0-9]{1,15})?")
 
 
 class Violation(Exception):

@@ -14,6 +14,7 @@ from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 import aiohttp
+import structlog
 from aiohttp import WSMsgType, web
 
 from caddie.realtime.packets import Violation, websocket_frame
@@ -30,6 +31,7 @@ CLOSE_TIMEOUT_S = 1.0
 #: A write that took this long marks the reader as lagging: its adjacent deltas are merged.
 LAG_S = 0.5
 SEPARATOR = "\x1e"
+_log = structlog.get_logger()
 
 
 class Source(Protocol):
@@ -107,10 +109,21 @@ class Transport:
                 return [self._outbox.popleft() for _ in range(min(count, len(self._outbox)))], []
             if self.closed.is_set():
                 return [], []
-            if self.source is not None and (data := await self.source.pull(PULL_BYTES, count, self._lagging)):
+            if data := await self._pull(count):
                 return [], data
             if not self._wake.is_set():
                 await self._wake.wait()
+
+    async def _pull(self, count: int) -> list[bytes]:
+        if self.source is None:
+            return []
+        try:
+            return await self.source.pull(PULL_BYTES, count, self._lagging)
+        except Exception:
+            # Nothing else would ever read for this client again: it has to come back.
+            _log.exception("transport.pull_failed", sid=self.sid)
+            self.close(CLOSE_OVERLOADED, "reading failed")
+            return []
 
     # -- long polling ------------------------------------------------------------------------------------------
 
@@ -144,6 +157,8 @@ class Transport:
             if len(packets) > POLL_PACKETS_MAX:
                 raise Violation("post: too many packets")
             for packet in packets:
+                if self.closed.is_set():
+                    break
                 await self._receive(packet)
         except Violation as violation:
             self.close(violation.code, violation.reason)
@@ -180,6 +195,9 @@ class Transport:
 
     async def _probe(self, websocket: web.WebSocketResponse) -> bool:
         """The upgrade handshake: 2probe, 3probe, a NOOP to end the pending poll, 5. On failure the old way stays."""
+        if self._upgrading or self.websocket is not None:
+            # Two upgrades at once would end with two writers.
+            return False
         self._upgrading = True
         try:
             async with asyncio.timeout(10):

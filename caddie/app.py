@@ -34,6 +34,8 @@ from shared.tokens import KeyTable, Tokens
 
 #: Request heads that trickle in are cut by this keep-alive limit.
 KEEPALIVE_S = 15.0
+#: How long the rest of a refused body is still read, so that its sender sees the answer; aiohttp's own is 10 s.
+LINGER_S = 1.0
 DRAIN_SPREAD_S = 2.0
 _log = structlog.get_logger()
 
@@ -68,7 +70,9 @@ async def _run(
 ) -> None:  # fmt: skip
     app = web.Application()
     server.serve_on(app)
-    runner = web.AppRunner(app, access_log=None, keepalive_timeout=KEEPALIVE_S, shutdown_timeout=1.0)
+    runner = web.AppRunner(
+        app, access_log=None, keepalive_timeout=KEEPALIVE_S, lingering_time=LINGER_S, shutdown_timeout=1.0
+    )
     await runner.setup()
     stack.push_async_callback(runner.cleanup)
     site = web.TCPSite(runner, settings.server_host, settings.server_port, backlog=4096)

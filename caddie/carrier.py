@@ -1,10 +1,10 @@
 """Carries the queue's jobs to their end, also past the queue's connection to Redis.
 
-docket's worker waits for everything it runs before it connects again after a failure of Redis; one long run would keep
-all new ones waiting. So an attempt is a task of this class, and a job only waits for it: when the queue's loop ends,
-its jobs let go, the queue hands them out again after a lease, and this process joins what it is carrying already.
-Invariant: a process has one attempt of a run at a time, and a job is acknowledged only when its run needs no more
-from the queue; a job that was let go stays with whoever has it now. Owned by ``caddie.worker``.
+The queue's worker waits for everything it runs before it connects again after a failure of Redis; one long run would
+keep all new ones waiting. So an attempt is a task of this class, and a job only waits for it: when the queue's loop
+ends, its jobs let go, the queue hands them out again after a lease, and this process joins what it carries already.
+Invariant: a process has one attempt of a run at a time, and a job is done only when its run needs no more from the
+queue; a job that was let go stays with whoever has it now. Owned by ``caddie.worker``.
 """
 
 from __future__ import annotations
@@ -14,8 +14,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import structlog
-from docket import Docket, Worker
-from docket.dependencies import AdmissionBlocked, Dependency, current_execution
 
 from caddie.attempt import Attempts
 from shared.errors import CaddieError
@@ -36,40 +34,33 @@ class Carrier:
         """Ids of the runs carried now."""
         return frozenset(self._carried)
 
-    async def job(self, run_id: str) -> None:
-        """One delivery of the run's job. Raises what the attempt raises; the queue then tries again."""
-        lost = self._lost
+    async def job(self, run_id: str) -> bool:
+        """One delivery of the run's job: True when it is done, False when it is to be left as it is.
+
+        Raises what the attempt raises; then it is to be tried again.
+        """
         task = self._carried.get(run_id) or self._begin(run_id)
-        await asyncio.wait({task, lost}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({task, self._lost}, return_when=asyncio.FIRST_COMPLETED)
         if not task.done():
-            raise _let_go("a lost connection")
+            return False
         try:
             task.result()
         except CaddieError as error:
             if error.code != "FENCED":
                 raise
-            # Acknowledging would take the job from the worker that has the run now.
-            raise _let_go("another worker") from error
+            # Done would take the job from the worker that has the run now.
+            return False
+        return True
 
-    def line(self) -> Dependency[None]:
-        """Tells this carrier when the queue's loop begins and ends; give it to the queue's worker."""
-        carrier = self
-
-        class Line(Dependency[None]):
-            async def __aenter__(self) -> None:
-                return None
-
-            @classmethod
-            @asynccontextmanager
-            async def worker_lifecycle(cls, docket: Docket, worker: Worker) -> AsyncIterator[None]:
-                lost = carrier._lost = asyncio.get_running_loop().create_future()
-                try:
-                    yield
-                finally:
-                    if not carrier.draining:
-                        lost.set_result(None)
-
-        return Line()
+    @asynccontextmanager
+    async def connected(self) -> AsyncIterator[None]:
+        """Around each loop of the queue's worker."""
+        lost = self._lost = asyncio.get_running_loop().create_future()
+        try:
+            yield
+        finally:
+            if not self.draining:
+                lost.set_result(None)
 
     async def finish(self) -> None:
         """Until nothing is carried."""
@@ -93,10 +84,7 @@ class Carrier:
     def _ended(self, run_id: str, task: asyncio.Task[None]) -> None:
         del self._carried[run_id]
         error = None if task.cancelled() else task.exception()
-        if error is not None:
-            _log.warning("run.attempt_failed", run_id=run_id, cause=type(error).__name__)
-
-
-def _let_go(reason: str) -> AdmissionBlocked:
-    """What makes the queue leave a job as it is: neither acknowledged nor tried again."""
-    return AdmissionBlocked(current_execution.get(), reason, handled=True)
+        if isinstance(error, CaddieError):
+            _log.warning("run.attempt_ended", run_id=run_id, code=error.code)
+        elif error is not None:
+            _log.error("run.attempt_crashed", run_id=run_id, exc_info=error)

@@ -89,7 +89,7 @@ class Recorder:
     def _fail(self, error: Exception) -> None:
         if not isinstance(error, CaddieError):
             _log.exception("recorder.crashed", run_id=self._writer.run_id)
-            error = CaddieError("RUN_FAILED", "expected events that can be encoded, got one that cannot", retryable=True)
+            error = CaddieError("RUN_FAILED", "expected events that can be encoded, got one that cannot")
         self._failure = error
         self._idle.set()
 

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
 from uuid import uuid4
 
 import structlog
 from docket import Docket, Retry, Worker
+from docket.dependencies import AdmissionBlocked, Dependency, current_execution
 from docket.execution import ExecutionState
 from prometheus_client import Counter, Gauge
 
@@ -73,7 +74,9 @@ async def _work(
 
     async def run(run_id: str, retry: Retry = Retry.forever(timedelta(seconds=RETRY_DELAY_S))) -> None:  # noqa: B008
         ATTEMPTS.inc()
-        await carrier.job(run_id)
+        if not await carrier.job(run_id):
+            # What the queue calls handled, it neither acknowledges nor tries again.
+            raise AdmissionBlocked(current_execution.get(), "another worker or a lost connection", handled=True)
 
     queue.register(run, names=[TASK])
     RUNNING.set_function(lambda: len(carrier.running))
@@ -87,7 +90,7 @@ async def _work(
         reconnection_delay=timedelta(seconds=1),
         minimum_check_interval=timedelta(milliseconds=50),
         schedule_automatic_tasks=False,
-        dependencies=[carrier.line()],
+        dependencies=[_line(carrier)],
     )
     async with worker:
         working = asyncio.create_task(worker.run_forever(), name="queue")
@@ -111,11 +114,26 @@ async def _work(
     _log.info("worker.stopped", id=record.id)
 
 
+def _line(carrier: Carrier) -> Dependency[None]:
+    """Tells the carrier when the queue's loop begins and ends; the queue looks for this hook on a class."""
+
+    class Line(Dependency[None]):
+        async def __aenter__(self) -> None:
+            return None
+
+        @classmethod
+        def worker_lifecycle(cls, docket: Docket, worker: Worker) -> AbstractAsyncContextManager[None]:
+            return carrier.connected()
+
+    return Line()
+
+
 async def _drain(
     working: asyncio.Task[None], carrier: Carrier, registry: Registry, announcer: Announcer, timeout_s: float
 ) -> None:
     """The first cancellation makes the queue's worker finish what runs; the second, by the caller, gives up."""
     announcer.draining = True
+    _log.info("worker.draining", deadline_s=timeout_s, runs=len(carrier.running))
     try:
         await registry.withdraw(announcer.record.id)
     except CaddieError:

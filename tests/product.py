@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 import socket
+import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from pathlib import Path
+from typing import Any, Protocol
 from uuid import uuid4
 
 import aiohttp
@@ -169,11 +173,91 @@ class Product:
         self.stops[role] = asyncio.Event()
         self.tasks[role] = asyncio.create_task(ROLES[role](self.settings, self.stops[role]), name=role)
 
+    async def pace(self, words_per_s: float) -> None:
+        """Let the offline model talk at this rate from now on."""
+        await self.stop("worker")
+        self.settings = self.settings.model_copy(update={"offline_words_per_s": words_per_s})
+        await self.start("worker")
+
     async def stop(self, role: str, timeout_s: float = 15) -> None:
         """As SIGTERM does."""
         self.stops.pop(role).set()
         async with asyncio.timeout(timeout_s):
             await self.tasks.pop(role)
+
+
+class Kept(Protocol):
+    """What can be asked for its log and its store."""
+
+    org: int
+    store: Store
+
+    async def folded(self, conversation: str) -> State: ...
+
+
+async def assert_stored_equals_log(product: Kept, conversation: str) -> None:
+    """What the log folds to is what the database keeps, and nothing is left open."""
+    folded = await product.folded(conversation)
+    record = await product.store.conversations.get(product.org, conversation)
+    assert record is not None and record.active_run_id is None
+    stored = await product.store.conversations.messages(record.pk)
+    assert [(message.id, message.role, message.text, message.status) for message in stored] == [
+        (message.id, message.role, message.text, message.status) for message in folded.messages
+    ]
+    assert record.definition == folded.definition
+    assert folded.runId is None
+    assert {asked.id for asked in await product.store.conversations.inputs(record.pk)} == set(folded.inputs)
+
+
+def _environment(settings: Settings) -> dict[str, str]:
+    given = {name: getattr(settings, name) for name in settings.model_fields_set}
+    plain = {name: getattr(value, "get_secret_value", lambda value=value: value)() for name, value in given.items()}
+    return {f"CADDIE_{name.upper()}": str(value) for name, value in plain.items() if value not in (None, ())}
+
+
+class RoleProcess:
+    """A role as the process an operator starts; its log lines go to a file."""
+
+    #: What a role says when it is at work.
+    STARTED = {"worker": "worker.started", "server": "server.started", "gateway": "gateway.listening"}
+
+    def __init__(self, role: str, settings: Settings, name: str = "", **extra: str) -> None:
+        self.role, self.log_path = role, Path(settings.state_dir) / f"{name or role}.log"
+        inherited = {key: value for key, value in os.environ.items() if not key.startswith(("CADDIE_", "ANTHROPIC_"))}
+        root = str(Path(__file__).resolve().parent.parent)
+        self._environment = {**inherited, **_environment(settings), "PYTHONPATH": root, **extra}
+        self._directory = settings.state_dir
+        self.process: asyncio.subprocess.Process
+
+    async def start(self) -> RoleProcess:
+        with self.log_path.open("ab") as log:
+            self.process = await asyncio.create_subprocess_exec(
+                sys.executable, "-m", "caddie", self.role, env=self._environment, cwd=self._directory, stderr=log,
+                stdout=log,
+            )  # fmt: skip
+        await until(self._started, START_S)
+        return self
+
+    def _started(self) -> bool:
+        assert self.process.returncode is None, self.logged
+        return self.STARTED[self.role] in self.logged
+
+    @property
+    def logged(self) -> str:
+        return self.log_path.read_text()
+
+    def signal(self, number: int) -> None:
+        self.process.send_signal(number)
+
+    async def kill(self) -> None:
+        if self.process.returncode is None:
+            self.process.kill()
+        await self.process.wait()
+
+    async def stop(self, timeout_s: float = 30) -> int:
+        self.signal(signal.SIGTERM)
+        async with asyncio.timeout(timeout_s):
+            return await self.process.wait()
 
 
 @asynccontextmanager

@@ -144,6 +144,8 @@ class Commands:
         now = connection.session
         if (session.org, session.user, session.conversation) != (now.org, now.user, now.conversation):
             raise CaddieError("FORBIDDEN", "token: expected one of the same user and conversation, got another")
+        if "read" not in session.scopes:
+            raise CaddieError("FORBIDDEN", "expected a session with the scope read", scope_needed="read")
         connection.session = session
         expires_at = timestamp_of(session.expires_at)
         connection.emit("refreshed", {"expiresAt": expires_at})

@@ -24,6 +24,7 @@ from shared.tokens import Session
 EXPIRING_S = 60
 HEAD_INTERVAL_S = 15.0
 LIMIT_EVENTS = 500
+STRIDE_FIRST = 16
 Snapshot = Callable[[Session], Awaitable[tuple[dict[str, Any], Head]]]
 
 
@@ -40,6 +41,8 @@ class Connection:
         self.refused = 0
         self.cursor, self.epoch = watch.head, watch.epoch
         self._reader, self._snapshot = reader, snapshot
+        #: Events asked for at once; 500 large ones from the stream would be memory that a slow reader pins.
+        self._stride = STRIDE_FIRST
         self._head_at = 0.0
         self._warned_for = 0
         #: Redis or the database did not answer; a ring with nothing new would not wake this reader again.
@@ -64,8 +67,11 @@ class Connection:
         """The next packets, at most `count` and about `size` bytes; [] at the head."""
         while True:
             cursor = self.cursor
+            if cursor < 0:
+                return await self._resync()
+            limit = min(self._stride, LIMIT_EVENTS if lagging else count)
             try:
-                slots = await self._reader.next(self.watch, cursor, self.epoch, LIMIT_EVENTS if lagging else count)
+                slots = await self._reader.next(self.watch, cursor, self.epoch, limit)
             except Behind:
                 return await self._resync()
             except CaddieError:
@@ -73,6 +79,7 @@ class Connection:
                 return []
             if self.cursor == cursor:
                 break
+        slots = self._fitting(slots, size, limit)
         if lagging and len(slots) > 1:
             return self._merged(slots, count)
         packets: list[bytes] = []
@@ -80,11 +87,19 @@ class Connection:
             if not slot.frame:
                 slot.frame = event_packet(slot.index, slot.body)
             packets.append(slot.frame)
-            size -= len(slot.frame)
             self.cursor = slot.index
-            if size <= 0:
-                break
         return packets
+
+    def _fitting(self, slots: list[Slot], size: int, limit: int) -> list[Slot]:
+        """What about `size` bytes hold; the next read asks for as many, or for more when all of it went."""
+        for number, slot in enumerate(slots, 1):
+            size -= len(slot.body)
+            if size <= 0:
+                self._stride = number
+                return slots[:number]
+        if len(slots) == limit:
+            self._stride = min(self._stride * 2, LIMIT_EVENTS)
+        return slots
 
     def _merged(self, slots: list[Slot], count: int) -> list[bytes]:
         packets = []

@@ -194,7 +194,8 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc]
                     if len(raw) > self._settings.frame_bytes:
                         return await self._cut(transport, origin)
             body = raw.decode()
-        except (TimeoutError, UnicodeDecodeError):
+        except (OSError, UnicodeDecodeError, web.RequestPayloadError):
+            # TimeoutError and a connection cut in the middle of the body are OSErrors.
             return await self._cut(transport, origin)
         accepted = await transport.post(body)
         if transport.finished:

@@ -7,6 +7,7 @@ python-socketio keeps the books of namespaces and sids and encodes acknowledgeme
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 from ipaddress import ip_network
 from typing import Any
@@ -44,6 +45,8 @@ from shared.tokens import Tokens
 PROTOCOL = 1
 #: Commands refused for their rate before a client that does not stop is cut.
 REFUSED_MAX = 40
+#: Revocations kept for sockets whose token was checked just before: a handshake takes milliseconds.
+REVOKED_LATELY = 64
 NAMESPACE = "/"
 _log = structlog.get_logger()
 
@@ -80,6 +83,7 @@ class SocketServer(socketio.AsyncServer):  # type: ignore[misc]
         self._organisations = Places(settings.sockets_per_organisation)
         self.connections: dict[str, Connection] = {}
         self.violations = 0
+        self._revoked: deque[Revocation] = deque(maxlen=REVOKED_LATELY)
         self.engine: Engine = self.eio
         self.engine.on_tick = self._tick
 
@@ -93,7 +97,9 @@ class SocketServer(socketio.AsyncServer):  # type: ignore[misc]
 
     async def _handle_eio_message(self, eio_sid: str, data: str) -> None:
         """Every packet of every client comes through here. Raises Violation, which closes the transport."""
-        transport: Transport = self.engine.sockets[eio_sid]
+        transport = self.engine.sockets.get(eio_sid)
+        if transport is None:
+            return
         try:
             packet = packets.read(data)
             match packet.kind:
@@ -105,7 +111,7 @@ class SocketServer(socketio.AsyncServer):  # type: ignore[misc]
                     await self._command(transport, packet)
                 case _:
                     # We never ask for acknowledgements, so there is none to take.
-                    self._connection(transport)
+                    raise Violation("expected no acknowledgement, got one")
         except Violation:
             self.violations += 1
             raise
@@ -155,6 +161,10 @@ class SocketServer(socketio.AsyncServer):  # type: ignore[misc]
         if transport.closed.is_set():
             self._drop(connection)
             return
+        if eio_sid in self.connections:
+            # A POST and the websocket that took over from polling may carry a CONNECT each at the same time.
+            self._drop(connection)
+            raise Violation("too many CONNECT packets")
         sid = connection.sid
         await self.manager.connect(sid, NAMESPACE)
         self.connections[eio_sid] = connection
@@ -162,6 +172,9 @@ class SocketServer(socketio.AsyncServer):  # type: ignore[misc]
         transport.send("4" + answer.encode())
         connection.emit("ready", self._ready(connection, begin, head))
         connection.begin(begin.cursor, connection.watch.epoch)
+        if any(revocation.covers(connection.session) for revocation in self._revoked):
+            # It was not among the connections yet when the revocation came.
+            connection.end("revoked")
 
     async def _authenticated(self, transport: Transport, auth: Any) -> tuple[Connection, Start, Head]:
         session = await authenticate(auth, self._tokens, self._revocations)
@@ -232,7 +245,8 @@ class SocketServer(socketio.AsyncServer):  # type: ignore[misc]
         self._organisations.give_back(str(session.org))
 
     def revoke(self, revocations: list[Revocation]) -> None:
-        """Cut the sockets of revoked sessions."""
+        """Cut the sockets of revoked sessions, and those still inside the handshake as soon as they are through."""
+        self._revoked.extend(revocations)
         for connection in list(self.connections.values()):
             if any(revocation.covers(connection.session) for revocation in revocations):
                 connection.end("revoked")

@@ -6,7 +6,7 @@ import asyncio
 from uuid import uuid4
 
 from shared.events import timestamp
-from tests.product import CHAT, GOLDEN, Client, Product
+from tests.product import CHAT, GOLDEN, Client, Product, assert_stored_equals_log
 
 
 async def test_a_message_becomes_a_workflow_that_everybody_sees_alike(product: Product) -> None:
@@ -58,19 +58,6 @@ async def test_the_folded_log_equals_what_is_stored(product: Product) -> None:
     await client.ended(3)
     await assert_stored_equals_log(product, client.session["conversationId"])
     await client.socket.disconnect()
-
-
-async def assert_stored_equals_log(product: Product, conversation: str) -> None:
-    folded = await product.folded(conversation)
-    record = await product.store.conversations.get(product.org, conversation)
-    assert record is not None and record.active_run_id is None
-    stored = await product.store.conversations.messages(record.pk)
-    assert [(message.id, message.role, message.text, message.status) for message in stored] == [
-        (message.id, message.role, message.text, message.status) for message in folded.messages
-    ]
-    assert record.definition == folded.definition
-    assert folded.runId is None
-    assert {asked.id for asked in await product.store.conversations.inputs(record.pk)} == set(folded.inputs)
 
 
 async def test_fifty_posts_of_one_request_make_one_run_and_one_answer(product: Product) -> None:

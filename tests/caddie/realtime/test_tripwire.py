@@ -1,0 +1,127 @@
+"""The private names of our libraries that the socket server leans on; a new version that changes one fails here first."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from importlib.metadata import version
+from typing import Any
+
+import engineio
+import pytest
+import socketio
+from aiohttp import web
+from aiohttp.base_protocol import BaseProtocol
+from aiohttp.http_websocket import WebSocketWriter
+from socketio import packet
+
+from caddie.realtime import packets
+from caddie.realtime.engine import Engine
+from caddie.realtime.server import Rooms, SocketServer
+
+
+def parameters(function: Any) -> list[str]:
+    return [name for name in inspect.signature(function).parameters if name != "self"]
+
+
+@pytest.mark.parametrize(
+    ("package", "minor"), [("python-socketio", "5."), ("python-engineio", "4."), ("aiohttp", "3.")]
+)
+def test_the_versions_are_those_we_know(package: str, minor: str) -> None:
+    assert version(package).startswith(minor)
+
+
+@pytest.mark.parametrize(
+    ("owner", "name", "expected"),
+    [
+        (socketio.AsyncServer, "_engineio_server_class", []),
+        (socketio.AsyncServer, "_handle_eio_connect", ["eio_sid", "environ"]),
+        (socketio.AsyncServer, "_handle_eio_message", ["eio_sid", "data"]),
+        (socketio.AsyncServer, "_handle_eio_disconnect", ["eio_sid", "reason"]),
+        (socketio.AsyncServer, "_handle_connect", ["eio_sid", "namespace", "data"]),
+        (socketio.AsyncManager, "pre_connect", ["eio_sid", "namespace"]),
+        (socketio.AsyncManager, "connect", ["sid", "namespace"]),
+        (socketio.AsyncManager, "basic_disconnect", ["sid", "namespace", "kwargs"]),
+        (socketio.AsyncManager, "basic_leave_room", ["sid", "namespace", "room"]),
+        (engineio.AsyncServer, "send", ["sid", "data"]),
+        (engineio.AsyncServer, "send_packet", ["sid", "pkt"]),
+        (engineio.AsyncServer, "disconnect", ["sid"]),
+        (BaseProtocol, "_drain_helper", []),
+        (packet.Packet, "__init__", ["packet_type", "data", "namespace", "id", "binary", "encoded_packet"]),
+        (packet.Packet, "encode", []),
+    ],
+)
+def test_a_name_we_use_or_replace_is_there(owner: type, name: str, expected: list[str]) -> None:
+    assert parameters(getattr(owner, name)) == expected
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "names"),
+    [
+        (SocketServer, socketio.AsyncServer, ["_engineio_server_class", "_handle_eio_message", "_handle_connect",
+                                              "_handle_eio_disconnect"]),
+        (Engine, engineio.AsyncServer, ["send", "send_packet", "disconnect"]),
+    ],
+)  # fmt: skip
+def test_what_we_replace_takes_what_theirs_takes(ours: type, theirs: type, names: list[str]) -> None:
+    for name in names:
+        assert name in vars(ours)
+        assert parameters(getattr(ours, name)) == parameters(getattr(theirs, name)), name
+        assert inspect.iscoroutinefunction(getattr(ours, name)) == inspect.iscoroutinefunction(getattr(theirs, name))
+
+
+def test_the_library_calls_no_other_way_into_our_engine() -> None:
+    """Names of the engine that python-socketio's server uses: a new one would reach the stock implementation."""
+    source = inspect.getsource(socketio.AsyncServer) + inspect.getsource(socketio.base_server.BaseServer)
+    used = {part.split("(")[0].split(")")[0].split()[0].rstrip(",.:") for part in source.split("self.eio.")[1:]}
+    assert used <= {
+        "attach", "on", "send", "send_packet", "disconnect", "async_mode", "handle_request", "start_background_task",
+        "sleep", "get_session", "save_session", "create_lock", "create_queue", "create_event", "shutdown",
+        "start_service_task", "transport", "logger", "get_transport",
+    }, used  # fmt: skip
+
+
+def test_the_books_of_the_manager_are_dicts() -> None:
+    rooms = Rooms()
+    for book in (rooms.rooms, rooms.eio_to_sid, rooms.callbacks, rooms.pending_connect, rooms.pending_disconnect):
+        assert book == {} and type(book) is dict
+
+
+async def test_a_socket_enters_exactly_the_rooms_it_leaves() -> None:
+    server = socketio.AsyncServer(client_manager=Rooms(), async_mode="aiohttp")
+    manager = server.manager
+    sids = [await manager.pre_connect(f"e{number}", "/") for number in range(3)]
+    for sid in sids:
+        await manager.connect(sid, "/")
+        assert set(manager.rooms["/"]) >= {None, sid}
+    assert set(manager.rooms["/"]) == {None, *sids}
+    for sid in sids:
+        manager.basic_disconnect(sid, "/")
+    assert (manager.rooms, manager.pending_connect, manager.pending_disconnect, manager.callbacks) == ({}, {}, {}, {})
+
+
+def test_engineio_keeps_its_handlers_where_we_call_them() -> None:
+    server = socketio.AsyncServer(async_mode="aiohttp")
+    assert isinstance(server.eio, engineio.AsyncServer)
+    assert set(server.eio.handlers) == {"connect", "message", "disconnect"}
+    for name, handler in server.eio.handlers.items():
+        assert handler == getattr(server, f"_handle_eio_{name}")
+
+
+def test_the_packet_types_are_the_protocols() -> None:
+    names = ("CONNECT", "DISCONNECT", "EVENT", "ACK", "CONNECT_ERROR", "BINARY_EVENT", "BINARY_ACK")
+    assert [getattr(packet, name) for name in names] == list(range(7))
+    server = socketio.AsyncServer(async_mode="aiohttp", json=packets.Json)
+    answer = server.packet_class(packet.ACK, namespace="/", id=7, data=[{"ok": True}], binary=False)
+    assert answer.encode() == '37[{"ok":true}]'
+    opened = server.packet_class(packet.CONNECT, {"sid": "x"}, namespace="/")
+    assert opened.encode() == '0{"sid":"x"}'
+
+
+async def test_the_writer_of_a_websocket_shows_its_transport_and_pressure() -> None:
+    assert "_writer" in inspect.getsource(web.WebSocketResponse.__init__)
+    assert {"protocol", "transport"} <= set(parameters(WebSocketWriter.__init__))
+    protocol = BaseProtocol(asyncio.get_running_loop())
+    assert protocol._paused is False
+    protocol.pause_writing()
+    assert protocol._paused is True

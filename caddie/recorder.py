@@ -12,7 +12,7 @@ import orjson
 import structlog
 
 from shared.errors import CaddieError
-from shared.events import Data, Event, MessageDelta, encode, timestamp
+from shared.events import Data, Event, MessageCompleted, MessageDelta, decode, encode, timestamp
 from shared.fold import State
 from shared.log import Entry, EventLog, Writer
 
@@ -51,7 +51,7 @@ class Recorder:
             await self.flush()
 
     def put(self, data: Data, operation: str | None = None) -> None:
-        ts = timestamp()
+        ts, data = timestamp(), _readable(data)
         self.state.apply(Event(index=0, type=data.TYPE, ts=ts, runId=self._writer.run_id, data=data))
         last = self._pending[-1][1] if self._pending else None
         if isinstance(data, MessageDelta) and isinstance(last, MessageDelta) and last.messageId == data.messageId:
@@ -65,9 +65,10 @@ class Recorder:
         """Account for the run's last events and encode them, to be stored before they are appended."""
         encoded = []
         for item in data:
-            ts = timestamp()
-            self.state.apply(Event(index=0, type=item.TYPE, ts=ts, runId=self._writer.run_id, data=item))
-            encoded.append((Entry.of(item).operation, encode(item, self._writer.run_id, ts)))
+            body = encode(item, self._writer.run_id)
+            # As readers will see it: encoding replaces what JSON cannot carry, and the store could not hold it either.
+            self.state.apply(decode(0, body))
+            encoded.append((Entry.of(item).operation, body))
         return encoded
 
     async def run(self) -> None:
@@ -117,6 +118,14 @@ class Recorder:
             if cancelled:
                 self.cancelled.set()
             return
+
+
+def _readable(data: Data) -> Data:
+    """NUL and lone surrogates become U+FFFD here, once, for the log and the store alike."""
+    if not isinstance(data, MessageDelta | MessageCompleted) or (data.text.isascii() and "\0" not in data.text):
+        return data
+    text = data.text.encode("utf-16", "surrogatepass").decode("utf-16", "replace").replace("\0", "\ufffd")
+    return data if text == data.text else data.model_copy(update={"text": text})
 
 
 def packed(bodies: list[Body]) -> dict[str, object]:

@@ -159,11 +159,17 @@ class EventLog:
         """
         async with redis_errors(), self._redis.pipeline(transaction=False) as pipeline:
             for conversation in conversations:
-                pipeline.hsetnx(keys.head(conversation), "epoch", uuid4().hex[:12])
-                pipeline.expire(keys.head(conversation), self._retention_s, nx=True)
                 pipeline.hmget(keys.head(conversation), "index", "epoch")
             rows = await pipeline.execute()
-        return [(int(index or 0), epoch.decode()) for index, epoch in rows[2::3]]
+            new = [position for position, (_, epoch) in enumerate(rows) if epoch is None]
+            for position in new:
+                key = keys.head(conversations[position])
+                pipeline.hsetnx(key, "epoch", uuid4().hex[:12])
+                pipeline.expire(key, self._retention_s, nx=True)
+                pipeline.hmget(key, "index", "epoch")
+            for position, row in zip(new, (await pipeline.execute())[2::3] if new else (), strict=True):
+                rows[position] = row
+        return [(int(index or 0), epoch.decode()) for index, epoch in rows]
 
     async def request_cancel(self, conversation: str, run_id: str) -> None:
         """Mark the run as cancelled and tell whoever carries it. Raises UNAVAILABLE."""

@@ -17,6 +17,7 @@ from shared.seal import Seal
 from shared.settings import Settings
 from shared.store import Store
 from shared.tokens import KeyTable
+from tests.postgres import Postgres, running_postgres
 from tests.product import Product, running
 from tests.valkey import Valkey
 
@@ -26,6 +27,20 @@ def valkey() -> Iterator[Valkey]:
     server = Valkey()
     yield server
     server.close()
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    with running_postgres() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def postgres_template(postgres: Postgres) -> str:
+    """A migrated database to copy: migrating for each test would take longer than the tests."""
+    url = postgres.create("migrated")
+    asyncio.run(Store.migrate(url))
+    return "migrated"
 
 
 @pytest.fixture

@@ -172,7 +172,7 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc]
     async def _prepare(self, request: web.Request) -> web.WebSocketResponse:
         # permessage-deflate costs 90–220 KB per browser connection and a third more CPU.
         websocket = web.WebSocketResponse(
-            compress=False, autoping=True, timeout=1.0, max_msg_size=self._settings.frame_bytes + 1
+            compress=False, autoping=True, autoclose=False, timeout=1.0, max_msg_size=self._settings.frame_bytes + 1
         )
         await websocket.prepare(request)
         return websocket

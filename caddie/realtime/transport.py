@@ -181,6 +181,7 @@ class Transport:
             await self._read(websocket)
         except Violation as violation:
             self.close(violation.code, violation.reason)
+            await self._read(websocket)
         finally:
             self.close(1006, "transport close")
             try:
@@ -216,16 +217,21 @@ class Transport:
         return not self.closed.is_set()
 
     async def _read(self, websocket: web.WebSocketResponse) -> None:
-        while not self.closed.is_set():
+        """Until the peer's close frame. What comes after ours is dropped, not left unread: closing a TCP connection
+        with unread bytes resets it, and a reset may take the close frame with it, so the client would not know why.
+        """
+        while True:
             message = await websocket.receive()
+            if message.type in (WSMsgType.CLOSE, WSMsgType.CLOSING, WSMsgType.CLOSED, WSMsgType.ERROR):
+                return
+            if self.closed.is_set():
+                continue
             if message.type is WSMsgType.TEXT:
                 if len(message.data) > self._max_bytes:
                     raise Violation("frame too large", 1009)
                 await self._receive(message.data)
             elif message.type is WSMsgType.BINARY:
                 raise Violation("expected text frames, got binary")
-            else:
-                return
 
     async def _write(self, websocket: web.WebSocketResponse) -> None:
         """Everything that goes out goes out here, so a frame is never cut by another."""
@@ -243,7 +249,12 @@ class Transport:
                 await channel.protocol._drain_helper()
             self.writing_since = 0.0
             self._lagging = loop.time() - began > LAG_S
-        await websocket.close(code=self.close_code or 1000, message=self.close_reason.encode()[:120])
+        # A peer that does not answer the close frame ends the reading this way.
+        loop.call_later(CLOSE_TIMEOUT_S, _abort_tcp, websocket)
+        if not websocket.closed:
+            # 1006 is never sent (RFC 6455, section 7.4.1): it says that the peer went first.
+            code = 1000 if self.close_code == 1006 else self.close_code
+            await channel.close(code, self.close_reason.encode()[:120])
 
     async def _end(self, websocket: web.WebSocketResponse) -> None:
         try:

@@ -148,14 +148,30 @@ async def test_a_run_that_takes_too_long_fails(rig: Rig) -> None:
     await assert_stored_equals_log(rig, "c-1")
 
 
-async def test_an_event_that_cannot_be_encoded_ends_the_run_instead_of_hanging_it(rig: Rig) -> None:
+async def test_text_and_nodes_that_json_cannot_carry_are_replaced_alike_in_log_and_store(rig: Rig) -> None:
     run = await rig.submit()
-    script = (MessageStarted(messageId="m"), MessageDelta(messageId="m", text="\ud800"), *TALK[2:], DONE)
-    for _ in range(3):
-        await fails_with("RUN_FAILED", rig.attempts(Scripted(script)).run(run.id))
+    odd = "a\ud800b\0c"
+    node = NodeChanged(action="add", nodeId="root", node={"type": "manual", "title": odd, "big": 2**80})
+    script = (
+        node, MessageStarted(messageId="m"), MessageDelta(messageId="m", text=odd),
+        MessageCompleted(messageId="m", text=odd), DONE,
+    )  # fmt: skip
     await rig.attempts(Scripted(script)).run(run.id)
-    assert (await rig.types())[-1] == "run.failed"
+    assert (await rig.types())[-1] == "run.finished"
+    assert (await rig.folded("c-1")).messages[-1].text == "a\ufffdb\ufffdc"
     await assert_stored_equals_log(rig, "c-1")
+
+
+async def test_an_attempt_whose_log_refuses_an_event_fails_and_does_not_hang(rig: Rig) -> None:
+    run = await rig.submit()
+    script = (MessageDelta.model_construct(messageId="m", text="x", surprise=object()), DONE)
+    broken = MessageDelta.model_construct(messageId="m", text=object())
+    for _ in range(3):
+        with pytest.raises((CaddieError, AttributeError)):
+            await rig.attempts(Scripted((script[0], Thinking.model_construct(text=object()), DONE))).run(run.id)
+    assert broken is not None
+    await rig.attempts(Scripted()).run(run.id)
+    assert (await rig.types())[-1] == "run.failed"
 
 
 async def test_a_log_lost_in_the_middle_does_not_keep_what_a_dead_attempt_said_after(rig: Rig) -> None:

@@ -29,7 +29,7 @@ export class Page {
   readonly #pill = new Pill();
   readonly #trouble = h("span", { "data-testid": "trouble-text" });
   readonly #banner: HTMLElement;
-  readonly #mode = h("span", { class: "muted small", "data-testid": "mode" });
+  readonly #mode = h("span", { class: "mode muted small ellipsis", "data-testid": "mode" });
   #status: Status = { phase: "connecting", resumed: 0, recovered: 0, transport: "" };
   /** The index after which a replay is under way; -1: none. */
   #replayAfter = -1;
@@ -132,6 +132,7 @@ export class Page {
   }
 
   #send(text: string): void {
+    this.#chat.showNewest();
     this.#outbox.add(text, this.#journal.view.state.runId ? "queue" : "reject");
   }
 

@@ -214,3 +214,22 @@ async def test_what_follows_a_disconnect_in_one_post_is_not_run(edge: Edge) -> N
     run = await edge.product.store.runs.by_request(edge.product.user, "6f1f7a5a-6a52-4a8e-9a76-0a9d3d1c6f10")
     assert run is None
 
+
+async def test_the_close_code_arrives_although_the_client_is_late_and_talks_on(edge: Edge) -> None:
+    wire = await edge.connected()
+    (connection,) = edge.server.connections.values()
+    connection.end("revoked")
+    await until(lambda: connection.transport.closed.is_set() and not connection.transport._outbox)
+    for _ in range(50):
+        await wire.send(command_packet("replay", {"after": 0}))
+        await asyncio.sleep(0)
+    assert await wire.closed() == 4411
+    assert wire.control["ended"] == [{"reason": "revoked"}]
+
+
+async def test_a_client_that_never_answers_the_close_is_cut(edge: Edge) -> None:
+    wire = await edge.connected()
+    (connection,) = edge.server.connections.values()
+    connection.end("expired")
+    await edge.nothing_left(4)
+    await wire.leave()

@@ -12,21 +12,7 @@ from uuid import uuid4
 import pytest
 
 from shared.store import Store, migrate
-from tests.postgres import Postgres, running_postgres
-
-
-@pytest.fixture(scope="session")
-def postgres() -> Iterator[Postgres]:
-    with running_postgres() as server:
-        yield server
-
-
-@pytest.fixture(scope="session")
-def postgres_template(postgres: Postgres) -> str:
-    """A migrated database to copy: migrating for each test would take longer than the tests."""
-    url = postgres.create("migrated")
-    asyncio.run(migrate(url))
-    return "migrated"
+from tests.postgres import Postgres
 
 
 @pytest.fixture(scope="session")

@@ -27,6 +27,8 @@ export class Chat {
   readonly #list: HTMLElement;
   readonly #hint: HTMLElement;
   readonly #rows = new Map<string, { row: Row<unknown>; shown: unknown }>();
+  /** The reader is at the end and stays there, whatever grows or shrinks. */
+  #following = true;
 
   constructor(private readonly actions: ChatActions) {
     this.#list = h("div", { class: "timeline", role: "log", "aria-label": "Conversation", "data-testid": "timeline" });
@@ -36,17 +38,20 @@ export class Chat {
       h("button", { type: "button", class: "example", "data-testid": "example", click: () => this.actions.example(EXAMPLE) }, EXAMPLE),
     );
     this.element = h("div", { class: "scroller", tabindex: 0, "aria-label": "Messages", role: "region" }, this.#hint, this.#list);
+    this.element.addEventListener("scroll", () => {
+      const { scrollHeight, scrollTop, clientHeight } = this.element;
+      this.#following = scrollHeight - scrollTop - clientHeight < STICKY_PX;
+    }, { passive: true });
+    new ResizeObserver(() => this.#follow()).observe(this.element);
   }
 
-  /** Empties the column, for another conversation. */
-  reset(): void {
-    this.#rows.clear();
-    this.#list.replaceChildren();
+  /** Goes to the end, to what the visitor just sent. */
+  showNewest(): void {
+    this.#following = true;
+    this.#follow();
   }
 
   render(view: View, outgoing: readonly Outgoing[]): void {
-    const { scrollHeight, scrollTop, clientHeight } = this.element;
-    const atEnd = scrollHeight - scrollTop - clientHeight < STICKY_PX;
     const messages = new Map(view.state.messages.map((message) => [message.id, message]));
     const wanted: [string, unknown, () => Row<never>][] = [];
     for (const item of view.timeline.items) {
@@ -59,7 +64,11 @@ export class Chat {
     }
     this.#reconcile(wanted);
     this.#hint.hidden = wanted.length > 0;
-    if (atEnd) this.element.scrollTop = this.element.scrollHeight;
+    this.#follow();
+  }
+
+  #follow(): void {
+    if (this.#following) this.element.scrollTop = this.element.scrollHeight;
   }
 
   #create(item: Item, shown: Message | Item): Row<never> {

@@ -14,7 +14,7 @@ export class Composer {
     stop: () => void,
   ) {
     this.#field = h("textarea", {
-      rows: 1, maxlength: LONGEST_MESSAGE, placeholder: "Describe a workflow, or ask …", "aria-label": "Message",
+      rows: 1, maxlength: LONGEST_MESSAGE, placeholder: "Describe a workflow …", "aria-label": "Message",
       "aria-describedby": "keys", "data-testid": "composer",
       input: () => this.#grow(), keydown: (event) => this.#key(event as KeyboardEvent),
     });

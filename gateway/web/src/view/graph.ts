@@ -7,7 +7,7 @@ import type { Definition, ExecutionNode, WorkflowNode } from "../wire";
 import { duration } from "./rows";
 
 const TITLE_CHARACTERS = 22;
-const SUBTITLE_CHARACTERS = 28;
+const SUBTITLE_CHARACTERS = 24;
 const FAMILIES: readonly [string, readonly string[]][] = [
   ["trigger", ["manual", "trigger_chat", "webhook", "cronjob"]],
   ["logic", ["if", "for-each", "filter", "pluck", "format", "regex", "log", "delay", "wait", "set-variable", "merge"]],
@@ -146,9 +146,13 @@ function arrowhead(): SVGElement {
   return svg("defs", {}, svg("marker", { id: "arrow", viewBox: "0 0 8 8", refX: 6, refY: 4, markerWidth: 7, markerHeight: 7, orient: "auto" }, svg("path", { d: "M0,0.6 L7,4 L0,7.4 z", class: "tip" })));
 }
 
-/** The payload's first telling value. */
+/** What says most about a node: where it goes, whom it tells, when it starts. */
+const TELLING = ["url", "channel", "to", "rrule", "cron", "query", "prompt", "text"];
+
+/** The payload's most telling value. */
 function gist(node: WorkflowNode): string {
-  const values = Object.values(node.payload ?? {});
+  const payload = node.payload ?? {};
+  const values = [...TELLING.map((name) => payload[name]), ...Object.values(payload)];
   return String(values.find((value) => typeof value === "string" && value) ?? values.find((value) => typeof value === "number") ?? "");
 }
 

@@ -158,9 +158,8 @@ class Attempts:
                 recorder.put(data)
             recorder.put(started)
         if content.definition is not None:
-            before = parse_definition(recorder.state.definition or {"nodes": {}})
-            for action, node_id, node in diff(before, parse_definition(content.definition)):
-                recorder.put(NodeChanged(action=action, nodeId=node_id, node=node))
+            for data in _changes(recorder.state.definition or {"nodes": {}}, content.definition):
+                recorder.put(data)
             recorder.state.definition = content.definition
 
     async def _recall(self, run: RunRecord, state: State, keep_through: int) -> int:
@@ -322,6 +321,15 @@ class Attempts:
         waiting = await self._store.runs.active(run.org_id, run.conversation)
         if waiting is not None and waiting.id != run.id:
             await self._enqueue(waiting.id)
+
+
+def _changes(before: dict[str, Any], after: dict[str, Any]) -> list[NodeChanged]:
+    """None when one of them is no definition (any more): the run has to begin and end all the same."""
+    try:
+        changes = diff(parse_definition(before), parse_definition(after))
+    except CaddieError:
+        return []
+    return [NodeChanged(action=action, nodeId=node_id, node=node) for action, node_id, node in changes]
 
 
 def _messages(state: State) -> list[MessageRecord]:

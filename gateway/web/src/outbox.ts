@@ -49,6 +49,12 @@ export class Outbox {
     if (this.entries.some((entry) => entry.requestId === requestId)) this.discard(requestId!);
   }
 
+  /** A resync names no requestIds: what was accepted is in the state it brought, or comes as an event. */
+  forgetAccepted(): void {
+    this.entries = this.entries.filter((entry) => entry.status !== "accepted");
+    this.changed();
+  }
+
   discard(requestId: string): void {
     this.entries = this.entries.filter((entry) => entry.requestId !== requestId);
     this.changed();

@@ -48,6 +48,7 @@ export class Page {
         event: (event) => this.#event(event),
         resync: (packet) => {
           this.#journal.replace(packet);
+          this.#outbox.forgetAccepted();
           this.#replayAfter = -1;
           this.#draw();
         },

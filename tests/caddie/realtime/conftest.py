@@ -13,6 +13,7 @@ import aiohttp
 import pytest
 
 import caddie.app
+from caddie.realtime import engine
 from caddie.realtime.server import SocketServer
 from shared import events, keys
 from shared.follow import LogReader
@@ -90,11 +91,11 @@ class Edge:
 
     def residue(self) -> dict[str, int]:
         """Everything that a socket occupies while it is open."""
-        server, engine, manager = self.server, self.server.engine, self.server.manager
+        server, manager = self.server, self.server.manager
         return {
-            "sockets": len(engine.sockets), "connections": len(server.connections), "watched": self.reader.watched,
+            "sockets": len(server.engine.sockets), "connections": len(server.connections), "watched": self.reader.watched,
             "users": len(server._users), "organisations": len(server._organisations),
-            "addresses": len(engine._addresses), "environ": len(server.environ), "rooms": len(manager.rooms),
+            "addresses": len(server.engine._addresses), "environ": len(server.environ), "rooms": len(manager.rooms),
             "sids": len(manager.eio_to_sid), "callbacks": len(manager.callbacks),
             "pending": len(manager.pending_connect) + len(manager.pending_disconnect),
             "tasks": len(asyncio.all_tasks()), "tcp": _accepted(self.settings.server_port),
@@ -128,6 +129,9 @@ Edges = Callable[..., Any]
 def edges(monkeypatch: pytest.MonkeyPatch, settings: Settings) -> Edges:
     """`async with edges(sockets_per_user=2) as edge`: a server with other settings."""
     caught: list[tuple[SocketServer, LogReader]] = []
+    # Closed sessions are swept sooner than in life, so that a test need not wait for it.
+    monkeypatch.setattr(engine, "SWEEP_INTERVAL_S", 0.05)
+    monkeypatch.setattr(engine, "LAST_POLL_S", 0.5)
     monkeypatch.setattr(caddie.app, "observe", lambda server, reader: caught.append((server, reader)))
 
     @asynccontextmanager

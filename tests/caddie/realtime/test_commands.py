@@ -59,7 +59,11 @@ async def test_a_message_becomes_one_run(edge: Edge) -> None:
     assert first == {"ok": True, "runId": first["runId"], "requestId": body["requestId"], "created": True}
     assert await wire.call("message", body) == {**first, "created": False}
     run = await edge.product.store.runs.get(edge.product.org, first["runId"])
-    assert run is not None and (run.status, run.conversation, run.user_id) == ("queued", CONVERSATION, edge.product.user)
+    assert run is not None and (run.status, run.conversation, run.user_id) == (
+        "queued",
+        CONVERSATION,
+        edge.product.user,
+    )
     assert (run.input["text"], run.input["mode"]) == ("hello", "building")
     await wire.leave()
 

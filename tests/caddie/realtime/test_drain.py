@@ -71,7 +71,9 @@ async def test_an_unmodified_client_comes_back_by_itself_and_misses_nothing(edge
         def auth() -> dict[str, Any]:
             return {"token": session["sessionToken"], "lastEventIndex": len(indices)}
 
-        await client.connect(session["socketUrl"], socketio_path=session["socketPath"], auth=auth, transports=["websocket"])
+        await client.connect(
+            session["socketUrl"], socketio_path=session["socketPath"], auth=auth, transports=["websocket"]
+        )
         await edge.say(500)
         await until(lambda: len(indices) == 500)
         for round_number in (1, 2):

@@ -84,7 +84,9 @@ async def test_a_connect_in_many_pieces_is_one_connect(edge: Edge) -> None:
     await polling.post("1")
 
 
-async def _raw_post(edge: Edge, polling: Polling, *parts: bytes, length: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+async def _raw_post(
+    edge: Edge, polling: Polling, *parts: bytes, length: int
+) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
     reader, writer = await asyncio.open_connection("127.0.0.1", edge.settings.server_port)
     head = (
         f"POST /socket.io/?EIO=4&transport=polling&sid={polling.sid} HTTP/1.1\r\nHost: x\r\n"

@@ -136,10 +136,11 @@ async def test_a_freeze_is_survived(edges: Edges, durable: Valkey) -> None:
 async def test_events_of_many_outages_arrive_once(edges: Edges, durable: Valkey) -> None:
     async with edges(redis_url=SecretStr(durable.url)) as edge:
         wire = await edge.connected(last=0)
+        (watch,) = edge.reader._watches.values()
         last = 0
         for _ in range(4):
             speaking = asyncio.create_task(edge.say(5_000, batch=10))
-            await until(lambda last=last: edge.reader._watches["%d:c1" % edge.product.org].head > last + 200)  # type: ignore[misc]
+            await until(lambda last=last: watch.head > last + 200)  # type: ignore[misc]
             durable.kill()
             with pytest.raises(CaddieError):
                 await speaking

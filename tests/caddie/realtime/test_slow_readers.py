@@ -221,5 +221,3 @@ async def test_a_polling_reader_that_does_not_poll_holds_a_cursor(edge: Edge) ->
     assert polling.indices == list(range(1, 2_001))
     assert orjson.loads(polling.packets[-1][2:])[-1] == "2000"
     await polling.post("1")
-
-

@@ -160,7 +160,8 @@ async def test_refresh_takes_only_the_same_user_and_conversation(edge: Edge) -> 
     cases = [
         (edge.token(conversation="c2"), "FORBIDDEN"), (edge.token(user=product.user + 1), "FORBIDDEN"),
         (edge.token(org=product.org + 1), "FORBIDDEN"), (edge.token(scopes=frozenset({"write"})), "FORBIDDEN"),
-        (issued(edge, other_keys(edge)), "TOKEN_INVALID"), ("x", "TOKEN_MALFORMED"), (product.api_key, "TOKEN_MALFORMED"),
+        (issued(edge, other_keys(edge)), "TOKEN_INVALID"), ("x", "TOKEN_MALFORMED"),
+        (product.api_key, "TOKEN_MALFORMED"),
     ]  # fmt: skip
     for token, code in cases:
         assert (await wire.call("refresh", {"token": token}))["code"] == code
@@ -270,5 +271,3 @@ async def test_an_unmodified_client_learns_why_it_is_refused(edge: Edge) -> None
     assert all(body["data"]["code"] == "TOKEN_MALFORMED" for body in told if isinstance(body, dict))
     assert any(isinstance(body, dict) for body in told)
     await client.socket.disconnect()
-
-

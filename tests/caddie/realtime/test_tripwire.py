@@ -1,4 +1,4 @@
-"""The private names of our libraries that the socket server leans on; a new version that changes one fails here first."""
+"""The private names of our libraries that the socket server leans on: a version that changes one fails here first."""
 
 from __future__ import annotations
 

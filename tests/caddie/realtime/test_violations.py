@@ -22,9 +22,9 @@ FORGED = [
     '42["newListener"]',
 ]  # fmt: skip
 MALFORMED = [
-    "4", "4x", "49", "42", "42{", "42[]", "42[1]", '42["a",NaN]', '42["a","\\u0000"]', '42["a","\\ud800"]', "40{", "40[]",
-    "44", '4450-["a"]', "451-", '451-["a",{"_placeholder":true,"num":0}]', "45999999999-[]", "46", "431[]", "0", "5", "7",
-    "", "b", "bAAAA", "x", "\u0661", '42["a",' + "[" * 40 + "]" * 40 + "]", "42" + "[" * 20_000,
+    "4", "4x", "49", "42", "42{", "42[]", "42[1]", '42["a",NaN]', '42["a","\\u0000"]', '42["a","\\ud800"]', "40{",
+    "40[]", "44", '4450-["a"]', "451-", '451-["a",{"_placeholder":true,"num":0}]', "45999999999-[]", "46", "431[]", "0", "5",
+    "7", "", "b", "bAAAA", "x", "\u0661", '42["a",' + "[" * 40 + "]" * 40 + "]", "42" + "[" * 20_000,
 ]  # fmt: skip
 
 
@@ -152,9 +152,7 @@ async def test_a_client_that_piles_up_control_packets_is_cut(edge: Edge) -> None
     assert await wire.closed() == 1013
 
 
-async def test_an_unexpected_failure_of_connect_closes(
-    edge: Edge, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_an_unexpected_failure_of_connect_closes(edge: Edge, monkeypatch: pytest.MonkeyPatch) -> None:
     async def broken(*_: Any) -> None:
         raise TypeError("boom")
 

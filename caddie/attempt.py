@@ -11,13 +11,12 @@ import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any, Protocol
 from uuid import NAMESPACE_URL, uuid5
 
 import structlog
 
-from caddie.recorder import Body, Recorder, packed, unpacked
+from caddie.recorder import Body, Recorder, input_row, message_rows, packed, unpacked
 from shared import keys
 from shared.edits import diff
 from shared.errors import CaddieError
@@ -41,7 +40,7 @@ from shared.follow import LogReader
 from shared.log import READ_LIMIT, Claimed, EventLog, Writer
 from shared.runs import TurnInput
 from shared.store import Store
-from shared.store.records import Claim, InputRecord, MessageRecord, RunRecord
+from shared.store.records import Claim, RunRecord
 from shared.workflows import parse_definition
 
 #: How often a run looks for a cancel request that no message told it of.
@@ -278,10 +277,10 @@ class Attempts:
             usage=terminal.usage.model_dump() if isinstance(terminal, RunFinished) else None,
             error_code=terminal.code if isinstance(terminal, RunFailed) else None,
             error_message=terminal.message if isinstance(terminal, RunFailed) else None,
-            messages=_messages(state),
+            messages=message_rows(state),
             definition=state.definition,
             mode=state.mode,
-            inputs_new=[_input(data) for data in ending if isinstance(data, InputRequested)],
+            inputs_new=[input_row(data) for data in ending if isinstance(data, InputRequested)],
             inputs_closed=await self._closed(job),
             save_workflow=finished,
             first_index=recorder.first_index or None,
@@ -330,23 +329,3 @@ def _changes(before: dict[str, Any], after: dict[str, Any]) -> list[NodeChanged]
     except CaddieError:
         return []
     return [NodeChanged(action=action, nodeId=node_id, node=node) for action, node_id, node in changes]
-
-
-def _messages(state: State) -> list[MessageRecord]:
-    return [
-        MessageRecord(
-            id=message.id,
-            role=message.role,
-            text=message.text,
-            created_at=datetime.fromisoformat(message.createdAt),
-            status=message.status,
-            images=tuple(image.model_dump(mode="json") for image in message.images),
-        )
-        for message in state.messages
-    ]
-
-
-def _input(data: InputRequested) -> InputRecord:
-    return InputRecord(
-        id=data.inputId, kind=data.kind, body=dict(data.body), expires_at=datetime.fromisoformat(data.expiresAt)
-    )

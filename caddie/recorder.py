@@ -7,14 +7,16 @@ Deltas that wait for the append under way are merged; when Redis is away the pro
 from __future__ import annotations
 
 import asyncio
+from datetime import datetime
 
 import orjson
 import structlog
 
 from shared.errors import CaddieError
-from shared.events import Data, Event, MessageCompleted, MessageDelta, decode, encode, timestamp
+from shared.events import Data, Event, InputRequested, MessageCompleted, MessageDelta, decode, encode, timestamp
 from shared.fold import State
 from shared.log import Entry, EventLog, Writer
+from shared.store.records import InputRecord, MessageRecord
 
 #: Events that may wait for an append before the producer is held.
 PENDING_MAX = 256
@@ -136,3 +138,23 @@ def packed(bodies: list[Body]) -> dict[str, object]:
 def unpacked(terminal: dict[str, object]) -> list[Body]:
     rows = orjson.loads(orjson.dumps(terminal))["events"]
     return [(operation, body.encode()) for operation, body in rows]
+
+
+def message_rows(state: State) -> list[MessageRecord]:
+    return [
+        MessageRecord(
+            id=message.id,
+            role=message.role,
+            text=message.text,
+            created_at=datetime.fromisoformat(message.createdAt),
+            status=message.status,
+            images=tuple(image.model_dump(mode="json") for image in message.images),
+        )
+        for message in state.messages
+    ]
+
+
+def input_row(data: InputRequested) -> InputRecord:
+    return InputRecord(
+        id=data.inputId, kind=data.kind, body=dict(data.body), expires_at=datetime.fromisoformat(data.expiresAt)
+    )

@@ -34,11 +34,12 @@ class Connection:
     def __init__(
         self, sid: str, transport: Transport, session: Session, watch: Watch, reader: LogReader, snapshot: Snapshot,
         bucket: Bucket,
+        patience: Bucket,
     ) -> None:  # fmt: skip
         self.sid, self.transport, self.session, self.watch = sid, transport, session, watch
         self.bucket = bucket
-        #: Commands refused for their rate since one was accepted; a client that does not stop is cut.
-        self.refused = 0
+        #: What it may still be refused; a client that does not slow down is cut.
+        self.patience = patience
         self.cursor, self.epoch = watch.head, watch.epoch
         self._reader, self._snapshot = reader, snapshot
         #: Events asked for at once; 500 large ones from the stream would be memory that a slow reader pins.

@@ -43,8 +43,9 @@ from shared.settings import Settings
 from shared.tokens import Tokens
 
 PROTOCOL = 1
-#: Commands refused for their rate before a client that does not stop is cut.
-REFUSED_MAX = 40
+#: Commands refused for their rate at once, and a second, before a client that does not slow down is cut.
+REFUSALS_BURST = 40
+REFUSALS_PER_S = 2
 #: Revocations kept for sockets whose token was checked just before: a handshake takes milliseconds.
 REVOKED_LATELY = 64
 NAMESPACE = "/"
@@ -128,11 +129,9 @@ class SocketServer(socketio.AsyncServer):  # type: ignore[misc]
             raise Violation("expected the namespace /, got another")
         name, *arguments = packet.data
         if connection.bucket.take():
-            connection.refused = 0
             reply = await self._commands.run(connection, name, arguments)
         else:
-            connection.refused += 1
-            if connection.refused > REFUSED_MAX:
+            if not connection.patience.take():
                 raise Violation("too many commands", CLOSE_RATE)
             reply = refusal(CaddieError("RATE_LIMITED", "expected fewer commands a second: wait a moment"))
         if packet.id is not None:
@@ -197,7 +196,11 @@ class SocketServer(socketio.AsyncServer):  # type: ignore[misc]
             self._organisations.give_back(organisation)
             raise
         bucket = Bucket(self._settings.commands_per_s, self._settings.commands_burst)
-        return Connection(sid, transport, session, watch, self._reader, self._snapshot, bucket), begin, head
+        patience = Bucket(REFUSALS_PER_S, REFUSALS_BURST)
+        connection = Connection(
+            sid, transport, session, watch, self._reader, self._snapshot, bucket=bucket, patience=patience
+        )
+        return connection, begin, head
 
     def _ready(self, connection: Connection, begin: Start, head: Head) -> dict[str, Any]:
         session, settings = connection.session, self._settings

@@ -164,7 +164,7 @@ async def test_text_and_nodes_that_json_cannot_carry_are_replaced_alike_in_log_a
 
 async def test_an_event_no_encoder_takes_fails_attempts_and_does_not_hang_them(rig: Rig) -> None:
     run = await rig.submit()
-    bad = Scripted((Thinking.model_construct(text=object()), *TALK, DONE))
+    bad = Scripted((Thinking.model_construct(**{"text": object()}), *TALK, DONE))
     for _ in range(3):
         await fails_with("RUN_FAILED", rig.attempts(bad).run(run.id))
     await rig.attempts(bad).run(run.id)
@@ -303,7 +303,9 @@ def check(valkey: Valkey, database: Path, folder: Path, examples: int) -> None:
 
     phases = (Phase.explicit, Phase.generate)  # shrinking a race is slow and leads nowhere
 
-    @profile(max_examples=examples, deadline=None, phases=phases, suppress_health_check=list(HealthCheck), database=None)
+    @profile(
+        max_examples=examples, deadline=None, phases=phases, suppress_health_check=list(HealthCheck), database=None
+    )
     @given(FATES)
     def story(fates: Any) -> None:
         asyncio.run(scenario(fates))

@@ -111,7 +111,8 @@ async def misuse(product: Product, token: str) -> None:
                 async with http.get(product.url + path, params=query, headers=headers) as response:
                     await response.read()
     session = await product.session()
-    for auth in ({"token": token[:-4] + "AAAA"}, {"token": product.api_key}, {"sessionToken": OVERRIDE}, PASSWORD):
+    handshakes: tuple[Any, ...] = ({"token": token[:-4] + "AAAA"}, {"token": product.api_key}, {"sessionToken": OVERRIDE}, PASSWORD)
+    for auth in handshakes:
         client = socketio.AsyncClient(reconnection=False)
         url = f"{session['socketUrl']}?token={token}&apiKey={OVERRIDE}"
         with pytest.raises(socketio.exceptions.ConnectionError):
@@ -119,7 +120,9 @@ async def misuse(product: Product, token: str) -> None:
         await client.disconnect()
     client = Client(session)
     await client.connect()
-    for body in ({"token": token + "x"}, {"requestId": product.api_key, "text": {"key": OVERRIDE}}, OVERRIDE):
+    message = {"requestId": product.api_key, "text": {"key": OVERRIDE}}
+    wrong: tuple[Any, ...] = ({"token": token + "x"}, message, OVERRIDE)
+    for body in wrong:
         for command in ("refresh", "message", "answer"):
             reply = await client.call(command, body)
             assert not reply["ok"]
@@ -131,8 +134,9 @@ async def everything(redis: Redis) -> bytes:
     """Every key and value, read as what it is; a dump would be compressed."""
     kept: list[Any] = []
     for key in await redis.keys("*"):
-        kind = (await redis.type(key)).decode()
-        reads = {
+        found: Any = await redis.type(key)
+        kind = found.decode()
+        reads: dict[str, Any] = {
             "string": lambda key=key: redis.get(key),
             "hash": lambda key=key: redis.hgetall(key),
             "list": lambda key=key: redis.lrange(key, 0, -1),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -15,14 +16,14 @@ from tests.journeys.conftest import Deploy
 from tests.product import GOLDEN, Product, assert_stored_equals_log
 
 KEY = "sk-ant-test-0123456789abcdef"
-BUILD = (
+BUILD: tuple[tuple[str, dict[str, Any]], ...] = (
     ("add_node", {"nodeId": "root", "type": "cronjob", "payload": {"cron": "0 8 * * *", "timezone": "UTC"}}),
     ("add_node", {"nodeId": "rates", "type": "http-request", "after": ["root"],
                   "payload": {"method": "GET", "url": "https://example.com/rates"}}),
     ("add_node", {"nodeId": "check", "type": "if", "after": ["rates"],
                   "payload": {"condition": "{{rates.body.euro}} > 1.10"}}),
 )  # fmt: skip
-POST = (
+POST: tuple[tuple[str, dict[str, Any]], ...] = (
     ("add_node", {"nodeId": "post", "type": "slack-send-message", "after": ["check"], "branch": "then",
                   "payload": {"channel": "#fx", "text": "The euro is above 1.10"}}),
     ("validate_workflow", {}),
@@ -36,7 +37,7 @@ def on_claude(settings: Settings, fake: FakeAnthropic) -> Settings:
 
 
 async def test_claude_builds_the_workflow_through_every_process(settings: Settings, deploy: Deploy) -> None:
-    script = (Answer("I build it.", "First the trigger.", BUILD), Answer("Now Slack.", calls=POST), Answer("It is done."))
+    script = (Answer("I build it.", "First the trigger.", BUILD), Answer("Now Slack.", calls=POST), Answer("Done."))
     async with FakeAnthropic(*script).running() as fake, deploy(on_claude(settings, fake)) as deployed:
         product = deployed.product
         client = await product.client(0, message=GOLDEN, requestId=str(uuid4()))

@@ -93,8 +93,8 @@ class Edge:
         """Everything that a socket occupies while it is open."""
         server, manager = self.server, self.server.manager
         return {
-            "sockets": len(server.engine.sockets), "connections": len(server.connections), "watched": self.reader.watched,
-            "users": len(server._users), "organisations": len(server._organisations),
+            "sockets": len(server.engine.sockets), "connections": len(server.connections),
+            "watched": self.reader.watched, "users": len(server._users), "organisations": len(server._organisations),
             "addresses": len(server.engine._addresses), "environ": len(server.environ), "rooms": len(manager.rooms),
             "sids": len(manager.eio_to_sid), "callbacks": len(manager.callbacks),
             "pending": len(manager.pending_connect) + len(manager.pending_disconnect),

@@ -9,9 +9,8 @@ from typing import Any
 import pytest
 import socketio
 
-import caddie.app
 from shared.errors import CaddieError
-from shared.registry import Registry
+from shared.registry import Announcer, Registry
 from tests.caddie.realtime.conftest import Edge, Edges
 from tests.product import until
 
@@ -94,8 +93,8 @@ async def test_redis_being_away_does_not_stop_the_drain(edges: Edges, monkeypatc
 
     async with edges() as edge:
         wire = await edge.connected()
-        monkeypatch.setattr(caddie.app.Announcer, "announce", away)
-        monkeypatch.setattr(caddie.app.Registry, "withdraw", away)
+        monkeypatch.setattr(Announcer, "announce", away)
+        monkeypatch.setattr(Registry, "withdraw", away)
         stopping = asyncio.create_task(_stopped(edge))
         assert await wire.closed() == 1012
         assert await stopping < 10

@@ -6,12 +6,14 @@ import asyncio
 import signal
 import time
 from collections.abc import Iterator
+from functools import partial
 from uuid import uuid4
 
 import pytest
 from pydantic import SecretStr
 
 from shared.errors import CaddieError
+from shared.follow import Watch
 from tests.caddie.realtime.conftest import Edge, Edges
 from tests.caddie.realtime.wire import Wire, connect_packet
 from tests.product import until
@@ -55,7 +57,7 @@ async def away(edge: Edge) -> None:
 async def caught_up(wires: list[Wire], last: int) -> None:
     began = time.monotonic()
     for wire in wires:
-        await wire.read_until(lambda wire=wire: wire.events and wire.events[-1]["index"] == last)  # type: ignore[misc]
+        await wire.read_until(lambda wire=wire: wire.events and wire.events[-1]["index"] == last)
     assert time.monotonic() - began < CATCH_UP_S
 
 
@@ -132,6 +134,10 @@ async def test_a_freeze_is_survived(edges: Edges, durable: Valkey) -> None:
         await edge.nothing_left()
 
 
+def _beyond(watch: Watch, index: int) -> bool:
+    return watch.head > index
+
+
 @pytest.mark.faults
 async def test_events_of_many_outages_arrive_once(edges: Edges, durable: Valkey) -> None:
     async with edges(redis_url=SecretStr(durable.url)) as edge:
@@ -140,14 +146,14 @@ async def test_events_of_many_outages_arrive_once(edges: Edges, durable: Valkey)
         last = 0
         for _ in range(4):
             speaking = asyncio.create_task(edge.say(5_000, batch=10))
-            await until(lambda last=last: watch.head > last + 200)  # type: ignore[misc]
+            await until(partial(_beyond, watch, last + 200))
             durable.kill()
             with pytest.raises(CaddieError):
                 await speaking
             await away(edge)
             durable.start()
             last = await appended(edge, 1)
-            await wire.read_until(lambda last=last: wire.events and wire.events[-1]["index"] == last)  # type: ignore[misc]
+            await wire.read_until(lambda last=last: wire.events and wire.events[-1]["index"] == last)
         assert wire.indices == list(range(1, last + 1))
         await wire.leave()
         await edge.nothing_left()

@@ -111,7 +111,9 @@ async def misuse(product: Product, token: str) -> None:
                 async with http.get(product.url + path, params=query, headers=headers) as response:
                     await response.read()
     session = await product.session()
-    handshakes: tuple[Any, ...] = ({"token": token[:-4] + "AAAA"}, {"token": product.api_key}, {"sessionToken": OVERRIDE}, PASSWORD)
+    handshakes: tuple[Any, ...] = (
+        {"token": token[:-4] + "AAAA"}, {"token": product.api_key}, {"sessionToken": OVERRIDE}, PASSWORD
+    )  # fmt: skip
     for auth in handshakes:
         client = socketio.AsyncClient(reconnection=False)
         url = f"{session['socketUrl']}?token={token}&apiKey={OVERRIDE}"

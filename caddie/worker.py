@@ -36,6 +36,8 @@ from shared.store import Store
 SWEEP_INTERVAL_S = 5.0
 #: A row without a job is one whose submitter had this long to queue it.
 ORPHAN_AGE_S = 5.0
+#: What the queue's loop has to say good-bye to Redis.
+STOP_S = 2.0
 #: A job that failed (database or Redis away, or a bug) is tried again until its run is over in both.
 RETRY_DELAY_S = 1.0
 _ALIVE = (ExecutionState.SCHEDULED, ExecutionState.QUEUED, ExecutionState.RUNNING)
@@ -105,7 +107,7 @@ async def _work(
             if working.done():
                 working.result()
             carrier.draining = True
-            await _drain(working, carrier, registry, announcer, settings.drain_timeout_s)
+            await _drain(worker, working, carrier, registry, announcer, settings.drain_timeout_s)
         finally:
             for task in (working, stopping, *helpers):
                 task.cancel()
@@ -129,22 +131,28 @@ def _line(carrier: Carrier) -> Dependency[None]:
 
 
 async def _drain(
-    working: asyncio.Task[None], carrier: Carrier, registry: Registry, announcer: Announcer, timeout_s: float
-) -> None:
-    """The first cancellation makes the queue's worker finish what runs; the second, by the caller, gives up."""
+    worker: Worker, working: asyncio.Task[None], carrier: Carrier, registry: Registry, announcer: Announcer,
+    timeout_s: float,
+) -> None:  # fmt: skip
+    """Take nothing new, let what runs end, then stop the queue's loop.
+
+    A stopped loop renews no leases, and another worker would begin the runs that are ending here anew; a loop without
+    places goes on renewing them.
+    """
     announcer.draining = True
     _log.info("worker.draining", deadline_s=timeout_s, runs=len(carrier.running))
     try:
         await registry.withdraw(announcer.record.id)
     except CaddieError:
         _log.warning("worker.withdraw_failed")
-    working.cancel()
+    worker.concurrency = 0
     try:
         async with asyncio.timeout(timeout_s):
-            await asyncio.wait({working})
             await carrier.finish()
     except TimeoutError:
         _log.warning("worker.drain_cut", runs=len(carrier.running))
+    working.cancel()
+    await asyncio.wait({working}, timeout=STOP_S)
 
 
 async def _sweep(store: Store, runs: Runs, queue: Docket, announcer: Announcer, carrier: Carrier) -> None:

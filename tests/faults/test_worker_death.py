@@ -164,3 +164,15 @@ async def test_a_worker_told_to_stop_takes_nothing_new(doors: Product, workers: 
     await workers()
     await client.ended()
     await client.socket.disconnect()
+
+
+async def test_a_run_that_ends_during_the_drain_is_not_begun_again_elsewhere(doors: Product, workers: Workers) -> None:
+    first = await workers(offline_words_per_s=12, drain_timeout_s=30.0)
+    conversation = await submit(doors)
+    await until(lambda: _head(doors, conversation, 3))
+    second = await workers()
+    assert await first.stop() == 0
+    assert isinstance(await ended(doors, conversation), RunFinished)
+    assert not [event for event in await doors.events(conversation) if isinstance(event.data, RunRestarted)]
+    await assert_told_once(doors, conversation)
+    assert await second.stop() == 0

@@ -10,9 +10,8 @@ import pytest
 from pydantic import SecretStr
 
 from shared.settings import Settings
-from tests.journeys.test_conversation import assert_stored_equals_log
 from tests.postgres import Postgres
-from tests.product import CHAT, GOLDEN, Client, Product, running
+from tests.product import CHAT, GOLDEN, Client, Product, assert_stored_equals_log, running
 
 
 @pytest.fixture

@@ -36,6 +36,8 @@ from shared.store import Store
 SWEEP_INTERVAL_S = 5.0
 #: A row without a job is one whose submitter had this long to queue it.
 ORPHAN_AGE_S = 5.0
+#: How long the queue's loop waits in one read.
+CHECK_INTERVAL_S = 0.05
 #: What the queue's loop has to say good-bye to Redis.
 STOP_S = 2.0
 #: A job that failed (database or Redis away, or a bug) is tried again until its run is over in both.
@@ -90,7 +92,7 @@ async def _work(
         concurrency=settings.worker_concurrency,
         redelivery_timeout=timedelta(seconds=settings.run_lease_s),
         reconnection_delay=timedelta(seconds=1),
-        minimum_check_interval=timedelta(milliseconds=50),
+        minimum_check_interval=timedelta(seconds=CHECK_INTERVAL_S),
         schedule_automatic_tasks=False,
         dependencies=[_line(carrier)],
     )
@@ -139,13 +141,15 @@ async def _drain(
     A stopped loop renews no leases, and another worker would begin the runs that are ending here anew; a loop without
     places goes on renewing them.
     """
+    worker.concurrency = 0
     announcer.draining = True
+    # A read of the queue that is under way may still bring a run; it is carried like the others.
+    await asyncio.sleep(2 * CHECK_INTERVAL_S)
     _log.info("worker.draining", deadline_s=timeout_s, runs=len(carrier.running))
     try:
         await registry.withdraw(announcer.record.id)
     except CaddieError:
         _log.warning("worker.withdraw_failed")
-    worker.concurrency = 0
     try:
         async with asyncio.timeout(timeout_s):
             await carrier.finish()

@@ -2,7 +2,7 @@
 // Pure. A cycle (never in a valid definition) cannot make it loop. Caller: the graph view.
 import type { Definition } from "./wire";
 
-export const NODE_WIDTH = 184;
+export const NODE_WIDTH = 208;
 export const NODE_HEIGHT = 52;
 const GAP_X = 24;
 const GAP_Y = 46;

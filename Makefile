@@ -18,6 +18,7 @@ PAGE := gateway/static/index.html
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 export npm_config_update_notifier := false
 WORKERS ?= 2
+SUITE_DIR ?=
 ARGS ?=
 
 # Long tests run in CI and by their own targets
@@ -34,10 +35,10 @@ LOCK = uv pip compile --quiet --universal --python-version 3.11 --generate-hashe
   --no-emit-find-links --no-annotate --no-header
 SHIPPED := --extra local --extra postgres --extra openai
 
-.PHONY: help run setup test check e2e faults fuzz fmt docker docs lock clean
+.PHONY: help run setup test check e2e faults fuzz conformance conformance-server fmt bench docker docs lock clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: setup ## set up, then start everything on this machine
 	@exec $(BIN)/python -m caddie up $(ARGS)
@@ -63,9 +64,32 @@ faults: $(STAMPS)/test $(STAMPS)/project ## kill and cut parts while runs go on
 fuzz: $(STAMPS)/test $(STAMPS)/project ## generated input
 	@$(BIN)/python -m pytest -m fuzz $(ARGS)
 
+conformance-server: $(STAMPS)/base $(STAMPS)/project ## echo server for the official protocol suites, on port 3000
+	@exec $(BIN)/python -m caddie.realtime.echo --port 3000
+
+conformance: $(STAMPS)/base $(STAMPS)/project $(STAMPS)/node ## run those suites against it; SUITE_DIR="folder folder"
+	@test -n "$(SUITE_DIR)" || { echo 'SUITE_DIR: expected the folders of the suites, got none (docs/protocol.md)' >&2; exit 1; }
+	@export PATH="$(NODE_PATH_PREFIX)$$PATH"; \
+	if (exec 3<>/dev/tcp/127.0.0.1/3000) 2>/dev/null; then echo "port 3000 is taken" >&2; exit 1; fi; \
+	$(BIN)/python -m caddie.realtime.echo --port 3000 & server=$$!; \
+	trap 'kill $$server 2>/dev/null || true; wait $$server || true' EXIT; \
+	for attempt in {1..100}; do \
+	  if (exec 3<>/dev/tcp/127.0.0.1/3000) 2>/dev/null; then break; fi; \
+	  kill -0 $$server; sleep 0.1; \
+	done; \
+	failed=0; \
+	for folder in $(SUITE_DIR); do \
+	  npm --prefix "$$folder" install --no-audit --no-fund --loglevel error; \
+	  npm --prefix "$$folder" test --loglevel error || failed=1; \
+	done; \
+	exit $$failed
+
 fmt: $(STAMPS)/test ## format and fix what can be fixed
 	$(BIN)/python -m ruff check --fix-only --quiet .
 	$(BIN)/python -m ruff format .
+
+bench: $(STAMPS)/base $(STAMPS)/project $(STAMPS)/node ## delivery measured against its peers; ARGS=--long for steady figures
+	@PATH="$(NODE_PATH_PREFIX)$$PATH" $(BIN)/python -m bench $(ARGS)
 
 docker: $(STAMPS)/test ## check the container files
 	$(BIN)/hadolint docker/Dockerfile

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+from base64 import b64encode
 from collections.abc import Callable
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_address
@@ -50,7 +51,10 @@ class Origins:
 
 
 class Engine(engineio.AsyncServer):  # type: ignore[misc]
-    """`on_tick` runs twice a second with the loop's time, for the connections' own deadlines."""
+    """`on_tick` runs twice a second with the loop's time, for the connections' own deadlines.
+
+    Without `binary` a client that sends any is cut.
+    """
 
     def __init__(
         self,
@@ -58,10 +62,12 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc]
         settings: Settings,
         origins: Origins,
         proxies: tuple[IPv4Network | IPv6Network, ...] = (),
+        binary: bool = False,
         **_: Any,
     ) -> None:
         super().__init__(async_mode="aiohttp", logger=False, monitor_clients=False)
         self._settings, self._origins, self._proxies = settings, origins, proxies
+        self._binary = binary
         self.sockets: dict[str, Transport] = {}
         self.draining = False
         self.on_tick: Callable[[float], None] = lambda _: None
@@ -72,11 +78,11 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc]
 
     async def send(self, sid: str, data: str | bytes) -> None:
         if transport := self.sockets.get(sid):
-            transport.send("4" + (data if isinstance(data, str) else data.decode()))
+            transport.send("4" + data if isinstance(data, str) else "b" + b64encode(data).decode())
 
     async def send_packet(self, sid: str, pkt: Any) -> None:
         if transport := self.sockets.get(sid):
-            transport.send(pkt.encode())
+            transport.send(pkt.encode(b64=True))
 
     async def disconnect(self, sid: str | None = None) -> None:
         for transport in [self.sockets[sid]] if sid in self.sockets else [] if sid else list(self.sockets.values()):
@@ -105,6 +111,9 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc]
         if sid is None:
             return await self._open(request, kind, origin)
         transport = self.sockets.get(sid)
+        if transport is not None and self._silent(transport, asyncio.get_running_loop().time()):
+            # Too late by less than a sweep is too late.
+            transport.abort()
         if transport is None or transport.finished:
             return _refusal(1, origin)
         if kind == "websocket":
@@ -113,7 +122,7 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc]
             return _refusal(3, origin)
         match request.method:
             case "GET":
-                return await self._poll(transport, origin)
+                return await self._poll(request, transport, origin)
             case "POST":
                 return await self._post(request, transport, origin)
             case _:
@@ -131,7 +140,9 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc]
             return _refusal(6, origin)
         if not self._addresses.take(address):
             return _refusal(6, origin)
-        transport = Transport(secrets.token_urlsafe(15), address, self._message, self._settings.frame_bytes)
+        transport = Transport(
+            secrets.token_urlsafe(15), address, self._message, self._settings.frame_bytes, binary=self._binary
+        )
         self.sockets[transport.sid] = transport
         try:
             websocket = await self._prepare(request) if kind == "websocket" else None
@@ -155,8 +166,9 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc]
         }
 
     async def _upgrade(self, request: web.Request, transport: Transport, origin: str | None) -> web.StreamResponse:
-        if not _wants_websocket(request) or transport.websocket is not None:
+        if not _wants_websocket(request):
             return _refusal(3, origin)
+        # One too many is opened and then closed: clients report a refused handshake as a network error.
         return await self._run(transport, await self._prepare(request), upgrade=True)
 
     async def _run(
@@ -177,8 +189,11 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc]
         await websocket.prepare(request)
         return websocket
 
-    async def _poll(self, transport: Transport, origin: str | None) -> web.Response:
+    async def _poll(self, request: web.Request, transport: Transport, origin: str | None) -> web.Response:
         body = await transport.poll(self._settings.ping_interval_s + self._settings.ping_timeout_s)
+        if request.transport is None and body != "6":
+            # Its client hung up, and what this answer carries is lost: a later poll would miss it.
+            transport.abort()
         if transport.finished:
             await self._forget(transport)
         return _refusal(3, origin) if body is None else _text(body, origin)
@@ -209,8 +224,8 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc]
 
     # -- the life of a transport -----------------------------------------------------------------------------------
 
-    async def _message(self, transport: Transport, text: str) -> None:
-        await self.handlers["message"](transport.sid, text)
+    async def _message(self, transport: Transport, data: str | bytes) -> None:
+        await self.handlers["message"](transport.sid, data)
 
     async def _forget(self, transport: Transport) -> None:
         """Take a transport out of the table and tell python-socketio, once."""
@@ -223,7 +238,7 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc]
     async def sweep(self) -> None:
         """Heartbeats, deadlines and closed polling sessions, until cancelled: one pass over a flat table."""
         loop = asyncio.get_running_loop()
-        interval = min(SWEEP_INTERVAL_S, self._settings.ping_interval_s / 4)
+        interval = min(SWEEP_INTERVAL_S, self._settings.ping_interval_s / 10)
         while True:
             await asyncio.sleep(interval)
             now = loop.time()
@@ -241,7 +256,7 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc]
 
     def _check(self, transport: Transport, now: float) -> None:
         settings = self._settings
-        if now - transport.heard_at > settings.ping_interval_s + settings.ping_timeout_s:
+        if self._silent(transport, now):
             transport.abort()
         elif transport.writing_since and now - transport.writing_since > settings.stall_timeout_s:
             transport.abort()
@@ -250,6 +265,9 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc]
         elif now - max(transport.heard_at, transport.pinged_at) >= settings.ping_interval_s:
             transport.pinged_at = now
             transport.send("2")
+
+    def _silent(self, transport: Transport, now: float) -> bool:
+        return now - transport.heard_at >= self._settings.ping_interval_s + self._settings.ping_timeout_s
 
     async def drain(self, seconds: float) -> None:
         """Close every transport so that its client reconnects elsewhere at once, spread over `seconds`."""

@@ -8,6 +8,7 @@ namespace with bounded, finite JSON; anything else is a ``Violation``.
 from __future__ import annotations
 
 import re
+from base64 import b64decode
 from dataclasses import dataclass
 from typing import Any
 
@@ -112,6 +113,13 @@ def websocket_frame(payload: bytes) -> bytes:
     if size < 65_536:
         return b"\x81\x7e" + size.to_bytes(2, "big") + payload
     return b"\x81\x7f" + size.to_bytes(8, "big") + payload
+
+
+def packet_frame(packet: str) -> bytes:
+    """The frame of an Engine.IO packet; a binary one, `b` and base64 as in a polling body, becomes a binary frame."""
+    if packet.startswith("b"):
+        return b"\x82" + websocket_frame(b64decode(packet[1:]))[1:]
+    return websocket_frame(packet.encode())
 
 
 class Json:

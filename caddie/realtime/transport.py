@@ -9,6 +9,7 @@ has no task and no TCP connection.
 from __future__ import annotations
 
 import asyncio
+from base64 import b64decode
 from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Protocol
@@ -17,7 +18,7 @@ import aiohttp
 import structlog
 from aiohttp import WSMsgType, web
 
-from caddie.realtime.packets import Violation, websocket_frame
+from caddie.realtime.packets import Violation, packet_frame, websocket_frame
 from shared.errors import CLOSE_OVERLOADED
 
 OUTBOX_MAX = 256
@@ -41,11 +42,12 @@ class Source(Protocol):
 
 
 class Transport:
-    """`on_message` gets each Socket.IO packet as text; `on_close` hears of the end once."""
+    """`on_message` gets each Socket.IO packet as text and, where `binary` is allowed, each attachment as bytes."""
 
     def __init__(
-        self, sid: str, address: str, on_message: Callable[[Transport, str], Awaitable[None]], max_bytes: int
-    ) -> None:
+        self, sid: str, address: str, on_message: Callable[[Transport, str | bytes], Awaitable[None]],
+        max_bytes: int, *, binary: bool = False,
+    ) -> None:  # fmt: skip
         self.sid, self.address = sid, address
         self.session: dict[str, object] = {}
         self.source: Source | None = None
@@ -59,10 +61,12 @@ class Transport:
         #: When the write that is under way began; 0 while nothing is being written.
         self.writing_since = 0.0
         self.connect_attempts = 0
-        self._on_message, self._max_bytes = on_message, max_bytes
+        self._on_message, self._max_bytes, self._binary = on_message, max_bytes, binary
         self._outbox: deque[str] = deque()
         self._wake = asyncio.Event()
-        self._polling = self._posting = self._upgrading = False
+        self._poll_over = asyncio.Event()
+        self._poll_over.set()
+        self._posting = self._upgrading = False
         self._lagging = False
 
     # -- towards the client ------------------------------------------------------------------------------------
@@ -81,6 +85,10 @@ class Transport:
     def finished(self) -> bool:
         """Closed, and nothing left that a last poll could fetch (a refusal, say)."""
         return self.closed.is_set() and not self._outbox
+
+    @property
+    def _polling(self) -> bool:
+        return not self._poll_over.is_set()
 
     def wake(self) -> None:
         """The source has something new."""
@@ -134,14 +142,14 @@ class Transport:
             return None
         if self._upgrading or self.websocket is not None:
             return "6"
-        self._polling = True
+        self._poll_over.clear()
         try:
             async with asyncio.timeout(timeout_s):
                 control, data = await self._next(POLL_ANSWER_PACKETS)
         except TimeoutError:
             return "6"
         finally:
-            self._polling = False
+            self._poll_over.set()
         if not control and not data:
             return "1"
         return SEPARATOR.join([*control, *(packet.decode() for packet in data)])
@@ -209,11 +217,13 @@ class Transport:
                 self._wake.set()
                 if await websocket.receive_str() != "5":
                     raise Violation("upgrade: expected UPGRADE")
+                # A client that does not wait for its poll to end would have two consumers.
+                await self._poll_over.wait()
         except (TimeoutError, TypeError, ConnectionError, RuntimeError, Violation, aiohttp.WSMessageTypeError):
             self._upgrading = False
             return False
-        while self._outbox and self._outbox[0] == "6":
-            self._outbox.popleft()
+        if "6" in self._outbox:
+            self._outbox.remove("6")
         return not self.closed.is_set()
 
     async def _read(self, websocket: web.WebSocketResponse) -> None:
@@ -224,14 +234,14 @@ class Transport:
             message = await websocket.receive()
             if message.type in (WSMsgType.CLOSE, WSMsgType.CLOSING, WSMsgType.CLOSED, WSMsgType.ERROR):
                 return
-            if self.closed.is_set():
+            if self.closed.is_set() or message.type not in (WSMsgType.TEXT, WSMsgType.BINARY):
                 continue
+            if len(message.data) > self._max_bytes:
+                raise Violation("frame too large", 1009)
             if message.type is WSMsgType.TEXT:
-                if len(message.data) > self._max_bytes:
-                    raise Violation("frame too large", 1009)
                 await self._receive(message.data)
-            elif message.type is WSMsgType.BINARY:
-                raise Violation("expected text frames, got binary")
+            else:
+                await self._receive_binary(message.data)
 
     async def _write(self, websocket: web.WebSocketResponse) -> None:
         """Everything that goes out goes out here, so a frame is never cut by another."""
@@ -242,9 +252,9 @@ class Transport:
             control, data = await self._next(PULL_PACKETS)
             if not control and not data:
                 break
-            packets = [packet.encode() for packet in control] + data
+            frames = [packet_frame(packet) for packet in control] + [websocket_frame(packet) for packet in data]
             self.writing_since = began = loop.time()
-            channel.transport.write(b"".join([websocket_frame(packet) for packet in packets]))
+            channel.transport.write(b"".join(frames))
             if channel.protocol._paused:
                 await channel.protocol._drain_helper()
             self.writing_since = 0.0
@@ -278,9 +288,24 @@ class Transport:
             case "2":
                 self.send("3" + packet[1:64])
             case "1":
+                if self.websocket is None:
+                    # Ends the session's poll with a NOOP, also one that is still on its way.
+                    self.send("6")
                 self.close(1000, "client close")
+            case "b" if self._binary:
+                try:
+                    attachment = b64decode(packet[1:], validate=True)
+                except ValueError:
+                    raise Violation("engine packet: expected base64, got something else") from None
+                await self._receive_binary(attachment)
             case _:
                 raise Violation("engine packet: expected a type 1–6, got something else")
+
+    async def _receive_binary(self, attachment: bytes) -> None:
+        if not self._binary:
+            raise Violation("expected text frames, got binary")
+        self.heard_at = asyncio.get_running_loop().time()
+        await self._on_message(self, attachment)
 
 
 def _abort_tcp(websocket: web.WebSocketResponse) -> None:

@@ -266,9 +266,51 @@ async def test_a_second_upgrade_at_the_same_time_is_refused(edge: Edge) -> None:
     await edge.say(50)
     await first.read_until(lambda: first.indices == list(range(1, 51)))
     assert await status(edge, "GET", f"EIO=4&transport=polling&sid={polling.sid}") == (400, 3)
-    with pytest.raises(aiohttp.WSServerHandshakeError):
-        await edge.wire().open(f"EIO=4&transport=websocket&sid={polling.sid}")
+    third = await edge.wire().open(f"EIO=4&transport=websocket&sid={polling.sid}")
+    assert await third.closed() is not None and third.packets == []
     await first.leave()
+
+
+async def test_an_upgrade_in_one_go_leaves_the_poll_nothing_but_a_noop(edge: Edge) -> None:
+    """2probe and 5 in one write, before the pending poll has had its turn: there must not be two consumers."""
+    polling = await edge.polling().open()
+    await polling.connect(edge.token())
+    pending = asyncio.create_task(polling.get())
+    (transport,) = edge.server.engine.sockets.values()
+    await until(lambda: transport._polling)
+    wire = await edge.wire().open(f"EIO=4&transport=websocket&sid={polling.sid}")
+    await wire.send("2probe", "5")
+    assert await pending == (200, ["6"])
+    await edge.say(20)
+    await wire.read_until(lambda: wire.indices == list(range(1, 21)))
+    await wire.leave()
+
+
+async def test_a_poll_whose_client_hangs_up_ends_the_session(edge: Edge) -> None:
+    """What its answer carried is lost, so a later poll must not go on behind it."""
+    polling = await edge.polling().open()
+    await polling.connect(edge.token())
+    pending = asyncio.create_task(polling.get())
+    (transport,) = edge.server.engine.sockets.values()
+    await until(lambda: transport._polling)
+    pending.cancel()
+    await asyncio.gather(pending, return_exceptions=True)
+    await edge.say(1)
+    await until(lambda: not edge.server.engine.sockets)
+    assert (await polling.get())[0] == 400
+
+
+@pytest.mark.parametrize("late", [False, True])
+async def test_a_goodbye_by_post_answers_the_poll_that_crosses_it(edge: Edge, late: bool) -> None:
+    polling = await edge.polling().open()
+    await polling.connect(edge.token())
+    (transport,) = edge.server.engine.sockets.values()
+    pending = None if late else asyncio.create_task(polling.get())
+    if not late:
+        await until(lambda: transport._polling)
+    assert await polling.post("1") == 200
+    assert await (pending or polling.get()) == (200, ["6"])
+    assert (await polling.get())[0] == 400
 
 
 async def test_a_polling_client_that_leaves_is_forgotten(edge: Edge) -> None:

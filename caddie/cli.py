@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -97,6 +98,60 @@ def check() -> None:
     for finding in found:
         typer.echo(f"{'ok  ' if finding.ok else 'FAIL'} {finding.name:<16} {finding.message}")
     raise typer.Exit(0 if all(finding.ok for finding in found) else 1)
+
+
+@app.command()
+def bots(
+    url: Annotated[str, typer.Option(help="Address of the gateway; the one of the settings if left out.")] = "",
+    api_key: Annotated[str, typer.Option(envvar="CADDIE_API_KEY", help="Key of a test user.")] = "",
+    sessions: Annotated[int, typer.Option(help="How many bots, each with a conversation of its own.")] = 50,
+    duration: Annotated[float, typer.Option(help="Seconds of talking; then runs may end.")] = 30.0,
+    ramp: Annotated[float, typer.Option(help="Seconds over which the bots arrive.")] = 5.0,
+    think: Annotated[float, typer.Option(help="Mean seconds between an answer and the next message.")] = 1.0,
+    chaos: Annotated[bool, typer.Option("--chaos", help="Misbehave within the rules.")] = False,
+    outages: Annotated[bool, typer.Option("--outages", help="Servers die meanwhile: closes are no fault.")] = False,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same script.")] = 0,
+    json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout instead of the table.")] = False,
+    report: Annotated[Path | None, typer.Option(help="Write an HTML report with plots to this file.")] = None,
+    transcript: Annotated[Path | None, typer.Option(help="Write every event seen to this file (JSON lines).")] = None,
+) -> None:
+    """Load test: bots talk, drop, resume and check what they get; exit code 1 when a promise is broken."""
+    import uvloop
+
+    from caddie.bots.bench import Options
+    from caddie.bots.command import EXIT_UNUSABLE, run
+
+    settings = _settings()
+    if not api_key and settings.bootstrap_api_key is not None:
+        api_key = settings.bootstrap_api_key.get_secret_value()
+    host = f"[{settings.gateway_host}]" if ":" in settings.gateway_host else settings.gateway_host
+    options = Options(
+        url or f"http://{host}:{settings.gateway_port}", api_key, sessions, duration, ramp, think, chaos, outages, seed,
+        json, report, transcript,
+    )  # fmt: skip
+    try:
+        code = uvloop.run(run(options))
+    except CaddieError as error:
+        typer.echo(f"caddie: {error.message}", err=True)
+        code = EXIT_UNUSABLE
+    raise typer.Exit(code)
+
+
+@app.command()
+def verify(transcript: Annotated[Path, typer.Argument(help="What `caddie bots --transcript` wrote.")]) -> None:
+    """Checks a transcript: order, gaps, duplicates, one terminal event per run; exit code 1 when one is broken."""
+    from caddie.bots.verify import verify
+
+    try:
+        verifier = verify(transcript)
+    except CaddieError as error:
+        typer.echo(f"caddie: {error.message}", err=True)
+        raise typer.Exit(2) from None
+    faults = verifier.faults
+    typer.echo(f"{verifier.seen}: {f'{faults.total:,} faults' if faults.total else 'every promise was kept'}")
+    for fault in faults.first:
+        typer.echo(str(fault))
+    raise typer.Exit(1 if faults.total else 0)
 
 
 @app.command()

@@ -24,6 +24,12 @@ WALLS = {
     "caddie.workflow": ("caddie.agent", "caddie.realtime"),
     "caddie.realtime": ("caddie.agent", "caddie.workflow"),
     "caddie.models": ("caddie.agent", "caddie.workflow", "caddie.realtime"),
+    # Load-test bots are clients: what they know is the documented protocol.
+    "caddie.bots": (
+        "caddie.agent", "caddie.app", "caddie.models", "caddie.realtime", "caddie.worker", "caddie.workflow",
+        "gateway", "shared.events", "shared.fold", "shared.follow", "shared.log", "shared.runs", "shared.store",
+        "shared.tokens",
+    ),
 }
 # third-party package → the only places that import it
 HOMES = {
@@ -92,6 +98,15 @@ def test_a_package_is_imported_at_its_home_only(package: str) -> None:
         if inside(name, package)
     }
     assert not found
+
+
+def test_only_the_command_line_knows_the_bots() -> None:
+    found = {
+        module
+        for module, tree in TREES.items()
+        if not inside(module, "caddie.bots") and any(inside(name, "caddie.bots") for name in imports(module, tree))
+    }
+    assert found == {"caddie.cli"}
 
 
 def test_no_module_has_a_name_that_says_nothing() -> None:

@@ -88,7 +88,8 @@ def test_help_answers_at_once_and_lists_every_command(process: Run) -> None:
     started = time.monotonic()
     text = process("--help").stdout
     assert time.monotonic() - started < 10
-    for command in ("up", "gateway", "server", "worker", "keys", "users", "migrate", "check", "openapi", "asyncapi", "bots", "verify"):
+    commands = "up gateway server worker keys users migrate check openapi asyncapi bots verify"
+    for command in commands.split():
         assert f" {command} " in text
 
 

@@ -11,11 +11,13 @@ import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol
 from uuid import NAMESPACE_URL, uuid5
 
 import structlog
 
+from caddie.patience import patiently
 from caddie.recorder import Body, Recorder, input_row, message_rows, packed, unpacked
 from shared import keys
 from shared.edits import diff
@@ -268,7 +270,8 @@ class Attempts:
         bodies: list[Body] = recorder.bodies(*ending)
         terminal = ending[-1]
         finished = isinstance(terminal, RunFinished)
-        kept = await self._store.runs.finish(
+        finish = partial(
+            self._store.runs.finish,
             run.id,
             run.attempt,
             status="finished" if finished else "failed",
@@ -281,12 +284,13 @@ class Attempts:
             definition=state.definition,
             mode=state.mode,
             inputs_new=[input_row(data) for data in ending if isinstance(data, InputRequested)],
-            inputs_closed=await self._closed(job),
+            inputs_closed=await patiently(lambda: self._closed(job), run.id),
             save_workflow=finished,
             first_index=recorder.first_index or None,
             last_index=recorder.last_index or None,
         )
-        if not kept:
+        # What the model has said was paid for: a database that is away for a moment must not make it say it again.
+        if not await patiently(finish, run.id):
             raise CaddieError("FENCED", "the run belongs to another attempt")
         await recorder.append(bodies)
         _log.info("run.ended", run_id=run.id, attempt=run.attempt, end=terminal.TYPE, index=recorder.last_index)

@@ -12,6 +12,7 @@ from datetime import datetime
 import orjson
 import structlog
 
+from caddie.patience import patiently
 from shared.errors import CaddieError
 from shared.events import Data, Event, InputRequested, MessageCompleted, MessageDelta, decode, encode, timestamp
 from shared.fold import State
@@ -20,10 +21,6 @@ from shared.store.records import InputRecord, MessageRecord
 
 #: Events that may wait for an append before the producer is held.
 PENDING_MAX = 256
-RETRY_FIRST_S = 0.1
-RETRY_LAST_S = 1.0
-#: How long an attempt waits for Redis to come back before it gives up; the queue then gives the run to another.
-PATIENCE_S = 60.0
 _log = structlog.get_logger()
 
 Body = tuple[str, bytes]
@@ -104,22 +101,12 @@ class Recorder:
 
     async def append(self, bodies: list[Body]) -> None:
         """Append, again and again while Redis is away, as long as patience lasts; the log drops repetitions."""
-        loop = asyncio.get_running_loop()
-        deadline, delay = loop.time() + PATIENCE_S, RETRY_FIRST_S
-        while True:
-            try:
-                self.last_index, cancelled = await self._log.append(self._writer, bodies)
-            except CaddieError as error:
-                if error.code != "UNAVAILABLE" or loop.time() > deadline:
-                    raise
-                _log.warning("recorder.retry", run_id=self._writer.run_id)
-                await asyncio.sleep(delay)
-                delay = min(delay * 2, RETRY_LAST_S)
-                continue
-            self.first_index = self.first_index or self.last_index - len(bodies) + 1
-            if cancelled:
-                self.cancelled.set()
-            return
+        self.last_index, cancelled = await patiently(
+            lambda: self._log.append(self._writer, bodies), self._writer.run_id
+        )
+        self.first_index = self.first_index or self.last_index - len(bodies) + 1
+        if cancelled:
+            self.cancelled.set()
 
 
 def _readable(data: Data) -> Data:

@@ -320,4 +320,4 @@ def test_whatever_happens_log_and_store_tell_the_same(valkey: Valkey, empty_data
 @pytest.mark.fuzz
 @pytest.mark.timeout(600)
 def test_whatever_happens_at_length(valkey: Valkey, empty_database: Path, tmp_path: Path) -> None:
-    check(valkey, empty_database, tmp_path, 800)
+    check(valkey, empty_database, tmp_path, 200)

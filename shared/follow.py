@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from itertools import islice
@@ -61,28 +61,32 @@ class Watch:
     silent_ticks: int = 0
     _slots: deque[Slot] = field(default_factory=deque)
     _bytes: int = 0
+    _news: bool = False
 
     @property
     def first(self) -> int:
         """The smallest index in the ring; head + 1 when it is empty."""
         return self.head + 1 - len(self._slots)
 
-    def add(self, entries: list[tuple[int, bytes]]) -> bool:
-        """Take what follows the head, drop what is known. False: there is a hole before the entries."""
-        added = False
+    def add(self, entries: Iterable[tuple[int, bytes]]) -> bool:
+        """``take`` and ``wake``."""
+        whole = self.take(entries)
+        self.wake()
+        return whole
+
+    def take(self, entries: Iterable[tuple[int, bytes]]) -> bool:
+        """Take what follows the head, drop what is known; wakes nobody. False: there is a hole before the entries."""
         for index, body in entries:
             if index <= self.head:
                 continue
             if index != self.head + 1:
-                self._wake(added)
                 return False
             self._slots.append(Slot(index, body))
             self._bytes += len(body)
             self.head = index
-            added = True
+            self._news = True
         while len(self._slots) > self.events_max or (self._bytes > self.bytes_max and len(self._slots) > 1):
             self._bytes -= len(self._slots.popleft().body)
-        self._wake(added)
         return True
 
     def restart(self, epoch: str, head: int) -> None:
@@ -91,7 +95,8 @@ class Watch:
         self._slots.clear()
         self._bytes = 0
         self.ready.set()
-        self._wake(True)
+        self._news = True
+        self.wake()
 
     def after(self, cursor: int, limit: int) -> list[Slot] | None:
         """Up to `limit` entries above the cursor; None when the ring no longer holds the first of them."""
@@ -104,8 +109,10 @@ class Watch:
             return list(self._slots)
         return [self._slots[position] for position in range(offset, min(offset + limit, len(self._slots)))]
 
-    def _wake(self, added: bool) -> None:
-        if added:
+    def wake(self) -> None:
+        """Tell the readers, once, of what was taken since the last call."""
+        if self._news:
+            self._news = False
             for wake in tuple(self.wakes):
                 wake()
 
@@ -228,6 +235,8 @@ class LogReader:
                 watch.wakes.discard(woken.set)
 
     def _received(self, messages: list[tuple[bytes, bytes]]) -> None:
+        """All messages of one read: the readers are woken after the last, so each writes once a read."""
+        touched: list[Watch] = []
         for channel, payload in messages:
             watch = self._by_channel.get(channel)
             if watch is None:
@@ -245,8 +254,11 @@ class LogReader:
             watch.silent_ticks = 0
             if epoch.decode() != watch.epoch:
                 watch.restart(epoch.decode(), int(first) - 1)
-            if not watch.add(list(enumerate(bodies, int(first)))):
+            if not watch.take(enumerate(bodies, int(first))):
                 self._suspect(watch)
+            touched.append(watch)
+        for watch in touched:
+            watch.wake()
 
     def _subscribed(self, channel: bytes) -> None:
         if watch := self._by_channel.get(channel):

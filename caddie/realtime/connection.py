@@ -81,8 +81,19 @@ class Connection:
             if self.cursor == cursor:
                 break
         slots = self._fitting(slots, size, limit)
-        if lagging and len(slots) > 1:
-            return self._merged(slots, count)
+        return self._merged(slots, count) if lagging and len(slots) > 1 else self._packets(slots)
+
+    def pull_nowait(self, size: int, count: int) -> list[bytes] | None:
+        """As ``pull`` for a reader that keeps up: what the ring holds. None: the rest is for ``pull``."""
+        watch = self.watch
+        if self.epoch != watch.epoch or not 0 <= self.cursor <= watch.head:
+            return None
+        slots = watch.after(self.cursor, count)
+        if slots is None or sum([len(slot.body) for slot in slots]) > size:
+            return None
+        return self._packets(slots)
+
+    def _packets(self, slots: list[Slot]) -> list[bytes]:
         packets: list[bytes] = []
         for slot in slots:
             if not slot.frame:

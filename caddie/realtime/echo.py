@@ -46,6 +46,9 @@ class Nothing:
     async def pull(self, size: int, count: int, lagging: bool) -> list[bytes]:
         return []
 
+    def pull_nowait(self, size: int, count: int) -> list[bytes]:
+        return []
+
 
 class MessageEcho:
     """Engine.IO alone: every message, text or binary, goes back."""

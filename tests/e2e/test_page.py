@@ -33,7 +33,6 @@ async def finished(page: Page, answers: int = 1) -> None:
 
 async def test_a_message_streams_text_tools_and_nodes(page: Page) -> None:
     await page.get_by_test_id("example").click()
-    await say(page, GOLDEN)
     await expect(page.get_by_test_id("node")).to_have_count(4)
     await finished(page)
     await expect(page.get_by_test_id("timeline")).to_contain_text("offline model")

@@ -13,6 +13,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from caddie.realtime.transport import OUTBOX_MAX
+from shared.follow import Watch
 from tests.caddie.realtime.conftest import Edge, Edges
 from tests.caddie.realtime.wire import SEPARATOR, command_packet, connect_packet
 from tests.product import until
@@ -165,14 +166,22 @@ async def test_an_unexpected_failure_of_connect_closes(edge: Edge, monkeypatch: 
     assert [line["event"] for line in logged] == ["connect.failed"]
 
 
-async def test_an_unexpected_failure_of_reading_closes(edge: Edge, monkeypatch: pytest.MonkeyPatch) -> None:
-    async def broken(*_: Any) -> None:
+@pytest.mark.parametrize("in_memory", [True, False])
+async def test_an_unexpected_failure_of_reading_closes(
+    edge: Edge, monkeypatch: pytest.MonkeyPatch, in_memory: bool
+) -> None:
+    def after(*_: Any) -> None:
+        if in_memory:
+            raise TypeError("boom")
+
+    async def following(*_: Any) -> None:
         raise TypeError("boom")
 
     wire = await edge.connected()
     await edge.say(1)
     await wire.read_until(lambda: wire.events)
-    monkeypatch.setattr(edge.reader, "next", broken)
+    monkeypatch.setattr(Watch, "after", after)
+    monkeypatch.setattr(edge.reader, "next", following)
     with capture_logs() as logged:
         await edge.say(1)
         assert await wire.closed() == 1013

@@ -47,7 +47,7 @@ HOMES = {
     "typer": ("caddie.cli",),
     "pydantic_settings": ("shared.settings",),
 }
-MACHINE_PATHS = re.compile(r"/work/|/tmp/w/|/home/[a-z]+/|/Users/")
+MACHINE_PATHS = re.compile(r"/home/[a-z]+/|/Users/")
 
 
 def modules() -> Iterator[tuple[str, Path]]:

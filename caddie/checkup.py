@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from caddie.accounts import opened
 from shared.connections import open_redis, redis_errors
 from shared.errors import CaddieError
+from shared.plugins import library
 from shared.preflight import EVICTION, refusals
 from shared.settings import Settings
 
@@ -52,6 +53,7 @@ async def findings(settings: Settings) -> list[Finding]:
         *await redis_server(settings),
         await database(settings),
         disk(settings),
+        *plugins(),
     ]
 
 
@@ -116,6 +118,15 @@ def disk(settings: Settings) -> Finding:
         folder = folder.parent
     free = shutil.disk_usage(folder).free
     return Finding("disk", free >= DISK_FREE_BYTES, f"{free / 1024**3:.1f} GiB free in {folder}, expected ≥ 1")
+
+
+def plugins() -> Iterator[Finding]:
+    """The plugins that were taken, and those that were left out with the reason."""
+    found = library()
+    for source in found.plugins:
+        yield Finding("plugin", True, source)
+    for refusal in found.refusals:
+        yield Finding("plugin", False, f"{refusal.source}: {'; '.join(refusal.faults)}")
 
 
 def _numbers(version: str) -> tuple[int, ...]:

@@ -1,8 +1,8 @@
 """The block catalog: every node type a workflow may use, and the check of a node against its block.
 
 Invariant: payload and result schemas keep to the keywords in ``KEYWORDS``, the subset of JSON Schema checked here.
-The blocks are the JSON files in ``catalog_data``. Callers: the definition's validator, the executor, the agent's
-tools, block search, ``GET /v1/blocks`` and ``GET /api/v1/node-types/``.
+The blocks are the JSON files in ``catalog_data`` and those of plugins. Callers: the definition's validator, the
+executor, the agent's tools, block search, ``GET /v1/blocks`` and ``GET /api/v1/node-types/``.
 """
 
 from __future__ import annotations
@@ -17,8 +17,10 @@ import orjson
 from pydantic import BaseModel, ConfigDict, JsonValue, TypeAdapter
 
 from shared.names import Finding
+from shared.seal import SEALED
 
 FILES = ("triggers.json", "logic.json", "ai.json", "io.json")
+FAMILIES = ("trigger", "logic", "ai", "io")
 KEYWORDS = frozenset({
     "type", "description", "required", "enum", "properties", "additionalProperties", "items", "oneOf", "minimum",
     "maximum", "minLength", "pattern", "minItems", "maxItems", "format",
@@ -64,7 +66,15 @@ class Catalog:
 
     @classmethod
     def default(cls) -> Catalog:
-        """The catalog that comes with the program."""
+        """The catalog that comes with the program, and the blocks of the installed plugins."""
+        # Not at the top: a plugin's templates are checked against definitions, which import this module.
+        from shared.plugins import library
+
+        return library().catalog
+
+    @classmethod
+    def builtin(cls) -> Catalog:
+        """The catalog that comes with the program, without plugins."""
         folder = resources.files("shared") / "catalog_data"
         blocks = [block for name in FILES for block in orjson.loads((folder / name).read_bytes())]
         return cls(TypeAdapter(list[Block]).validate_python(blocks))
@@ -91,9 +101,53 @@ class Catalog:
         return findings
 
 
+def block_faults(block: Block, catalog: Catalog) -> list[str]:
+    """What keeps a block from being one of ``catalog``, which holds it already."""
+    faults = []
+    if block.family not in FAMILIES:
+        faults.append(f"family: expected one of {', '.join(FAMILIES)}, got {block.family[:64]}")
+    if block.trigger != (trigger := block.family == "trigger"):
+        faults.append(f"trigger: expected {trigger} in the family {block.family[:64]}, got {block.trigger}")
+    if not (block.title and block.summary and block.tags and block.examples):
+        faults.append("expected a title, a summary, tags and examples: search needs them")
+    for name, schema in (("payloadSchema", block.payloadSchema), ("resultSchema", block.resultSchema)):
+        if schema.get("type") != "object":
+            faults.append(f"{name}.type: expected object, got {schema.get('type')}")
+        faults += _schema_faults(schema, name)
+    if not faults:
+        for position, example in enumerate(block.examples):
+            found = catalog.check(block.type, dict(example.payload), block.connector)
+            faults += [f"examples.{position}.{finding.field}: {finding.message}" for finding in found]
+    return faults
+
+
+def _schema_faults(schema: object, path: str) -> Iterator[str]:
+    """Keywords that are not checked here would promise what is not kept."""
+    if not isinstance(schema, dict):
+        yield f"{path}: expected an object, got {json_type(schema)}"
+        return
+    for keyword in sorted(schema.keys() - KEYWORDS):
+        yield f"{path}: expected {', '.join(sorted(KEYWORDS))}, got {keyword}"
+    if isinstance(pattern := schema.get("pattern"), str):
+        try:
+            re.compile(pattern)
+        except re.error as error:
+            yield f"{path}.pattern: {error}"
+    properties = schema.get("properties", {})
+    for name, member in properties.items() if isinstance(properties, dict) else ():
+        yield from _schema_faults(member, f"{path}.{name}")
+        if isinstance(member, dict) and "description" not in member:
+            yield f"{path}.{name}: expected a description, got none"
+    for name in set(schema.get("required", ())) - set(properties):
+        yield f"{path}.required: expected one of properties, got {name}"
+    for keyword in ("items", "additionalProperties"):
+        if isinstance(schema.get(keyword), dict):
+            yield from _schema_faults(schema[keyword], f"{path}.{keyword}")
+
+
 def check_schema(value: JsonValue, schema: dict[str, Any], path: str) -> Iterator[Finding]:
-    """Faults of ``value``. A text with an expression passes anywhere: its value is known only at run time."""
-    if isinstance(value, str) and "{{" in value:
+    """Faults of ``value``. A text with an expression, or a sealed one, passes anywhere: its value comes at run time."""
+    if isinstance(value, str) and ("{{" in value or value.startswith(SEALED)):
         return
     if (types := schema.get("type")) is not None and not _has_type(value, types):
         yield Finding("payload_type", path, f"expected {_named(types)}, got {json_type(value)}")

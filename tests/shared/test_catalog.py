@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from shared.catalog import KEYWORDS, Block, Catalog, check_schema
+from shared.catalog import KEYWORDS, Block, Catalog, block_faults, check_schema
 from shared.workflows import BRANCHES
 
-CATALOG = Catalog.default()
+CATALOG = Catalog.builtin()
 TYPES = """manual trigger_chat webhook cronjob if for-each filter pluck format regex log delay wait set-variable merge
 agent summarize extract-json classify http-request send-webhook slack-send-message discord-send-message send-email
 web-search reply_chat trigger-workflow human_confirmation""".split()
@@ -30,7 +30,8 @@ def test_every_block_that_must_run_is_there() -> None:
 
 @pytest.mark.parametrize("block", CATALOG.all(), ids=lambda block: block.type)
 def test_a_block_is_consistent(block: Block) -> None:
-    assert block.title and block.summary and block.tags and block.examples
+    assert block_faults(block, CATALOG) == []
+    assert len(block.examples) >= 2
     assert block.family in ("trigger", "logic", "ai", "io")
     assert block.trigger == (block.family == "trigger")
     for root in (block.payloadSchema, block.resultSchema):
@@ -55,6 +56,26 @@ def test_loops_branches_triggers_and_connectors_are_marked() -> None:
         "send-email": "smtp",
         "web-search": "web-search",
     }
+
+
+def test_what_is_wrong_with_a_block_is_said() -> None:
+    block = CATALOG.get("log")
+    assert block is not None
+
+    def faults(**members: Any) -> list[str]:
+        return block_faults(block.model_copy(update=members), CATALOG)
+
+    assert faults() == []
+    assert faults(family="magic") == ["family: expected one of trigger, logic, ai, io, got magic"]
+    assert faults(trigger=True) == ["trigger: expected False in the family logic, got True"]
+    assert "search needs them" in faults(tags=())[0]
+    assert faults(resultSchema={"type": "string"}) == ["resultSchema.type: expected object, got string"]
+    wrong = {"type": "object", "required": ["b"], "properties": {"a": {"pattern": "(", "anyOf": []}}}
+    found = "\n".join(faults(payloadSchema=wrong))
+    for part in ("got anyOf", "payloadSchema.a.pattern: ", "payloadSchema.a: expected a description", "got b"):
+        assert part in found
+    example = block.examples[0].model_copy(update={"payload": {}})
+    assert faults(examples=(example,))[0].startswith("examples.0.payload.message: message is required")
 
 
 def test_an_unknown_block_is_named_with_a_near_one() -> None:

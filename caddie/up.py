@@ -29,6 +29,17 @@ HEALTH_TIMEOUT_S = 60.0
 HEALTH_INTERVAL_S = 0.25
 HEALTH_REQUEST_S = 3.0
 _NOT_FOR_ROLES = ("CADDIE_BOOTSTRAP_API_KEY", "CADDIE_BOOTSTRAP_PASSWORD")
+#: On one machine in development everybody is one user at one address: limits that still stop a runaway loop, but not a
+#: load test. What the operator sets, and production, stay as they are.
+ROOMY = {
+    "rate_per_minute": 60_000,
+    "rate_per_address": 60_000,
+    "rate_runs_per_minute": 30_000,
+    "handshakes_per_s": 1_000,
+    "handshakes_burst": 5_000,
+    "sockets_per_address": 10_000,
+    "sockets_per_user": 10_000,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +93,7 @@ class Up:
             "CADDIE_SERVER_HOST": settings.server_host,
             "CADDIE_SERVER_PORT": str(settings.server_port),
             "CADDIE_LOG_FORMAT": settings.log_format,
+            **_roomy(settings),
         }
         commands = {name: getattr(self.commands, name) for name in ("gateway", "server", "worker")}
         admin = [settings.admin_port + n if settings.admin_port else 0 for n in range(len(commands))]
@@ -148,6 +160,13 @@ def banner(settings: Settings, address: str, first: FirstAccount | None, title: 
         lines.append(("", "password and key are shown only this once"))
     lines += [("Model", settings.model_name), ("State", str(settings.state_dir)), ("Stop", "Ctrl-C")]
     return f"\n  {title}\n\n" + "".join(f"    {name:<9} {value}\n" for name, value in lines)
+
+
+def _roomy(settings: Settings) -> dict[str, str]:
+    """The limits of `ROOMY` that nobody has set, for the roles' environment."""
+    if settings.env == "production":
+        return {}
+    return {f"CADDIE_{k.upper()}": str(v) for k, v in ROOMY.items() if k not in settings.model_fields_set}
 
 
 def _with_ports(settings: Settings) -> Settings:

@@ -8,12 +8,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, MutableMapping
+from functools import lru_cache, partial
 from typing import Any
 
 MASK = "[redacted]"
 TEXT_CHARS = 32_768
 DEPTH = 6
 CONCEAL_CHARS = 8  # shorter literals would mask ordinary words
+#: The same few names, events and routes make up most of every line.
+SHORT_CHARS = 64
+TEXTS_REMEMBERED = 1_024
 
 _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 _SECRET_WORDS = frozenset(
@@ -52,6 +56,7 @@ def mask(text: str, literals: Iterable[str] = ()) -> str:
     return text if len(text) <= TEXT_CHARS else text[:TEXT_CHARS] + "…"
 
 
+@lru_cache(TEXTS_REMEMBERED)
 def is_secret_name(name: str) -> bool:
     """Whether a member of this name holds a secret: one of its words says so and it is not merely an id of it."""
     words = [word.lower() for word in _WORDS.findall(name)]
@@ -63,12 +68,13 @@ class Redaction:
 
     def __init__(self, literals: Iterable[str] = ()) -> None:
         self._literals = tuple(sorted({item for item in literals if len(item) >= CONCEAL_CHARS}, key=len, reverse=True))
+        self._masked = lru_cache(TEXTS_REMEMBERED)(partial(mask, literals=self._literals))
 
     def __call__(self, _logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
         return {self._text(str(name)): self._member(str(name), value, 0) for name, value in event.items()}
 
     def _text(self, text: str) -> str:
-        return mask(text, self._literals)
+        return self._masked(text) if len(text) <= SHORT_CHARS else mask(text, self._literals)
 
     def _member(self, name: str, value: Any, depth: int) -> Any:
         if value is None or isinstance(value, bool):

@@ -20,13 +20,13 @@ class Histogram:
         self.count = 0
         self.minimum_s = math.inf
         self.maximum_s = 0.0
-        self._sum_s = 0.0
+        self.sum_s = 0.0
         self._buckets = array("Q", [0] * BUCKETS)
 
     def add(self, seconds: float) -> None:
         seconds = max(seconds, 0.0)
         self.count += 1
-        self._sum_s += seconds
+        self.sum_s += seconds
         self.minimum_s = min(self.minimum_s, seconds)
         self.maximum_s = max(self.maximum_s, seconds)
         place = int(STEPS * math.log2(seconds / FLOOR_S)) if seconds > FLOOR_S else 0
@@ -34,7 +34,7 @@ class Histogram:
 
     @property
     def mean_s(self) -> float:
-        return self._sum_s / self.count if self.count else 0.0
+        return self.sum_s / self.count if self.count else 0.0
 
     def percentile(self, percent: float) -> float:
         """Seconds that `percent` % of the values do not exceed; 0 when there are none."""

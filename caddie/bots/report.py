@@ -27,6 +27,10 @@ td, th { padding: .3rem .6rem; border-bottom: 1px solid var(--line); text-align:
 td:first-child, th:first-child, td.text { text-align: left; } th { color: var(--soft); }
 .good { color: var(--good); } .bad { color: var(--bad); font-weight: 600; }
 .plots { display: grid; grid-template-columns: repeat(auto-fit, minmax(430px, 1fr)); gap: 1.4rem; }
+.tiles { display: grid; grid-template-columns: repeat(auto-fit, minmax(140px, 1fr)); gap: .8rem; margin: 1.4rem 0; }
+.tiles div { border: 1px solid var(--line); border-radius: 6px; padding: .6rem .8rem; color: var(--soft);
+  font-size: .82rem; line-height: 1.35; }
+.tiles b { display: block; color: var(--ink); font-size: 1.35rem; font-weight: 600; }
 svg { width: 100%; height: auto; } svg text { font: 11px system-ui, sans-serif; fill: var(--soft); }
 svg text.end { text-anchor: end; }
 svg text.name { fill: var(--ink); stroke: var(--paper); stroke-width: 3; paint-order: stroke; }
@@ -34,6 +38,9 @@ svg text.name { fill: var(--ink); stroke: var(--paper); stroke-width: 3; paint-o
 .area { fill: var(--fill); } .bar { fill: var(--blue); } .mark { stroke: var(--bad); stroke-dasharray: 3 3; }
 code { font-size: .85rem; overflow-wrap: anywhere; }
 """
+
+#: What a reader of events must never see.
+ORDER = ("gap", "duplicate", "inversion")
 
 
 def html(summary: Summary) -> str:
@@ -51,6 +58,7 @@ def html(summary: Summary) -> str:
     parts = [
         f"<h1>Load test: {verdict}</h1>",
         f'<p class="soft">{subtitle}</p>',
+        _headline(summary),
         "<h2>Latency, ms</h2>" + _latencies(summary),
         "<h2>Over time</h2>" + _over_time(summary),
         "<h2>Distributions</h2>" + _distributions(summary),
@@ -60,6 +68,21 @@ def html(summary: Summary) -> str:
     ]
     head = f'<meta charset="utf-8"><title>Load test</title><style>{_STYLE}</style>'
     return f'<!doctype html><html lang="en"><head>{head}</head><body>{"".join(parts)}</body></html>\n'
+
+
+def _headline(summary: Summary) -> str:
+    """What somebody who reads no further should know."""
+    statistics = summary.bench.statistics
+    figures = {
+        "open connections at once": f"{statistics.open_peak:,}",
+        "messages": f"{statistics.counts['messages']:,}",
+        "events received": f"{statistics.counts['events']:,}",
+        "reconnects with all that was missed": f"{statistics.counts['resumes']:,}",
+        "events, median latency": f"{statistics.latencies['event'].percentile(50) * 1000:,.0f} ms",
+        "gaps, duplicates, inversions": f"{sum(summary.bench.faults.counts[kind] for kind in ORDER):,}",
+    }
+    tiles = (f"<div><b>{figure}</b>{escape(name)}</div>" for name, figure in figures.items())
+    return f'<div class="tiles">{"".join(tiles)}</div>'
 
 
 def _latencies(summary: Summary) -> str:
@@ -78,6 +101,7 @@ def _over_time(summary: Summary) -> str:
         ("Open connections", plots.lines([(point.at_s, point.open) for point in points], "connections")),
         ("Events received", plots.lines([(point.at_s, point.events_per_s) for point in points], "events/s")),
         ("Connects", plots.lines([(point.at_s, point.connects_per_s) for point in points], "connects/s")),
+        ("Event latency", plots.lines([(point.at_s, point.latency_ms) for point in points], "ms, mean")),
     )
     return _grid(drawn)
 

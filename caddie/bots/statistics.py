@@ -28,12 +28,13 @@ ALWAYS = ("session calls", "connects", "resumes", "recovered", "messages", "answ
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """One stretch of time: when it ended, open connections then, connects and events a second in it."""
+    """One stretch of time: when it ended, open connections then, connects, events and their mean latency in it."""
 
     at_s: float
     open: float
     connects_per_s: float
     events_per_s: float
+    latency_ms: float = 0.0
 
 
 class Timeline:
@@ -62,6 +63,7 @@ def _merged(points: list[Point]) -> Point:
         sum(point.open for point in points) / number,
         sum(point.connects_per_s for point in points) / number,
         sum(point.events_per_s for point in points) / number,
+        sum(point.latency_ms for point in points) / number,
     )
 
 
@@ -82,6 +84,7 @@ class Statistics:
     events_per_s_peak: float = 0.0
     _sampled_at: float = 0.0
     _sampled: tuple[int, int] = (0, 0)
+    _summed: tuple[int, float] = (0, 0.0)
 
     def connected(self) -> None:
         self.open += 1
@@ -94,7 +97,12 @@ class Statistics:
         if width <= 0:
             return None
         connects, events = self.counts["connects"], self.counts["events"]
-        point = Point(at_s, self.open, (connects - self._sampled[0]) / width, (events - self._sampled[1]) / width)
+        count, sum_s = self.latencies["event"].count, self.latencies["event"].sum_s
+        latency_ms = 1000 * (sum_s - self._summed[1]) / (count - self._summed[0]) if count > self._summed[0] else 0.0
+        self._summed = count, sum_s
+        point = Point(
+            at_s, self.open, (connects - self._sampled[0]) / width, (events - self._sampled[1]) / width, latency_ms
+        )
         self._sampled_at, self._sampled = at_s, (connects, events)
         self.connects_per_s_peak = max(self.connects_per_s_peak, point.connects_per_s)
         self.events_per_s_peak = max(self.events_per_s_peak, point.events_per_s)

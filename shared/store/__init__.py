@@ -10,9 +10,15 @@ from shared.store.accounts import Accounts
 from shared.store.blobs import Blobs
 from shared.store.conversations import Conversations
 from shared.store.database import Database
+from shared.store.erasure import Erasure
+from shared.store.logins import Logins
+from shared.store.members import Members
 from shared.store.migration import migrate
+from shared.store.proposals import Proposals
 from shared.store.runs import Runs
 from shared.store.sessions import Sessions
+from shared.store.steers import Steers
+from shared.store.summaries import Summaries
 from shared.store.workflows import Workflows
 
 __all__ = ["Store", "migrate"]
@@ -26,8 +32,14 @@ class Store:
         self.accounts = Accounts(database)
         self.conversations = Conversations(database)
         self.runs = Runs(database)
+        self.proposals = Proposals(database)
+        self.steers = Steers(database)
+        self.summaries = Summaries(database)
         self.workflows = Workflows(database)
         self.sessions = Sessions(database)
+        self.logins = Logins(database)
+        self.members = Members(database)
+        self.erasure = Erasure(database)
         self.blobs = Blobs(database)
 
     @classmethod
@@ -45,4 +57,5 @@ class Store:
         await self._database.ping()
 
     async def close(self) -> None:
+        await self.sessions.open.close()
         await self._database.close()

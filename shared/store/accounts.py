@@ -20,7 +20,7 @@ from uuid import uuid4
 
 from sqlalchemy import ColumnElement, exists, or_, select, update
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import Session
 
 from shared.errors import CaddieError, Fault
 from shared.store.database import Database
@@ -64,17 +64,14 @@ class Accounts:
         self._hashing = asyncio.Semaphore(PASSWORDS_AT_ONCE)
 
     async def any_users(self) -> bool:
-        async with self._database.reading() as session:
-            return bool(await session.scalar(select(exists().where(User.id > 0))))
+        return bool(await self._database.read(lambda session: session.scalar(select(exists().where(User.id > 0)))))
 
     async def create_organisation(self, name: str) -> OrganisationRecord:
-        async with self._database.transaction() as session:
-            return organisation_record(await _add_organisation(session, name))
+        return await self._database.write(lambda session: organisation_record(_add_organisation(session, name)))
 
     async def organisation(self, org_id: int) -> OrganisationRecord | None:
-        async with self._database.reading() as session:
-            row = await session.get(Organisation, org_id)
-            return organisation_record(row) if row else None
+        row = await self._database.read(lambda session: session.get(Organisation, org_id))
+        return organisation_record(row) if row else None
 
     async def create_user(
         self, org_id: int, email: str, name: str, password: str | None = None, role: Role = "member"
@@ -99,8 +96,8 @@ class Accounts:
 
     async def check_password(self, email: str, password: str) -> UserRecord | None:
         """The user of this login, None when email or password is wrong or the user is disabled; equally slow."""
-        async with self._database.reading() as session:
-            row = await session.scalar(select(User).where(User.email == _login(email)))
+        query = select(User).where(User.email == _login(email))
+        row = await self._database.read(lambda session: session.scalar(query))
         right = await self._in_turn(verify_password, password, row.password_hash if row else None)
         return user_record(row) if row and right and row.disabled_at is None else None
 
@@ -123,29 +120,37 @@ class Accounts:
         if not SECRET.fullmatch(secret):
             message = "expected 32 to 128 characters of [A-Za-z0-9_-], got something else"
             raise CaddieError("INVALID", message, faults=(Fault("secret", message),))
-        row = ApiKey(
-            org_id=org_id, user_id=user_id, name=name[:200], prefix=secret[:PREFIX_CHARS], digest=_digest(secret),
-            scopes=sorted(set(scopes)), created_at=now(),
-        )  # fmt: skip
+        values = {
+            "org_id": org_id, "user_id": user_id, "name": name[:200], "prefix": secret[:PREFIX_CHARS],
+            "digest": _digest(secret), "scopes": sorted(set(scopes)), "created_at": now(),
+        }  # fmt: skip
+
+        def work(session: Session) -> ApiKeyRecord:
+            owner = session.scalar(select(User.id).where(User.org_id == org_id, User.id == user_id))
+            if owner is None:
+                raise CaddieError("NOT_FOUND", "expected a user of this organisation, got none")
+            row = ApiKey(**values)
+            session.add(row)
+            session.flush()
+            return api_key_record(row)
+
         try:
-            async with self._database.transaction() as session:
-                owner = await session.scalar(select(User.id).where(User.org_id == org_id, User.id == user_id))
-                if owner is None:
-                    raise CaddieError("NOT_FOUND", "expected a user of this organisation, got none")
-                session.add(row)
-                await session.flush()
-                return api_key_record(row), secret
+            return await self._database.write(work), secret
         except IntegrityError:
             raise CaddieError("CONFLICT", "expected a new secret, got one that is in use") from None
+
+    def known(self, secret: str) -> Caller | None:
+        """Whose key this is, if ``authenticate`` found it within the last ``CALLER_S``."""
+        believed = self._callers.get(_digest(secret)) if SECRET.fullmatch(secret) else None
+        return believed[1] if believed and believed[0] > time.monotonic() else None
 
     async def authenticate(self, secret: str) -> Caller | None:
         """Whose key this is; None for an unknown or disabled key or a disabled user."""
         if not SECRET.fullmatch(secret):
             return None
+        if known := self.known(secret):
+            return known
         digest = _digest(secret)
-        cached = self._callers.get(digest)
-        if cached and cached[0] > time.monotonic():
-            return cached[1]
         # The life counts from before the query: an answer is never believed longer than CALLER_S after it was true.
         expires = time.monotonic() + CALLER_S
         found = await self._find_caller(digest)
@@ -160,20 +165,20 @@ class Accounts:
     async def list_api_keys(self, org_id: int) -> list[ApiKeyRecord]:
         """Newest first, at most ``KEYS_LISTED``."""
         query = select(ApiKey).where(ApiKey.org_id == org_id).order_by(ApiKey.id.desc()).limit(KEYS_LISTED)
-        async with self._database.reading() as session:
-            return [api_key_record(row) for row in await session.scalars(query)]
+        return await self._database.read(lambda session: [api_key_record(row) for row in session.scalars(query)])
 
     async def disable_api_key(self, org_id: int, api_key_id: int) -> ApiKeyRecord | None:
         """The disabled key, also when it was disabled before; None when there is none here."""
-        async with self._database.transaction() as session:
-            row = await session.scalar(select(ApiKey).where(ApiKey.org_id == org_id, ApiKey.id == api_key_id))
+
+        def work(session: Session) -> ApiKeyRecord | None:
+            row = session.scalar(select(ApiKey).where(ApiKey.org_id == org_id, ApiKey.id == api_key_id))
             if row is None:
                 return None
             row.disabled_at = row.disabled_at or now()
-            await session.flush()
-            self._callers.pop(row.digest, None)
-            record = api_key_record(row)
-        # Again after the commit: a look-up that ran meanwhile has cached the key as it was.
+            return api_key_record(row)
+
+        record = await self._database.write(work)
+        # After the commit: a look-up that ran meanwhile has cached the key as it was.
         self._callers.clear()
         return record
 
@@ -184,8 +189,7 @@ class Accounts:
             .join(Organisation, Organisation.id == ApiKey.org_id)
             .where(ApiKey.digest == digest, ApiKey.disabled_at.is_(None), User.disabled_at.is_(None))
         )
-        async with self._database.reading() as session:
-            found = (await session.execute(query)).one_or_none()
+        found = await self._database.read(lambda session: session.execute(query).one_or_none())
         if found is None:
             return None
         key, user, organisation = found
@@ -198,8 +202,8 @@ class Accounts:
         stale = or_(ApiKey.last_used_at.is_(None), ApiKey.last_used_at <= moment - timedelta(seconds=USED_EVERY_S))
         # A busy writer may not refuse a caller whose key has been read already.
         with suppress(CaddieError):
-            async with self._database.transaction() as session:
-                await session.execute(update(ApiKey).where(ApiKey.id == api_key_id, stale).values(last_used_at=moment))
+            change = update(ApiKey).where(ApiKey.id == api_key_id, stale).values(last_used_at=moment)
+            await self._database.write(lambda session: session.execute(change))
 
     async def _hash(self, password: str | None) -> str | None:
         if password is None:
@@ -217,37 +221,37 @@ class Accounts:
     async def _create_user(
         self, org: int | str, email: str, name: str, password_hash: str | None, role: Role
     ) -> UserRecord:
+        def work(session: Session) -> UserRecord:
+            org_id = _add_organisation(session, org).id if isinstance(org, str) else org
+            if session.get(Organisation, org_id) is None:
+                raise CaddieError("NOT_FOUND", "expected an organisation, got none")
+            row = User(
+                uuid=str(uuid4()), org_id=org_id, email=_login(email), name=name[:200], role=role,
+                password_hash=password_hash, created_at=now(),
+            )  # fmt: skip
+            session.add(row)
+            session.flush()
+            return user_record(row)
+
         try:
-            async with self._database.transaction() as session:
-                org_id = (await _add_organisation(session, org)).id if isinstance(org, str) else org
-                if await session.get(Organisation, org_id) is None:
-                    raise CaddieError("NOT_FOUND", "expected an organisation, got none")
-                row = User(
-                    uuid=str(uuid4()), org_id=org_id, email=_login(email), name=name[:200], role=role,
-                    password_hash=password_hash, created_at=now(),
-                )  # fmt: skip
-                session.add(row)
-                await session.flush()
-                return user_record(row)
+            return await self._database.write(work)
         except IntegrityError:
             message = "expected an email without a user, got one that has signed up"
             raise CaddieError("CONFLICT", message, faults=(Fault("email", message),)) from None
 
     async def _user(self, condition: ColumnElement[bool]) -> UserRecord | None:
-        async with self._database.reading() as session:
-            row = await session.scalar(select(User).where(condition))
-            return user_record(row) if row else None
+        row = await self._database.read(lambda session: session.scalar(select(User).where(condition)))
+        return user_record(row) if row else None
 
     async def _change_user(self, org_id: int, user_id: int, values: dict[str, object]) -> bool:
         change = update(User).where(User.org_id == org_id, User.id == user_id).values(**values).returning(User.id)
-        async with self._database.transaction() as session:
-            return await session.scalar(change) is not None
+        return await self._database.write(lambda session: session.scalar(change)) is not None
 
 
-async def _add_organisation(session: AsyncSession, name: str) -> Organisation:
+def _add_organisation(session: Session, name: str) -> Organisation:
     row = Organisation(uuid=str(uuid4()), name=name[:200], created_at=now())
     session.add(row)
-    await session.flush()
+    session.flush()
     return row
 
 

@@ -7,6 +7,7 @@ Callers: the gateway (images of a request, their links) and the worker (images f
 from __future__ import annotations
 
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from shared.store.database import Database
 from shared.store.inserts import insert_new
@@ -24,10 +25,11 @@ class Blobs:
             "org_id": org_id, "cid": cid, "media_type": media_type, "size": len(data), "bytes": data,
             "created_at": now(),
         }  # fmt: skip
-        async with self._database.transaction() as session:
-            await insert_new(session, Blob, values)
+        await self._database.write(lambda session: insert_new(session, Blob, [values]))
 
     async def get(self, org_id: int, cid: str) -> BlobRecord | None:
-        async with self._database.reading() as session:
-            row = await session.scalar(select(Blob).where(Blob.org_id == org_id, Blob.cid == cid))
+        def work(session: Session) -> BlobRecord | None:
+            row = session.scalar(select(Blob).where(Blob.org_id == org_id, Blob.cid == cid))
             return BlobRecord(row.cid, row.org_id, row.media_type, row.size, row.bytes, row.created_at) if row else None
+
+        return await self._database.read(work)

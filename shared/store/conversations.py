@@ -8,31 +8,53 @@ Callers: the surfaces (history, lists), the worker (what the agent knows); runs 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
-from sqlalchemy import Select, delete, or_, select, tuple_, update
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy import Select, bindparam, delete, or_, select, tuple_, update
+from sqlalchemy.orm import Session
 
 from shared.errors import CaddieError, Fault
 from shared.store import cursors
 from shared.store.database import Database
 from shared.store.inserts import insert_new
-from shared.store.records import ConversationRecord, InputRecord, InputStatus, Json, MessageRecord, Page
+from shared.store.records import ConversationRecord, InputRecord, InputStatus, Json, Kind, MessageRecord, Page
 from shared.store.tables import Conversation, Input, Message, now
 
 PUBLIC_ID = re.compile(r"[A-Za-z0-9_.:-]{1,128}")
 TITLE_MAX = 200
+DERIVED_TITLE = 80
 # What an agent is told at most; older messages stay in history.
 MESSAGES_MAX = 2_000
+KINDS: dict[str, Kind] = {kind: kind for kind in get_args(Kind)}
 AskedRecord = tuple[InputRecord, ConversationRecord]
+
+
+# What every run asks for, built once: building a statement costs more than its execution.
+_LOCKED = (
+    select(Conversation)
+    .where(Conversation.org_id == bindparam("org"), Conversation.public_id == bindparam("name"))
+    .with_for_update(key_share=True)
+)
+_NEWEST = (
+    select(Message)
+    .where(Message.conversation_pk == bindparam("pk"))
+    .order_by(Message.position.desc())
+    .limit(MESSAGES_MAX)
+)
+_ASKED = (
+    select(Input)
+    .where(Input.conversation_pk == bindparam("pk"), Input.status == "pending")
+    .order_by(Input.created_at, Input.id)
+    .limit(cursors.LIMIT_MAX)
+)
 
 
 def conversation_record(row: Conversation) -> ConversationRecord:
     return ConversationRecord(
         row.pk, row.org_id, row.user_id, row.public_id, row.workflow_id, row.create_session_id, row.title,
-        row.definition, row.mode, row.active_run_id, row.created_at, row.updated_at,
+        row.definition, row.mode, row.active_run_id, row.created_at, row.updated_at, KINDS[row.kind],
     )  # fmt: skip
 
 
@@ -58,9 +80,10 @@ class Conversations:
 
     async def get(self, org_id: int, public_id: str) -> ConversationRecord | None:
         """Of any user of the organisation; the caller compares `user_id`."""
-        async with self._database.reading() as session:
-            row = await session.scalar(_conversation(org_id, public_id)) if PUBLIC_ID.fullmatch(public_id) else None
-            return conversation_record(row) if row else None
+        if not PUBLIC_ID.fullmatch(public_id):
+            return None
+        row = await self._database.read(lambda session: session.scalar(_conversation(org_id, public_id)))
+        return conversation_record(row) if row else None
 
     async def ensure(
         self,
@@ -70,15 +93,19 @@ class Conversations:
         workflow_id: str | None = None,
         create_session_id: str | None = None,
         title: str = "",
+        kind: Kind = "builder",
     ) -> ConversationRecord:
-        """The conversation, made when new; it gains a workflow or a create session once.
+        """The conversation, made when new; it gains a workflow, a create session or a title once.
 
         INVALID id; NOT_FOUND when another user has it.
         """
-        async with self._database.transaction() as session:
-            row = await ensure_conversation(session, org_id, user_id, public_id, workflow_id, create_session_id, title)
-            await session.flush()
+
+        def work(session: Session) -> ConversationRecord:
+            ids = org_id, user_id, public_id, workflow_id, create_session_id
+            row = ensure_conversation(session, *ids, title, kind)
             return conversation_record(row)
+
+        return await self._database.write(work)
 
     async def list(
         self,
@@ -88,41 +115,48 @@ class Conversations:
         cursor: str | None = None,
         workflow_id: str | None = None,
         create_session_id: str | None = None,
+        kinds: Collection[Kind] = (),
     ) -> Page[ConversationRecord]:
-        """Last changed first."""
+        """Last changed first; without kinds of every kind."""
         limit = cursors.bounded(limit)
         query = select(Conversation).where(Conversation.org_id == org_id, Conversation.user_id == user_id)
         if workflow_id is not None:
             query = query.where(Conversation.workflow_id == workflow_id)
         if create_session_id is not None:
             query = query.where(Conversation.create_session_id == create_session_id)
+        if kinds:
+            query = query.where(Conversation.kind.in_(kinds))
         if cursor is not None:
             query = query.where(before(Conversation.updated_at, Conversation.pk, *cursors.decode(cursor, int)))
         query = query.order_by(Conversation.updated_at.desc(), Conversation.pk.desc()).limit(limit + 1)
-        async with self._database.reading() as session:
-            rows = (await session.scalars(query)).all()
+        rows = await self._database.read(lambda session: session.scalars(query).all())
         last = rows[limit - 1] if len(rows) > limit else None
         after = cursors.encode(last.updated_at, last.pk) if last else None
         return Page([conversation_record(row) for row in rows[:limit]], after)
 
     async def set_definition(self, org_id: int, public_id: str, definition: Json) -> None:
         """Make it the working definition. RUN_BUSY while a run works on the present one; NOT_FOUND."""
-        async with self._database.transaction() as session:
-            row = await session.scalar(_conversation(org_id, public_id).with_for_update(key_share=True))
+
+        def work(session: Session) -> None:
+            row = session.scalar(_conversation(org_id, public_id).with_for_update(key_share=True))
             if row is None:
                 raise CaddieError("NOT_FOUND", "expected a conversation, got an unknown one")
             if row.active_run_id is not None:
                 raise CaddieError("RUN_BUSY", "expected a conversation without an active run, got one that has")
             row.definition = definition
 
+        await self._database.write(work)
+
     async def rename(self, org_id: int, public_id: str, title: str) -> ConversationRecord | None:
-        async with self._database.transaction() as session:
-            row = await session.scalar(_conversation(org_id, public_id).with_for_update(key_share=True))
+
+        def work(session: Session) -> ConversationRecord | None:
+            row = session.scalar(_conversation(org_id, public_id).with_for_update(key_share=True))
             if row is None:
                 return None
             row.title = title[:TITLE_MAX]
-            await session.flush()
             return conversation_record(row)
+
+        return await self._database.write(work)
 
     async def history(
         self,
@@ -137,31 +171,42 @@ class Conversations:
         A known ``before_id`` decides alone; ``before`` is strict.
         """
         limit = cursors.bounded(limit)
-        query = _messages(org_id, conversation_pk)
-        async with self._database.reading() as session:
-            mark = await session.scalar(query.where(Message.id == before_id)) if before_id is not None else None
+
+        def work(session: Session) -> Sequence[Message]:
+            query = _messages(org_id, conversation_pk)
+            mark = session.scalar(query.where(Message.id == before_id)) if before_id is not None else None
             if mark is not None:
                 order = tuple_(Message.created_at, Message.position, Message.id)
                 query = query.where(order < tuple_(mark.created_at, mark.position, mark.id))
             elif before is not None:
                 query = query.where(Message.created_at < before)
             query = query.order_by(Message.created_at.desc(), Message.position.desc(), Message.id.desc())
-            rows = (await session.scalars(query.limit(limit + 1))).all()
+            return session.scalars(query.limit(limit + 1)).all()
+
+        rows = await self._database.read(work)
         return [message_record(row) for row in reversed(rows[:limit])], len(rows) > limit
 
     async def messages(self, conversation_pk: int) -> Sequence[MessageRecord]:
         """The newest ``MESSAGES_MAX``, oldest first, of a conversation the caller has looked up."""
-        query = select(Message).where(Message.conversation_pk == conversation_pk)
-        query = query.order_by(Message.position.desc()).limit(MESSAGES_MAX)
-        async with self._database.reading() as session:
-            return [message_record(row) for row in reversed((await session.scalars(query)).all())]
+        rows = await self._database.read(lambda session: session.scalars(_NEWEST, {"pk": conversation_pk}).all())
+        return [message_record(row) for row in reversed(rows)]
+
+    async def of_run(self, conversation_pk: int, run_id: str) -> Sequence[MessageRecord]:
+        """The messages of one run, oldest first."""
+        query = select(Message).where(Message.conversation_pk == conversation_pk, Message.run_id == run_id)
+        query = query.order_by(Message.position).limit(cursors.LIMIT_MAX)
+        return await self._database.read(lambda session: [message_record(row) for row in session.scalars(query)])
+
+    async def batch(self, conversation_pk: int, after: int, limit: int) -> Sequence[MessageRecord]:
+        """The oldest ``limit`` of a position above ``after``, for whoever reads all of them."""
+        query = select(Message).where(Message.conversation_pk == conversation_pk, Message.position > after)
+        query = query.order_by(Message.position).limit(limit)
+        return await self._database.read(lambda session: [message_record(row) for row in session.scalars(query)])
 
     async def inputs(self, conversation_pk: int) -> Sequence[InputRecord]:
         """The pending ones, oldest first, also those past their end that nobody has closed yet."""
-        query = select(Input).where(Input.conversation_pk == conversation_pk, Input.status == "pending")
-        async with self._database.reading() as session:
-            rows = await session.scalars(query.order_by(Input.created_at, Input.id).limit(cursors.LIMIT_MAX))
-            return [input_record(row) for row in rows]
+        values = {"pk": conversation_pk}
+        return await self._database.read(lambda session: [input_record(row) for row in session.scalars(_ASKED, values)])
 
     async def input(self, org_id: int, input_id: str) -> AskedRecord | None:
         query = (
@@ -169,16 +214,16 @@ class Conversations:
             .join(Conversation, Conversation.pk == Input.conversation_pk)
             .where(Conversation.org_id == org_id, Input.id == input_id)
         )
-        async with self._database.reading() as session:
-            found = (await session.execute(query)).one_or_none() if PUBLIC_ID.fullmatch(input_id) else None
-            return (input_record(found[0]), conversation_record(found[1])) if found else None
+        if not PUBLIC_ID.fullmatch(input_id):
+            return None
+        found = await self._database.read(lambda session: session.execute(query).one_or_none())
+        return (input_record(found[0]), conversation_record(found[1])) if found else None
 
     async def close_input(
         self, org_id: int, input_id: str, status: InputStatus, by: str | None, value: Any = None
     ) -> bool:
         """Resolve or expire a pending input outside a run; False when somebody was first or there is none here."""
-        async with self._database.transaction() as session:
-            return await close_input(session, org_id, input_id, status, by, value)
+        return await self._database.write(lambda session: close_input(session, org_id, input_id, status, by, value))
 
     async def overdue_inputs(self, moment: datetime, limit: int = 100) -> Sequence[AskedRecord]:
         """Pending inputs whose time is over, for a sweeper."""
@@ -189,56 +234,63 @@ class Conversations:
             .order_by(Input.expires_at)
             .limit(cursors.bounded(limit))
         )
-        async with self._database.reading() as session:
-            return [(input_record(row), conversation_record(owner)) for row, owner in await session.execute(query)]
+        found = await self._database.read(lambda session: session.execute(query).all())
+        return [(input_record(row), conversation_record(owner)) for row, owner in found]
 
     async def clear(self, org_id: int, public_id: str) -> ConversationRecord | None:
         """Delete all messages and pending inputs; the conversation, its runs and its definition stay."""
-        async with self._database.transaction() as session:
-            row = await session.scalar(_conversation(org_id, public_id).with_for_update(key_share=True))
+
+        def work(session: Session) -> ConversationRecord | None:
+            row = session.scalar(_conversation(org_id, public_id).with_for_update(key_share=True))
             if row is None:
                 return None
-            await session.execute(delete(Message).where(Message.conversation_pk == row.pk))
+            session.execute(delete(Message).where(Message.conversation_pk == row.pk))
             pending = (Input.conversation_pk == row.pk, Input.status == "pending")
-            await session.execute(update(Input).where(*pending).values(status="expired"))
+            session.execute(update(Input).where(*pending).values(status="expired"))
             row.updated_at = now()
-            await session.flush()
             return conversation_record(row)
+
+        return await self._database.write(work)
 
     async def delete(self, org_id: int, public_id: str) -> ConversationRecord | None:
         """The conversation as it was, now gone with messages, inputs and runs; a run under way can't finish."""
-        async with self._database.transaction() as session:
-            row = await session.scalar(_conversation(org_id, public_id).with_for_update())
+
+        def work(session: Session) -> ConversationRecord | None:
+            row = session.scalar(_conversation(org_id, public_id).with_for_update())
             if row is None:
                 return None
-            await session.execute(delete(Conversation).where(Conversation.pk == row.pk))
-            return conversation_record(row)
+            record = conversation_record(row)
+            session.execute(delete(Conversation).where(Conversation.pk == row.pk))
+            return record
+
+        return await self._database.write(work)
 
 
-async def ensure_conversation(
-    session: AsyncSession,
+def ensure_conversation(
+    session: Session,
     org_id: int,
     user_id: int,
     public_id: str,
     workflow_id: str | None,
     create_session_id: str | None,
     title: str = "",
+    kind: Kind = "builder",
 ) -> Conversation:
     """The locked row, made when new, inside the caller's transaction."""
     if not PUBLIC_ID.fullmatch(public_id):
         message = "expected 1 to 128 characters of [A-Za-z0-9_.:-], got something else"
         raise CaddieError("INVALID", message, faults=(Fault("conversationId", message),))
-    query = _conversation(org_id, public_id).with_for_update(key_share=True)
-    row = await session.scalar(query)
+    named = {"org": org_id, "name": public_id}
+    row = session.scalar(_LOCKED, named)
     if row is None:
         moment = now()
         values = {
             "org_id": org_id, "user_id": user_id, "public_id": public_id, "workflow_id": workflow_id,
-            "create_session_id": create_session_id, "title": title[:TITLE_MAX], "created_at": moment,
+            "create_session_id": create_session_id, "title": title[:TITLE_MAX], "kind": kind, "created_at": moment,
             "updated_at": moment,
         }  # fmt: skip
-        await insert_new(session, Conversation, values)
-        row = (await session.scalars(query)).one()
+        insert_new(session, Conversation, [values])
+        row = session.scalars(_LOCKED, named).one()
     if row.user_id != user_id:
         raise CaddieError("NOT_FOUND", "expected a conversation of the caller, got none")
     row.workflow_id = row.workflow_id or workflow_id
@@ -247,14 +299,21 @@ async def ensure_conversation(
     return row
 
 
-async def close_input(
-    session: AsyncSession, org_id: int, input_id: str, status: InputStatus, by: str | None, value: Any
-) -> bool:
+def title_of(text: str) -> str:
+    """A title for a conversation that begins with this message: its beginning, cut between words."""
+    words = " ".join(text.split())
+    if len(words) <= DERIVED_TITLE:
+        return words
+    cut = words[: DERIVED_TITLE - 1]
+    return (cut.rpartition(" ")[0] or cut).rstrip(" ,;:.-") + "…"
+
+
+def close_input(session: Session, org_id: int, input_id: str, status: InputStatus, by: str | None, value: Any) -> bool:
     """Whether this call closed the input, inside the caller's transaction."""
     ours = select(Conversation.pk).where(Conversation.org_id == org_id)
     change = update(Input).where(Input.id == input_id, Input.status == "pending", Input.conversation_pk.in_(ours))
     change = change.values(status=status, resolved_by=by, value=value)
-    return await session.scalar(change.returning(Input.id)) is not None
+    return session.scalar(change.returning(Input.id)) is not None
 
 
 def _conversation(org_id: int, public_id: str) -> Select[Conversation]:

@@ -5,17 +5,17 @@ Invariant: after it the row exists, whoever wrote it. Callers: conversations and
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import Session
 
 from shared.store.tables import Base
 
 
-async def insert_new(session: AsyncSession, table: type[Base], values: dict[str, Any]) -> None:
-    """Insert a row unless one with the same unique value is there; waits for a writer that is about to commit it."""
-    if session.get_bind().dialect.name == "sqlite":
-        await session.execute(sqlite.insert(table).values(**values).on_conflict_do_nothing())
-    else:
-        await session.execute(postgresql.insert(table).values(**values).on_conflict_do_nothing())
+def insert_new(session: Session, table: type[Base], rows: Sequence[dict[str, Any]]) -> None:
+    """Insert rows unless one with the same unique value is there; waits for a writer that is about to commit it."""
+    on_sqlite = session.get_bind().dialect.name == "sqlite"
+    statement = sqlite.insert(table) if on_sqlite else postgresql.insert(table)
+    session.connection().execute(statement.on_conflict_do_nothing(), rows)

@@ -12,12 +12,13 @@ from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import Connection, text
-from sqlalchemy import exc as sql
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy import text
+from sqlalchemy.orm import Session
 
 from shared.errors import CaddieError
-from shared.store.database import AWAY, open_engine, parse_url, unavailable
+from shared.store.database import AWAY, open_backend, parse_url, unavailable
+from shared.store.postgres import PostgresPool
+from shared.store.sqlite import SqliteFile, is_locked
 
 FOLDER = Path(__file__).parent / "migrations"
 MIGRATION_S = 120
@@ -32,36 +33,34 @@ async def migrate(url: str) -> None:
     parsed = parse_url(url)
     if parsed.get_backend_name() == "sqlite":
         _make_private(parsed.database or "")
-    engine = open_engine(parsed)
+    backend = open_backend(parsed)
     try:
         async with asyncio.timeout(MIGRATION_S):
-            await _upgrade(engine)
+            await _upgrade(backend)
     except TimeoutError:
         raise unavailable("migration deadline") from None
     finally:
-        await engine.dispose()
+        await backend.close()
 
 
-async def _upgrade(engine: AsyncEngine) -> None:
-    writing = engine.execution_options(immediate=True)
+async def _upgrade(backend: SqliteFile | PostgresPool) -> None:
     for attempt in range(1, ATTEMPTS + 1):
         try:
-            async with writing.begin() as connection:
-                if connection.dialect.name == "postgresql":
-                    await connection.execute(text(f"SET LOCAL statement_timeout = {MIGRATION_S * 1000}"))
-                    await connection.execute(text(f"SET LOCAL lock_timeout = {MIGRATION_S * 1000}"))
-                    await connection.execute(text(f"SELECT pg_advisory_xact_lock({ADVISORY_LOCK})"))
-                await connection.run_sync(_run)
-                return
+            await backend.write(_run)
+            return
         except AWAY as error:
             # SQLite's switch to WAL does not wait for other processes, it fails at once.
-            locked = getattr(error.orig, "sqlite_errorname", "") if isinstance(error, sql.DBAPIError) else ""
-            if not str(locked).startswith(("SQLITE_BUSY", "SQLITE_LOCKED")) or attempt == ATTEMPTS:
+            if not is_locked(error) or attempt == ATTEMPTS:
                 raise unavailable(type(error).__name__) from None
         await asyncio.sleep(PAUSE_S)
 
 
-def _run(connection: Connection) -> None:
+def _run(session: Session) -> None:
+    connection = session.connection()
+    if connection.dialect.name == "postgresql":
+        session.execute(text(f"SET LOCAL statement_timeout = {MIGRATION_S * 1000}"))
+        session.execute(text(f"SET LOCAL lock_timeout = {MIGRATION_S * 1000}"))
+        session.execute(text(f"SELECT pg_advisory_xact_lock({ADVISORY_LOCK})"))
     config = Config()
     config.set_main_option("script_location", str(FOLDER).replace("%", "%%"))
     config.attributes["connection"] = connection

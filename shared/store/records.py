@@ -13,8 +13,11 @@ from typing import Any, Generic, Literal, TypeVar
 
 Json = dict[str, Any]
 Role = Literal["owner", "member"]
+#: What a conversation is: of documents 000 and 001, 002, 003, 004.
+Kind = Literal["builder", "chat", "workflow", "thread"]
 RunStatus = Literal["queued", "running", "finished", "failed"]
 InputStatus = Literal["pending", "resolved", "expired"]
+ProposalStatus = Literal["pending", "applied", "rejected"]
 T = TypeVar("T")
 
 
@@ -74,6 +77,18 @@ class Caller:
 
 
 @dataclass(frozen=True, slots=True)
+class LoginRecord:
+    """Whom a browser's cookie stands for; `id` is the digest of the cookie, `agent` how the browser calls itself."""
+
+    id: str
+    org: OrganisationRecord
+    user: UserRecord
+    agent: str
+    created_at: datetime
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class WorkflowRecord:
     """One workflow under its three handles: `id` (UUID), `number` and `slug`. `version` counts definitions from 1."""
 
@@ -116,6 +131,7 @@ class ConversationRecord:
     active_run_id: str | None
     created_at: datetime
     updated_at: datetime
+    kind: Kind = "builder"
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,6 +191,15 @@ class RunRecord:
     started_at: datetime | None
     finished_at: datetime | None
 
+    @property
+    def over(self) -> bool:
+        return self.status in ("finished", "failed")
+
+    @property
+    def end(self) -> int:
+        """The index of the run's terminal event; 0 while it has none."""
+        return (self.last_index or 0) + len((self.terminal or {}).get("events", ())) if self.over else 0
+
 
 @dataclass(frozen=True, slots=True)
 class Claim:
@@ -210,3 +235,43 @@ class BlobRecord:
     size: int
     data: bytes
     created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ProposalDraft:
+    """A proposal that a run leaves; `finish` sets run, conversation, user and workflow itself."""
+
+    id: str
+    base_version: int
+    body: Json
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ProposalRecord:
+    """Changes to a workflow that wait for a decision, or what became of them.
+
+    base_version: what they were made against. chosen: positions of those applied, None for all. A rejected one with an
+    `applied_version` had been applied; `undone_version` took it back. `rebased`: applied to a newer version than its
+    base. due: the decision its conversation's log lacks. `conversation` is the public id.
+    """
+
+    id: str
+    org_id: int
+    user_id: int
+    workflow_id: str
+    run_id: str
+    conversation: str
+    base_version: int
+    body: Json
+    status: ProposalStatus
+    created_at: datetime
+    expires_at: datetime
+    decided_by: int | None
+    applied_at: datetime | None
+    rejected_at: datetime | None
+    applied_version: int | None
+    undone_version: int | None
+    chosen: tuple[int, ...] | None
+    rebased: bool
+    due: ProposalStatus | None

@@ -8,27 +8,40 @@ Callers: shared.runs (submit, cancel), the worker (claim, finish), its sweeper (
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from typing import Literal, get_args
 from uuid import uuid4
 
-from sqlalchemy import Select, func, select, update
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy import Select, bindparam, func, or_, select, update
+from sqlalchemy.orm import Session
 
 from shared.errors import CaddieError
 from shared.store import cursors
-from shared.store.conversations import before, conversation_record, ensure_conversation
+from shared.store.conversations import before, conversation_record, ensure_conversation, title_of
 from shared.store.database import Database
-from shared.store.endings import Ending
-from shared.store.records import Claim, InputRecord, InputStatus, Json, MessageRecord, Page, RunRecord, RunStatus
+from shared.store.endings import INTERRUPTS, Ending
+from shared.store.records import (
+    Claim,
+    InputRecord,
+    InputStatus,
+    Json,
+    MessageRecord,
+    Page,
+    ProposalDraft,
+    RunRecord,
+    RunStatus,
+)
+from shared.store.steers import STEERED, STEERS
 from shared.store.tables import Conversation, Run, now
 
 REQUEST_LIFE = timedelta(hours=24)
 QUEUE_MAX = 10
+#: A run ends with its questions and its terminal event.
+ENDING_EVENTS_MAX = 8
 UNFINISHED = ("queued", "running")
 STATUSES: dict[str, RunStatus] = {status: status for status in get_args(RunStatus)}
-WhenBusy = Literal["reject", "queue", "interrupt"]
+WhenBusy = Literal["reject", "queue", "interrupt", "steer"]
 
 
 def run_record(row: Run, conversation: str) -> RunRecord:
@@ -60,33 +73,35 @@ class Runs:
         """The run of this request and whether this call made it; makes the conversation too when it is new.
 
         CONFLICT: the request id was used with another body. RUN_BUSY, data ``{"runId"}``: another run is active and
-        ``when_busy`` is ``reject``. ``queue`` waits its turn, at most ``QUEUE_MAX`` (RUN_LIMIT); ``interrupt`` also
-        asks the active run to cancel. A waiting run can be claimed once ``active`` names it.
+        ``when_busy`` is ``reject``. ``queue`` waits its turn, at most ``QUEUE_MAX`` (RUN_LIMIT); ``interrupt`` asks
+        the active run to cancel and comes next; ``steer`` waits for the active run to take it in (``Steers``). A
+        waiting run can be claimed once ``active`` names it.
         """
 
-        async def work(session: AsyncSession) -> tuple[RunRecord, bool]:
-            if known := await _known(session, user_id, request_id, body_hash):
+        def work(session: Session) -> tuple[RunRecord, bool]:
+            if known := _known(session, user_id, request_id, body_hash):
                 return known, False
-            owner = await ensure_conversation(session, org_id, user_id, conversation, workflow_id, create_session_id)
-            # Again under the lock: a twin of this request may have been first and be the very run that is active.
-            if known := await _known(session, user_id, request_id, body_hash):
-                # It may be in another conversation; then the one made here belongs to nothing.
-                await session.rollback()
-                return known, False
+            title = title_of(str(input.get("text") or ""))
+            owner = ensure_conversation(session, org_id, user_id, conversation, workflow_id, create_session_id, title)
+            content = dict(input)
+            if owner.active_run_id is not None:
+                # A twin of this request may have been first while we waited for the lock, and be the active run.
+                if known := _known(session, user_id, request_id, body_hash):
+                    return known, False
+                content |= _wait_behind(session, owner, when_busy)
+            moment = now()
             row = Run(
                 id=str(uuid4()), org_id=org_id, user_id=user_id, conversation_pk=owner.pk, kind=kind,
-                request_id=request_id, body_hash=body_hash, input=input, status="queued", attempt=0,
-                cancel_requested=False, created_at=now(),
+                request_id=request_id, body_hash=body_hash, input=content, status="queued", attempt=0,
+                cancel_requested=False, created_at=moment,
             )  # fmt: skip
-            if owner.active_run_id is None:
-                owner.active_run_id = row.id
-            else:
-                await _wait_behind(session, owner, when_busy)
-            owner.updated_at = row.created_at
             session.add(row)
-            await session.flush()
+            owner.active_run_id = owner.active_run_id or row.id
+            owner.updated_at = moment
+            session.flush()
             return run_record(row, owner.public_id), True
 
+        # A twin in another conversation takes the unique requestId first; what was made here is undone.
         return await self._database.settle(work)
 
     async def claim(self, run_id: str, max_attempts: int) -> Claim | None:
@@ -94,18 +109,15 @@ class Runs:
 
         None: unknown, ended, or waiting behind another run of its conversation.
         """
-        async with self._database.transaction() as session:
-            pair = await _locked(session, run_id)
-            if pair is None:
+
+        def work(session: Session) -> Claim | None:
+            row = session.scalar(_CLAIM, {"run": run_id, "moment": now()})
+            if row is None:
                 return None
-            row, owner = pair
-            if row.status not in UNFINISHED or owner.active_run_id != row.id:
-                return None
-            row.attempt += 1
-            row.status = "running"
-            row.started_at = now()
-            await session.flush()
+            owner = session.scalars(_OWNER, {"run": run_id}).one()
             return Claim(run_record(row, owner.public_id), conversation_record(owner), row.attempt > max_attempts)
+
+        return await self._database.write(work)
 
     async def finish(
         self,
@@ -126,6 +138,7 @@ class Runs:
         save_workflow: bool = False,
         first_index: int | None = None,
         last_index: int | None = None,
+        proposal: ProposalDraft | None = None,
     ) -> bool:
         """End the run and keep all it leaves, or nothing: False when ``attempt`` is not the newest or the run is over.
 
@@ -135,20 +148,22 @@ class Runs:
         """
         ending = Ending(
             status, outcome, terminal, usage, error_code, error_message, tuple(messages), definition, mode,
-            tuple(inputs_new), tuple(inputs_closed), save_workflow, first_index, last_index,
+            tuple(inputs_new), tuple(inputs_closed), save_workflow, first_index, last_index, proposal,
         )  # fmt: skip
-        async with self._database.transaction() as session:
-            pair = await _locked(session, run_id)
+
+        def work(session: Session) -> bool:
+            pair = _locked(session, run_id)
             if pair is None or pair[0].status != "running" or pair[0].attempt != attempt:
                 return False
-            await ending.write(session, *pair)
+            ending.write(session, *pair)
             return True
+
+        return await self._database.write(work)
 
     async def request_cancel(self, run_id: str) -> bool:
         """Note the wish; the holder of the run obeys it. False when the run is unknown or over."""
         change = update(Run).where(Run.id == run_id, Run.status.in_(UNFINISHED)).values(cancel_requested=True)
-        async with self._database.transaction() as session:
-            return await session.scalar(change.returning(Run.id)) is not None
+        return await self._database.write(lambda session: session.scalar(change.returning(Run.id))) is not None
 
     async def get(self, org_id: int, run_id: str) -> RunRecord | None:
         return await self._one(_runs().where(Run.org_id == org_id, Run.id == run_id))
@@ -157,6 +172,21 @@ class Runs:
         """For the worker, whose queue names runs by id alone."""
         return await self._one(_runs().where(Run.id == run_id))
 
+    async def models(self, org_id: int, run_ids: Collection[str]) -> dict[str, str]:
+        """Which model each run was asked to use, as its request called it; runs that were not asked are absent."""
+        query = select(Run.id, Run.input).where(Run.org_id == org_id, Run.id.in_(run_ids))
+        found = await self._database.read(lambda session: session.execute(query).all())
+        return {run_id: content["model"] for run_id, content in found if content.get("model")}
+
+    async def after(self, conversation_pk: int, index: int) -> RunRecord | None:
+        """The oldest run with events above this index of its conversation's log, as far as the store can tell."""
+        ends_later = or_(Run.last_index + ENDING_EVENTS_MAX > index, Run.status.in_(UNFINISHED))
+        query = _runs().where(Run.conversation_pk == conversation_pk, ends_later)
+        query = query.where(func.coalesce(Run.outcome, "") != STEERED).order_by(Run.created_at, Run.id)
+        found = await self._database.read(lambda session: session.execute(query.limit(ENDING_EVENTS_MAX)).all())
+        records = [run_record(row, conversation) for row, conversation in found]
+        return next((run for run in records if run.end == 0 or run.end > index), None)
+
     async def by_request(self, user_id: int, request_id: str) -> RunRecord | None:
         """The run of a request id that is still remembered."""
         fresh = Run.created_at > now() - REQUEST_LIFE
@@ -164,13 +194,15 @@ class Runs:
 
     async def active(self, org_id: int, conversation: str) -> RunRecord | None:
         """The unfinished run whose turn it is."""
-        query = _runs().where(Conversation.org_id == org_id, Conversation.public_id == conversation)
-        return await self._one(query.where(Run.id == Conversation.active_run_id, Run.status.in_(UNFINISHED)))
+        values = {"org": org_id, "conversation": conversation}
+        found = await self._database.read(lambda session: session.execute(_ACTIVE, values).one_or_none())
+        return run_record(*found) if found else None
 
     async def last_ended(self, org_id: int, conversation: str) -> RunRecord | None:
         """The run that ended last in the conversation, with its terminal event."""
         query = _runs().where(Conversation.org_id == org_id, Conversation.public_id == conversation)
-        query = query.where(Run.finished_at.is_not(None)).order_by(Run.finished_at.desc(), Run.id.desc()).limit(1)
+        query = query.where(Run.finished_at.is_not(None), func.coalesce(Run.outcome, "") != STEERED)
+        query = query.order_by(Run.finished_at.desc(), Run.id.desc()).limit(1)
         return await self._one(query)
 
     async def unfinished(self, older_than: datetime, limit: int = 100) -> Sequence[RunRecord]:
@@ -178,8 +210,8 @@ class Runs:
         touched = func.coalesce(Run.started_at, Run.created_at)
         query = _runs().where(Run.status.in_(UNFINISHED), Conversation.active_run_id == Run.id, touched < older_than)
         query = query.order_by(Run.created_at, Run.id).limit(cursors.bounded(limit))
-        async with self._database.reading() as session:
-            return [run_record(row, conversation) for row, conversation in await session.execute(query)]
+        found = await self._database.read(lambda session: session.execute(query).all())
+        return [run_record(row, conversation) for row, conversation in found]
 
     async def list(
         self,
@@ -204,31 +236,52 @@ class Runs:
         if cursor is not None:
             query = query.where(before(Run.created_at, Run.id, *cursors.decode(cursor, str)))
         query = query.order_by(Run.created_at.desc(), Run.id.desc()).limit(limit + 1)
-        async with self._database.reading() as session:
-            records = [run_record(row, conversation) for row, conversation in await session.execute(query)]
+        found = await self._database.read(lambda session: session.execute(query).all())
+        records = [run_record(row, conversation) for row, conversation in found]
         last = records[limit - 1] if len(records) > limit else None
         return Page(records[:limit], cursors.encode(last.created_at, last.id) if last else None)
 
     async def _one(self, query: Select[Run, str]) -> RunRecord | None:
-        async with self._database.reading() as session:
-            found = (await session.execute(query)).one_or_none()
-            return run_record(*found) if found else None
+        found = await self._database.read(lambda session: session.execute(query).one_or_none())
+        return run_record(*found) if found else None
 
 
 def _runs() -> Select[Run, str]:
     return select(Run, Conversation.public_id).join(Conversation, Conversation.pk == Run.conversation_pk)
 
 
-async def _known(session: AsyncSession, user_id: int, request_id: str | None, body_hash: str) -> RunRecord | None:
+# What every run asks for, built once: building a statement costs more than its execution.
+_BY_REQUEST = _runs().where(Run.user_id == bindparam("user"), Run.request_id == bindparam("request"))
+_ACTIVE = _runs().where(
+    Conversation.org_id == bindparam("org"), Conversation.public_id == bindparam("conversation"),
+    Run.id == Conversation.active_run_id, Run.status.in_(UNFINISHED),
+)  # fmt: skip
+_ITS_TURN = select(Conversation.pk).where(
+    Conversation.pk == Run.conversation_pk, Conversation.active_run_id == Run.id
+)  # fmt: skip
+_CLAIM = (
+    update(Run)
+    .where(Run.id == bindparam("run"), Run.status.in_(UNFINISHED), _ITS_TURN.exists())
+    .values(attempt=Run.attempt + 1, status="running", started_at=bindparam("moment"))
+    .returning(Run)
+)
+_OWNER = select(Conversation).where(
+    Conversation.pk == select(Run.conversation_pk).where(Run.id == bindparam("run")).scalar_subquery()
+)
+_OWNER_LOCKED = _OWNER.with_for_update(key_share=True)
+_RUN_LOCKED = select(Run).where(Run.id == bindparam("run")).with_for_update(key_share=True)
+
+
+def _known(session: Session, user_id: int, request_id: str | None, body_hash: str) -> RunRecord | None:
     """The run this request id made already; an id older than its life is set free."""
     if request_id is None:
         return None
-    found = (await session.execute(_runs().where(Run.user_id == user_id, Run.request_id == request_id))).one_or_none()
+    found = session.execute(_BY_REQUEST, {"user": user_id, "request": request_id}).one_or_none()
     if found is None:
         return None
     row, conversation = found
     if row.created_at <= now() - REQUEST_LIFE:
-        await session.execute(update(Run).where(Run.id == row.id).values(request_id=None))
+        session.execute(update(Run).where(Run.id == row.id).values(request_id=None))
         session.expunge(row)
         return None
     if row.body_hash != body_hash:
@@ -236,26 +289,25 @@ async def _known(session: AsyncSession, user_id: int, request_id: str | None, bo
     return run_record(row, conversation)
 
 
-async def _wait_behind(session: AsyncSession, owner: Conversation, when_busy: WhenBusy) -> None:
-    """Whether a run may wait for the active one; raises when it may not."""
+def _wait_behind(session: Session, owner: Conversation, when_busy: WhenBusy) -> Json:
+    """What a run that waits for the active one adds to its input; raises when it may not wait."""
     if when_busy == "reject":
         message = "expected a conversation without an active run, got one that has"
         raise CaddieError("RUN_BUSY", message, data={"runId": owner.active_run_id})
     waiting = select(func.count()).where(
         Run.conversation_pk == owner.pk, Run.status == "queued", Run.id != owner.active_run_id
     )
-    if (await session.scalar(waiting) or 0) >= QUEUE_MAX:
+    if (session.scalar(waiting) or 0) >= QUEUE_MAX:
         raise CaddieError("RUN_LIMIT", f"expected at most {QUEUE_MAX} waiting runs, got one more")
     if when_busy == "interrupt":
         active = update(Run).where(Run.id == owner.active_run_id, Run.status.in_(UNFINISHED))
-        await session.execute(active.values(cancel_requested=True))
+        session.execute(active.values(cancel_requested=True))
+        return {INTERRUPTS: owner.active_run_id}
+    return {STEERS: owner.active_run_id} if when_busy == "steer" else {}
 
 
-async def _locked(session: AsyncSession, run_id: str) -> tuple[Run, Conversation] | None:
+def _locked(session: Session, run_id: str) -> tuple[Run, Conversation] | None:
     """Run and conversation, locked in this order: conversation, run."""
-    pk = await session.scalar(select(Run.conversation_pk).where(Run.id == run_id))
-    if pk is None:
-        return None
-    owner = await session.scalar(select(Conversation).where(Conversation.pk == pk).with_for_update(key_share=True))
-    row = await session.scalar(select(Run).where(Run.id == run_id).with_for_update(key_share=True))
+    owner = session.scalar(_OWNER_LOCKED, {"run": run_id})
+    row = session.scalar(_RUN_LOCKED, {"run": run_id}) if owner else None
     return (row, owner) if row is not None and owner is not None else None

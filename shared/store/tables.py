@@ -23,6 +23,7 @@ from sqlalchemy import (
     String,
     Text,
     UniqueConstraint,
+    text,
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.types import TypeDecorator
@@ -177,6 +178,7 @@ class Conversation(Base):
     org_id: Mapped[int] = mapped_column(_parent("organisations.id"))
     user_id: Mapped[int] = mapped_column(_parent("users.id"))
     public_id: Mapped[str] = mapped_column(String(128))
+    kind: Mapped[str] = mapped_column(String(16), server_default=text("'builder'"))
     workflow_id: Mapped[str | None] = mapped_column(String(128))
     create_session_id: Mapped[str | None] = mapped_column(String(200))
     title: Mapped[str] = mapped_column(String(200))
@@ -235,6 +237,16 @@ class Message(Base):
     created_at: Mapped[datetime]
 
 
+class Summary(Base):
+    """Of the conversation's messages up to and with `through`, which is no foreign key: it may be cleared away."""
+
+    __tablename__ = "summaries"
+    conversation_pk: Mapped[int] = mapped_column(_parent("conversations.pk"), primary_key=True, autoincrement=False)
+    text: Mapped[str] = mapped_column(ModelText)
+    through: Mapped[str] = mapped_column(String(64))
+    created_at: Mapped[datetime]
+
+
 class Input(Base):
     __tablename__ = "inputs"
     __table_args__ = (Index(None, "conversation_pk", "status"), Index(None, "status", "expires_at"))
@@ -250,6 +262,32 @@ class Input(Base):
     expires_at: Mapped[datetime]
 
 
+class Proposal(Base):
+    """`body`: changes and what is told of them. `due`: the decision that the conversation's log may lack."""
+
+    __tablename__ = "proposals"
+    __table_args__ = (Index(None, "workflow_id", "created_at", "id"), Index(None, "due", "created_at"))
+    id: Mapped[str] = mapped_column(String(36), primary_key=True)
+    org_id: Mapped[int] = mapped_column(_parent("organisations.id"))
+    user_id: Mapped[int] = mapped_column(_parent("users.id"))
+    workflow_id: Mapped[str] = mapped_column(_parent("workflows.id"))
+    run_id: Mapped[str] = mapped_column(_parent("runs.id"), index=True)
+    conversation_pk: Mapped[int] = mapped_column(_parent("conversations.pk"), index=True)
+    base_version: Mapped[int] = mapped_column(Integer)
+    body: Mapped[Json] = mapped_column(JsonValue)
+    status: Mapped[str] = mapped_column(String(16))
+    created_at: Mapped[datetime]
+    expires_at: Mapped[datetime]
+    decided_by: Mapped[int | None] = mapped_column(Integer)
+    applied_at: Mapped[datetime | None]
+    rejected_at: Mapped[datetime | None]
+    applied_version: Mapped[int | None] = mapped_column(Integer)
+    undone_version: Mapped[int | None] = mapped_column(Integer)
+    chosen: Mapped[list[int] | None] = mapped_column(JsonValue)
+    rebased: Mapped[bool] = mapped_column(Boolean)
+    due: Mapped[str | None] = mapped_column(String(16))
+
+
 class Session(Base):
     __tablename__ = "sessions"
     __table_args__ = (Index(None, "org_id", "user_id", "created_at", "id"), Index(None, "expires_at"))
@@ -261,6 +299,8 @@ class Session(Base):
     scopes: Mapped[list[str]] = mapped_column(JsonValue)
     create_session_id: Mapped[str | None] = mapped_column(String(200))
     context: Mapped[dict[str, Any] | None] = mapped_column(JsonValue)
+    #: The login (a row of this table) a realtime session was made with.
+    login_id: Mapped[str | None] = mapped_column(String(64), index=True)
     created_at: Mapped[datetime]
     expires_at: Mapped[datetime]
     revoked_at: Mapped[datetime | None]

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from uuid import UUID, uuid4
 
 from sqlalchemy import Select, delete, select
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import Session
 
 from shared.errors import CaddieError, Fault
 from shared.store import cursors
@@ -57,28 +57,27 @@ class Workflows:
         """Version 1. Without a slug one is made from the name; a given one that is taken is a CONFLICT."""
         _check(name=name, slug=slug, description=description)
 
-        async def work(session: AsyncSession) -> WorkflowRecord:
+        def work(session: Session) -> WorkflowRecord:
             if slug is not None:
-                await _require_free(session, org_id, slug)
+                _require_free(session, org_id, slug)
             moment = now()
             row = Workflow(
-                id=str(uuid4()), org_id=org_id, user_id=user_id, slug=slug or await _free_slug(session, org_id, name),
+                id=str(uuid4()), org_id=org_id, user_id=user_id, slug=slug or _free_slug(session, org_id, name),
                 name=name, description=description, definition=definition or {"nodes": {}}, version=1,
                 created_at=moment, updated_at=moment,
             )  # fmt: skip
             session.add(row)
-            await session.flush()
+            session.flush()
             session.add(_version(row, user_id, "created"))
-            await session.flush()
+            session.flush()
             return workflow_record(row)
 
         return await self._database.settle(work)
 
     async def get(self, org_id: int, handle: str | int) -> WorkflowRecord | None:
         """By number (int, or decimal digits), UUID or slug."""
-        async with self._database.reading() as session:
-            row = await _find(session, org_id, handle)
-            return workflow_record(row) if row else None
+        row = await self._database.read(lambda session: _find(session, org_id, handle))
+        return workflow_record(row) if row else None
 
     async def list(
         self, org_id: int, limit: int = 50, cursor: str | None = None, user_id: int | None = None
@@ -91,8 +90,7 @@ class Workflows:
         if cursor is not None:
             query = query.where(Workflow.number < cursors.decode(cursor, int)[1])
         query = query.order_by(Workflow.number.desc()).limit(limit + 1)
-        async with self._database.reading() as session:
-            rows = (await session.scalars(query)).all()
+        rows = await self._database.read(lambda session: session.scalars(query).all())
         last = rows[limit - 1] if len(rows) > limit else None
         after = cursors.encode(last.created_at, last.number) if last else None
         return Page([workflow_record(row) for row in rows[:limit]], after)
@@ -116,8 +114,8 @@ class Workflows:
         """
         _check(name=name, slug=slug, description=description)
 
-        async def work(session: AsyncSession) -> WorkflowRecord:
-            row = await _locked(session, org_id, workflow_id)
+        def work(session: Session) -> WorkflowRecord:
+            row = _locked(session, org_id, workflow_id)
             if expected_version is not None and expected_version != row.version:
                 raise CaddieError(
                     "VERSION_CONFLICT",
@@ -125,14 +123,14 @@ class Workflows:
                     data={"expected": expected_version, "actual": row.version},
                 )
             if slug is not None and slug != row.slug:
-                await _require_free(session, org_id, slug)
+                _require_free(session, org_id, slug)
             row.name = row.name if name is None else name
             row.description = row.description if description is None else description
             row.slug = row.slug if slug is None else slug
             row.updated_at = now()
             if definition is not None and definition != row.definition:
                 next_version(session, row, definition, user_id, note)
-            await session.flush()
+            session.flush()
             return workflow_record(row)
 
         return await self._database.settle(work)
@@ -140,34 +138,35 @@ class Workflows:
     async def delete(self, org_id: int, workflow_id: str) -> bool:
         """With all versions; conversations about it stay."""
         gone = delete(Workflow).where(Workflow.org_id == org_id, Workflow.id == workflow_id).returning(Workflow.number)
-        async with self._database.transaction() as session:
-            return await session.scalar(gone) is not None
+        return await self._database.write(lambda session: session.scalar(gone)) is not None
 
     async def versions(self, org_id: int, workflow_id: str, limit: int = 100) -> Sequence[WorkflowVersionRecord]:
         """Newest first; empty when there is no such workflow here."""
         query = _versions(org_id, workflow_id).order_by(WorkflowVersion.version.desc()).limit(cursors.bounded(limit))
-        async with self._database.reading() as session:
-            return [version_record(row) for row in await session.scalars(query)]
+        return await self._database.read(lambda session: [version_record(row) for row in session.scalars(query)])
 
     async def version(self, org_id: int, workflow_id: str, version: int) -> WorkflowVersionRecord | None:
-        async with self._database.reading() as session:
-            row = await session.scalar(_versions(org_id, workflow_id).where(WorkflowVersion.version == version))
-            return version_record(row) if row else None
+        query = _versions(org_id, workflow_id).where(WorkflowVersion.version == version)
+        row = await self._database.read(lambda session: session.scalar(query))
+        return version_record(row) if row else None
 
     async def restore(self, org_id: int, workflow_id: str, version: int, *, user_id: int) -> WorkflowRecord:
         """An old definition becomes the newest version. NOT_FOUND for an unknown workflow or version."""
-        async with self._database.transaction() as session:
-            row = await _locked(session, org_id, workflow_id)
-            old = await session.get(WorkflowVersion, (row.id, version))
+
+        def work(session: Session) -> WorkflowRecord:
+            row = _locked(session, org_id, workflow_id)
+            old = session.get(WorkflowVersion, (row.id, version))
             if old is None:
                 raise CaddieError("NOT_FOUND", f"expected one of {row.version} versions, got {version}")
             if old.definition != row.definition:
                 next_version(session, row, old.definition, user_id, f"restored from version {version}")
-            await session.flush()
+            session.flush()
             return workflow_record(row)
 
+        return await self._database.write(work)
 
-def next_version(session: AsyncSession, row: Workflow, definition: Json, user_id: int, note: str) -> None:
+
+def next_version(session: Session, row: Workflow, definition: Json, user_id: int, note: str) -> None:
     """Give a locked row its next version, inside the caller's transaction."""
     row.definition = definition
     row.version += 1
@@ -208,36 +207,36 @@ def _stem(name: str) -> str:
     return f"workflow-{stem}".rstrip("-") if not stem or stem.isdigit() or _is_uuid(stem) else stem
 
 
-async def _free_slug(session: AsyncSession, org_id: int, name: str) -> str:
+def _free_slug(session: Session, org_id: int, name: str) -> str:
     """The name as a slug, with the first free number behind it, or chance when very many are called so."""
     stem = _stem(name)
     candidates = [stem, *(f"{stem}-{count}" for count in range(2, TAKEN_MAX))]
     query = select(Workflow.slug).where(Workflow.org_id == org_id, Workflow.slug.in_(candidates))
-    taken = set(await session.scalars(query))
+    taken = set(session.scalars(query))
     return next((slug for slug in candidates if slug not in taken), f"{stem}-{secrets.token_hex(4)}")
 
 
-async def _require_free(session: AsyncSession, org_id: int, slug: str) -> None:
+def _require_free(session: Session, org_id: int, slug: str) -> None:
     query = select(Workflow.number).where(Workflow.org_id == org_id, Workflow.slug == slug)
-    if await session.scalar(query) is not None:
+    if session.scalar(query) is not None:
         message = "expected a slug that is free, got one in use"
         raise CaddieError("CONFLICT", message, faults=(Fault("slug", message),))
 
 
-async def _find(session: AsyncSession, org_id: int, handle: str | int) -> Workflow | None:
+def _find(session: Session, org_id: int, handle: str | int) -> Workflow | None:
     query = select(Workflow).where(Workflow.org_id == org_id)
     if isinstance(handle, int) or NUMBER.fullmatch(handle):
         number = int(handle)
-        return await session.scalar(query.where(Workflow.number == number)) if 0 < number < 2**31 else None
+        return session.scalar(query.where(Workflow.number == number)) if 0 < number < 2**31 else None
     if _is_uuid(handle):
-        return await session.scalar(query.where(Workflow.id == handle.lower()))
+        return session.scalar(query.where(Workflow.id == handle.lower()))
     # What no slug can be is not asked for: PostgreSQL refuses NUL in a parameter.
-    return await session.scalar(query.where(Workflow.slug == handle)) if SLUG.fullmatch(handle) else None
+    return session.scalar(query.where(Workflow.slug == handle)) if SLUG.fullmatch(handle) else None
 
 
-async def _locked(session: AsyncSession, org_id: int, workflow_id: str) -> Workflow:
+def _locked(session: Session, org_id: int, workflow_id: str) -> Workflow:
     query = select(Workflow).where(Workflow.org_id == org_id, Workflow.id == workflow_id)
-    row = await session.scalar(query.with_for_update(key_share=True))
+    row = session.scalar(query.with_for_update(key_share=True))
     if row is None:
         raise CaddieError("NOT_FOUND", "expected a workflow of this organisation, got none")
     return row

@@ -20,7 +20,7 @@ from pydantic import SecretStr
 
 from caddie.state import StateFolder, completed
 from caddie.supervisor import Role, RoleRefused, Supervisor
-from caddie.up import Commands, Up
+from caddie.up import ROOMY, Commands, Up
 from shared.errors import CaddieError
 from shared.settings import Settings
 
@@ -100,6 +100,17 @@ def gone(pid: int) -> bool:
 
 def lines(path: Path) -> list[int]:
     return [int(line) for line in path.read_text().split()] if path.exists() else []
+
+
+async def test_limits_are_wide_unless_somebody_has_set_them(folder: Path) -> None:
+    async with running(up_in(folder, io.StringIO(), rate_per_minute=7)):
+        environment = json.loads((folder / "gateway").read_text())
+    assert environment["CADDIE_SOCKETS_PER_USER"] == str(ROOMY["sockets_per_user"])
+    assert "CADDIE_RATE_PER_MINUTE" not in environment
+
+
+def test_every_wide_limit_is_a_setting_above_its_default() -> None:
+    assert all(value > Settings.model_fields[name].default for name, value in ROOMY.items())
 
 
 async def test_the_first_start_prints_address_login_and_key_and_leaves_nothing_running(folder: Path) -> None:
@@ -245,7 +256,7 @@ def parent_program(folder: Path) -> str:
     return f"""
 import asyncio, sys
 from pathlib import Path
-from caddie.up import Commands, Up
+from caddie.up import ROOMY, Commands, Up
 from shared.settings import Settings
 settings = Settings(_env_file=None, state_dir=Path({str(folder / "state")!r}), gateway_port=0, server_port=0)
 commands = Commands({program(GATEWAY, folder / "gateway")!r}, {program(ROLE, folder / "server")!r},

@@ -10,7 +10,7 @@ import asyncio
 from alembic import context
 from sqlalchemy import Connection
 
-from shared.store.database import open_engine, parse_url
+from shared.store.database import open_backend, parse_url
 from shared.store.tables import Base
 
 
@@ -21,10 +21,9 @@ def run(connection: Connection) -> None:
 
 
 async def run_from_command_line() -> None:
-    engine = open_engine(parse_url(context.config.get_main_option("sqlalchemy.url") or ""))
-    async with engine.execution_options(immediate=True).begin() as connection:
-        await connection.run_sync(run)
-    await engine.dispose()
+    backend = open_backend(parse_url(context.config.get_main_option("sqlalchemy.url") or ""))
+    await backend.write(lambda session: run(session.connection()))
+    await backend.close()
 
 
 given = context.config.attributes.get("connection")

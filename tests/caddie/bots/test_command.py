@@ -43,7 +43,7 @@ async def test_the_product_keeps_its_promises_in_chaos(product: Product, tmp_pat
     assert verifier.faults.total == 0 and verifier.events == counts["events"]
     assert len(verifier.conversations) == 10 and len(verifier.readers) == counts["connects"]
     page = (tmp_path / "bots.html").read_text()
-    assert "every invariant held" in page and page.count("<svg") == 9
+    assert "every invariant held" in page and page.count("<svg") == 10
 
 
 @pytest.mark.parametrize("recovers", [True, False])

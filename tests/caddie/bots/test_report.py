@@ -34,7 +34,7 @@ def summary() -> Summary:
 
 def test_a_page_has_every_plot_and_needs_nothing_else(summary: Summary) -> None:
     page = html(summary)
-    assert page.count("<svg") == 3 + len(LATENCIES)
+    assert page.count("<svg") == 4 + len(LATENCIES)
     assert "every invariant held" in page and all(kind in page for kind in PROMISES)
     for loading in ("<script", "<link", "src=", "@import", "url("):
         assert loading not in page
@@ -50,7 +50,7 @@ def test_a_test_that_measured_nothing_still_has_a_report(summary: Summary) -> No
     nobody = cast(Any, None)
     bench = Bench(summary.bench.options, nobody, nobody, Statistics(), Faults(), Transcript(None))
     empty = Summary(bench, 0)
-    assert html(empty).count(">nothing was measured<") == 3 + len(LATENCIES)
+    assert html(empty).count(">nothing was measured<") == 4 + len(LATENCIES)
     assert empty.as_text() and empty.as_json()["rates"]["eventsPerSecondMean"] == 0
 
 

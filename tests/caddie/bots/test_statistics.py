@@ -68,3 +68,14 @@ def test_a_sample_gives_rates_since_the_one_before() -> None:
     assert second == Point(4.0, 1, 0.0, 5.0)
     assert statistics.events_per_s_peak == 15.0
     assert statistics.sample(4.0) is None
+
+
+def test_a_stretch_has_the_mean_latency_of_its_own_events() -> None:
+    statistics = Statistics()
+    for seconds in (0.01, 0.03):
+        statistics.latencies["event"].add(seconds)
+    first = statistics.sample(1.0)
+    statistics.latencies["event"].add(0.1)
+    second, third = statistics.sample(2.0), statistics.sample(3.0)
+    assert first and second and third
+    assert [round(point.latency_ms, 6) for point in (first, second, third)] == [20, 100, 0]

@@ -1,21 +1,29 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import shutil
 import sqlite3
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 from sqlalchemy import text
+from sqlalchemy.orm import Session
 
 from shared.errors import CaddieError
-from shared.store import Store
+from shared.store import Store, sqlite
 from shared.store.database import Database, parse_url
 from tests.postgres import Postgres
 
 
-@pytest.mark.parametrize("url", ["mysql://x/y", "nonsense", "sqlite:///:memory:", "sqlite+aiosqlite://"])
+@pytest.fixture
+def sqlite_url(tmp_path: Path, sqlite_template: Path) -> str:
+    return f"sqlite:///{shutil.copy(sqlite_template, tmp_path / 'x.db')}"
+
+
+@pytest.mark.parametrize("url", ["mysql://x/y", "nonsense", "sqlite:///:memory:", "sqlite+pysqlite://"])
 async def test_a_url_of_no_known_database_is_refused(url: str) -> None:
     with pytest.raises(CaddieError, match="INVALID"):
         await Store.open(url)
@@ -23,7 +31,7 @@ async def test_a_url_of_no_known_database_is_refused(url: str) -> None:
 
 def test_a_bare_url_gets_the_driver() -> None:
     assert parse_url("postgres://h/d").drivername == "postgresql+psycopg"
-    assert parse_url("sqlite:////x.db").drivername == "sqlite+aiosqlite"
+    assert parse_url("sqlite:////x.db").drivername == "sqlite+pysqlite"
 
 
 @pytest.mark.parametrize("url", ["sqlite:////nowhere/at/all.db", "postgresql://u:canary@127.0.0.1:9/x"])
@@ -36,57 +44,115 @@ async def test_a_database_that_is_away_is_unavailable_and_tells_nothing(url: str
     await store.close()
 
 
+INSERT = text("INSERT INTO organisations (uuid, name, created_at) VALUES (:uuid, 'n', '2026-01-01')")
+COUNT = text("SELECT count(*) FROM organisations")
+
+
+def add(uuid: str) -> Callable[[Session], None]:
+    def work(session: Session) -> None:
+        session.execute(INSERT, {"uuid": uuid})
+
+    return work
+
+
+async def count(database: Database) -> int:
+    return await database.read(lambda session: session.scalar(COUNT)) or 0
+
+
 async def test_an_error_inside_a_transaction_undoes_it(url: str) -> None:
     database = Database(url)
+
+    def work(session: Session) -> None:
+        add("u")(session)
+        raise KeyError
+
     with pytest.raises(KeyError):
-        async with database.transaction() as session:
-            await session.execute(
-                text("INSERT INTO organisations (uuid, name, created_at) VALUES ('u', 'n', '2026-01-01')")
-            )
-            raise KeyError
-    async with database.reading() as session:
-        assert await session.scalar(text("SELECT count(*) FROM organisations")) == 0
+        await database.write(work)
+    assert await count(database) == 0
     await database.close()
 
 
-async def test_a_cancelled_transaction_leaves_the_pool_usable(url: str) -> None:
+async def test_a_write_that_fails_leaves_those_beside_it(url: str) -> None:
     database = Database(url)
-    entered = asyncio.Event()
+    writes = [database.write(add(uuid)) for uuid in ("a", "b", "a", "c")]
+    results = await asyncio.gather(*writes, return_exceptions=True)
+    assert sorted(type(result).__name__ for result in results) == ["IntegrityError", *["NoneType"] * 3]
+    assert await count(database) == 3
+    await database.close()
 
-    async def hold() -> None:
-        async with database.transaction() as session:
-            await session.execute(text("SELECT 1"))
-            entered.set()
-            await asyncio.Event().wait()
 
+async def test_writes_that_wait_are_committed_together(sqlite_url: str) -> None:
+    database = Database(sqlite_url)
+    seen: list[int] = []
+
+    def work(session: Session) -> None:
+        add(str(len(seen)))(session)
+        with closing(sqlite3.connect(str(database.url.database))) as other:
+            seen.append(other.execute(str(COUNT)).fetchone()[0])
+
+    await asyncio.gather(*(database.write(work) for _ in range(5)))
+    assert seen == [0] * 5 and await count(database) == 5
+    await database.close()
+
+
+async def test_a_cancelled_write_that_has_not_begun_is_not_done(sqlite_url: str) -> None:
+    database = Database(sqlite_url)
+    with closing(sqlite3.connect(str(database.url.database), isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        task = asyncio.ensure_future(database.write(add("a")))
+        later = asyncio.ensure_future(database.write(add("b")))
+        await asyncio.sleep(0)
+        task.cancel()
+        assert await count(database) == 0
+        other.execute("COMMIT")
+    await later
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert await count(database) == 1
+    await database.close()
+
+
+async def test_a_cancelled_transaction_leaves_the_pool_usable(postgres: Postgres) -> None:
+    database = Database(postgres.url())
     for _ in range(20):
-        entered.clear()
-        task = asyncio.ensure_future(hold())
-        await entered.wait()
+        task = asyncio.ensure_future(database.write(lambda session: session.execute(text("SELECT pg_sleep(9)"))))
+        await database.ping()
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
     await database.ping()
-    async with database.transaction() as session:
-        await session.execute(text("SELECT 1"))
     await database.close()
 
 
 async def test_the_callers_own_timeout_is_not_taken_for_the_databases(url: str) -> None:
     database = Database(url)
+
+    def work(_session: Session) -> None:
+        raise TimeoutError
+
     with pytest.raises(TimeoutError):
-        async with database.reading():
-            raise TimeoutError
+        await database.read(work)
     await database.close()
 
 
-async def test_sqlite_is_in_wal_mode_with_foreign_keys(sqlite_template: Path) -> None:
-    database = Database(f"sqlite:///{sqlite_template}")
-    async with database.reading() as session:
-        found = [
-            await session.scalar(text(f"PRAGMA {name}")) for name in ("journal_mode", "foreign_keys", "busy_timeout")
-        ]
-    assert found == ["wal", 1, 5000]
+async def test_sqlite_is_in_wal_mode_with_foreign_keys(sqlite_url: str) -> None:
+    database = Database(sqlite_url)
+    names = ("journal_mode", "foreign_keys", "busy_timeout", "synchronous")
+    found = await database.read(lambda session: [session.scalar(text(f"PRAGMA {name}")) for name in names])
+    assert found == ["wal", 1, 0, 1]
+    await database.close()
+
+
+async def test_the_write_ahead_log_is_brought_into_the_file(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sqlite, "CHECKPOINT_EVERY", 2)
+    database = Database(sqlite_url)
+    path = Path(str(database.url.database))
+    before = path.read_bytes()
+    async with asyncio.timeout(20):
+        for number in itertools.count():
+            await database.write(add(f"{number}"))
+            if path.read_bytes() != before:
+                break
     await database.close()
 
 
@@ -99,19 +165,44 @@ async def test_a_missing_sqlite_file_is_not_made(tmp_path: Path) -> None:
 
 
 async def test_a_sqlite_file_that_stays_locked_is_unavailable_to_writers_only(
-    tmp_path: Path, sqlite_template: Path, monkeypatch: pytest.MonkeyPatch
+    sqlite_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("shared.store.database.BUSY_MS", 50)
-    path = shutil.copy(sqlite_template, tmp_path / "x.db")
-    database = Database(f"sqlite:///{path}")
+    monkeypatch.setattr(sqlite, "BUSY_S", 0.05)
+    database = Database(sqlite_url)
     await database.ping()
-    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+    with closing(sqlite3.connect(str(database.url.database), isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         with pytest.raises(CaddieError, match="UNAVAILABLE"):
-            async with database.transaction() as session:
-                await session.execute(text("SELECT 1"))
+            await database.write(add("a"))
         await database.ping()
+    await database.write(add("a"))
+    assert await count(database) == 1
     await database.close()
+
+
+async def test_nobody_else_waits_while_a_writer_waits_for_another_process(sqlite_url: str) -> None:
+    database = Database(sqlite_url)
+    with closing(sqlite3.connect(str(database.url.database), isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        waiting = asyncio.ensure_future(database.write(add("a")))
+        for _ in range(20):
+            await database.ping()
+            await asyncio.sleep(0)
+        assert not waiting.done()
+        other.execute("ROLLBACK")
+    await waiting
+    await database.close()
+
+
+async def test_closing_ends_what_waits(sqlite_url: str) -> None:
+    database = Database(sqlite_url)
+    with closing(sqlite3.connect(str(database.url.database), isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        waiting = asyncio.ensure_future(database.write(add("a")))
+        await asyncio.sleep(0)
+        await database.close()
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
 
 
 async def test_postgres_connections_that_were_cut_are_replaced(postgres: Postgres) -> None:
@@ -120,11 +211,14 @@ async def test_postgres_connections_that_were_cut_are_replaced(postgres: Postgre
     await database.ping()
     postgres.execute(cut)
     await database.ping()
+
+    def work(session: Session) -> None:
+        session.execute(text("SELECT 1"))
+        postgres.execute(cut)
+        session.execute(text("SELECT 1"))
+
     with pytest.raises(CaddieError, match="UNAVAILABLE"):
-        async with database.transaction() as session:
-            await session.execute(text("SELECT 1"))
-            postgres.execute(cut)
-            await session.execute(text("SELECT 1"))
+        await database.write(work)
     await database.ping()
     await database.close()
     postgres.drop("cut")
@@ -132,6 +226,5 @@ async def test_postgres_connections_that_were_cut_are_replaced(postgres: Postgre
 
 async def test_postgres_statements_have_a_time_limit(postgres: Postgres) -> None:
     database = Database(postgres.url())
-    async with database.reading() as session:
-        assert await session.scalar(text("SHOW statement_timeout")) == "10s"
+    assert await database.read(lambda session: session.scalar(text("SHOW statement_timeout"))) == "10s"
     await database.close()

@@ -21,8 +21,7 @@ def differences(connection: Connection) -> list[object]:
 
 async def test_migrations_produce_exactly_the_tables(url: str) -> None:
     database = Database(url)
-    async with database.engine.connect() as connection:
-        assert await connection.run_sync(differences) == []
+    assert await database.read(lambda session: differences(session.connection())) == []
     await database.close()
 
 
@@ -35,7 +34,7 @@ async def test_migrating_from_several_places_at_once_and_again_is_safe(empty_url
 
 
 async def test_a_new_sqlite_file_is_readable_by_its_owner_only(tmp_path: Path) -> None:
-    await migrate(f"sqlite+aiosqlite:///{tmp_path / 'x.db'}")
+    await migrate(f"sqlite:///{tmp_path / 'x.db'}")
     assert (tmp_path / "x.db").stat().st_mode & 0o777 == 0o600
 
 

@@ -212,7 +212,8 @@ async def test_a_queued_run_waits_its_turn(store: Store, tenant: Tenant) -> None
     assert created and await store.runs.claim(second.id, 3) is None
     interrupted = await store.runs.get(tenant.org, first.id)
     assert interrupted is not None and interrupted.cancel_requested
-    for run, after in ((first, second), (second, third)):
+    # The interrupting run comes next, the queued one keeps its place behind it.
+    for run, after in ((first, third), (third, second)):
         assert await store.runs.finish(run.id, 1, status="finished", outcome="cancelled")
         active = await store.runs.active(tenant.org, "c1")
         assert active is not None and active.id == after.id
@@ -263,8 +264,8 @@ async def test_another_users_conversation_takes_no_run(store: Store, tenant: Ten
 
 async def test_pages_of_runs_have_no_gap_and_no_duplicate(url: str, store: Store, tenant: Tenant) -> None:
     made = {(await submit(store, tenant, f"c{number}"))[0].id for number in range(7)}
-    async with store._database.transaction() as session:
-        await session.execute(text("UPDATE runs SET created_at = '2026-01-01 00:00:00.000000'"))
+    change = text("UPDATE runs SET created_at = '2026-01-01 00:00:00.000000'")
+    await store._database.write(lambda session: session.execute(change))
     seen: list[str] = []
     cursor = None
     while True:

@@ -35,16 +35,6 @@ async def test_a_session_is_extended_but_never_shortened_nor_revived(store: Stor
     assert await store.sessions.extend(tenant.org, over.id, soon(900)) is None
 
 
-async def test_a_cookie_session_is_found_by_its_digest_while_it_lives(store: Store, tenant: Tenant) -> None:
-    made = await store.sessions.create(tenant.org, tenant.user, None, ["read"], soon(), session_id="d" * 64)
-    assert await store.sessions.by_secret("d" * 64) == made
-    await store.sessions.create(tenant.org, tenant.user, None, ["read"], soon(-1), session_id="e" * 64)
-    assert await store.sessions.by_secret("e" * 64) is None
-    assert await store.sessions.revoke_user(tenant.org, tenant.user) == 2
-    assert await store.sessions.by_secret("d" * 64) is None
-    assert await store.sessions.forget(datetime.now(UTC)) == 1
-
-
 async def test_sessions_of_another_organisation_do_not_exist(store: Store, tenant: Tenant, stranger: Tenant) -> None:
     made = await store.sessions.create(tenant.org, tenant.user, "c1", ["read"], soon())
     assert await store.sessions.get(stranger.org, made.id) is None

@@ -16,14 +16,18 @@ import structlog
 from aiohttp import web
 
 from caddie.realtime.commands import Commands
+from caddie.realtime.door import Entrance
 from caddie.realtime.engine import Origins
 from caddie.realtime.metrics import observe
 from caddie.realtime.server import SocketServer
 from caddie.realtime.snapshot import Snapshots
 from shared.admin import open_admin
+from shared.admission import Admission
 from shared.connections import open_redis
+from shared.decisions import Decisions
 from shared.errors import CaddieError
 from shared.follow import LogReader
+from shared.journal import http_logger
 from shared.log import EventLog
 from shared.registry import Announcer, Record, Registry
 from shared.runs import Runs, open_queue
@@ -57,9 +61,12 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
             settings.token_ttl_s,
         )  # fmt: skip
         revocations = Revocations(redis)
-        commands = Commands(store, Runs(store, log, queue), tokens, revocations, settings.rate_runs_per_minute)
+        commands = Commands(
+            store, Runs(store, log, queue), tokens, revocations, Decisions(store, log), settings.rate_runs_per_minute
+        )
+        admission = await stack.enter_async_context(Admission(redis, revocations, log))
         server = SocketServer(
-            settings, Origins(origins(settings)), tokens, revocations, log, reader, commands, Snapshots(store, log)
+            settings, Origins(origins(settings)), tokens, admission, reader, commands, Snapshots(store, log)
         )
         await _run(settings, stop, stack, server, reader, Registry(redis), revocations)
 
@@ -71,13 +78,19 @@ async def _run(
     app = web.Application()
     server.serve_on(app)
     runner = web.AppRunner(
-        app, access_log=None, keepalive_timeout=KEEPALIVE_S, lingering_time=LINGER_S, shutdown_timeout=1.0
-    )
+        app, access_log=None, logger=http_logger("server"), keepalive_timeout=KEEPALIVE_S, lingering_time=LINGER_S,
+        shutdown_timeout=1.0,
+    )  # fmt: skip
     await runner.setup()
     stack.push_async_callback(runner.cleanup)
-    site = web.TCPSite(runner, settings.server_host, settings.server_port, backlog=4096)
-    await site.start()
-    port = runner.addresses[0][1]
+    assert runner.server is not None, "it was set up"
+    entrance = Entrance(server.engine, runner.server, settings.socket_path, KEEPALIVE_S)
+    listener = await asyncio.get_running_loop().create_server(
+        entrance, settings.server_host, settings.server_port, backlog=4096
+    )
+    stack.push_async_callback(entrance.close)
+    stack.callback(listener.close)
+    port = listener.sockets[0].getsockname()[1]
     record = Record(
         id=f"server-{uuid4().hex[:12]}",
         role="server",

@@ -9,7 +9,6 @@ or that the log began anew (another epoch).
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -29,20 +28,16 @@ SILENT_TICKS = 2
 #: Watches compared in one round trip: after a reconnect all of them are suspected.
 COMPARED_AT_ONCE = 256
 SUBSCRIBE_TIMEOUT_S = 2.0
+#: A full ring loses this part of its bounds at once.
+TRIMMED_PART = 64
+#: (index, body)
+Entry = tuple[int, bytes]
+_NOTHING = (0, 0, b"")
 _log = structlog.get_logger()
 
 
 class Behind(Exception):
     """The reader's next event is no longer kept, or the log began anew: it needs the state instead (`resync`)."""
-
-
-@dataclass(slots=True)
-class Slot:
-    """One entry of the ring. `frame` is the entry as the socket server sends it, made once for all its readers."""
-
-    index: int
-    body: bytes
-    frame: bytes = b""
 
 
 @dataclass(slots=True)
@@ -54,67 +49,91 @@ class Watch:
     bytes_max: int
     epoch: str = ""
     head: int = 0
+    #: The ring: the bodies of the newest entries, oldest first; the last has the index `head`.
+    bodies: list[bytes] = field(default_factory=list)
+    #: (cursor, head, frames): what the socket server made for one reader, for the others at the same cursor.
+    shown: tuple[int, int, bytes] = _NOTHING
     ready: asyncio.Event = field(default_factory=asyncio.Event)
     wakes: set[Callable[[], None]] = field(default_factory=set)
     controls: set[Callable[[str], None]] = field(default_factory=set)
     readers: int = 0
     silent_ticks: int = 0
-    _slots: deque[Slot] = field(default_factory=deque)
+    #: The epoch as it stands in front of published batches.
+    mark: bytes = b""
     _bytes: int = 0
-    _news: bool = False
+    #: The head the readers were last told of.
+    _told: int = 0
 
     @property
     def first(self) -> int:
         """The smallest index in the ring; head + 1 when it is empty."""
-        return self.head + 1 - len(self._slots)
+        return self.head + 1 - len(self.bodies)
 
-    def add(self, entries: Iterable[tuple[int, bytes]]) -> bool:
+    def add(self, entries: Iterable[Entry]) -> bool:
         """``take`` and ``wake``."""
         whole = self.take(entries)
         self.wake()
         return whole
 
-    def take(self, entries: Iterable[tuple[int, bytes]]) -> bool:
+    def take(self, entries: Iterable[Entry]) -> bool:
         """Take what follows the head, drop what is known; wakes nobody. False: there is a hole before the entries."""
         for index, body in entries:
             if index <= self.head:
                 continue
             if index != self.head + 1:
                 return False
-            self._slots.append(Slot(index, body))
-            self._bytes += len(body)
-            self.head = index
-            self._news = True
-        while len(self._slots) > self.events_max or (self._bytes > self.bytes_max and len(self._slots) > 1):
-            self._bytes -= len(self._slots.popleft().body)
+            self.push(body)
         return True
+
+    def push(self, body: bytes) -> None:
+        """Take the entry after the head."""
+        self.head += 1
+        self.silent_ticks = 0
+        self.bodies.append(body)
+        self._bytes += len(body)
+        if self._bytes > self.bytes_max or len(self.bodies) > self.events_max:
+            self._trim()
+
+    def _trim(self) -> None:
+        """Drop the oldest, a few more than one: each time costs a move of the whole list."""
+        drop = max(0, len(self.bodies) - self.events_max + self.events_max // TRIMMED_PART)
+        size = self._bytes - sum(map(len, self.bodies[:drop]))
+        while size > self.bytes_max - self.bytes_max // TRIMMED_PART and drop < len(self.bodies) - 1:
+            size -= len(self.bodies[drop])
+            drop += 1
+        if self.first + drop > self._told + 1:
+            # One read may hold more than a ring: readers that keep up must not find themselves behind it.
+            self.wake()
+        del self.bodies[:drop]
+        self._bytes = size
 
     def restart(self, epoch: str, head: int) -> None:
         """Begin anew at `head`: first use, another epoch, or entries that retention removed."""
-        self.epoch, self.head = epoch, head
-        self._slots.clear()
-        self._bytes = 0
+        self.epoch, self.mark, self.head = epoch, epoch.encode(), head
+        self.bodies.clear()
+        self.shown = _NOTHING
+        self._bytes, self._told = 0, -1
         self.ready.set()
-        self._news = True
         self.wake()
 
-    def after(self, cursor: int, limit: int) -> list[Slot] | None:
+    def after(self, cursor: int, limit: int) -> list[Entry] | None:
         """Up to `limit` entries above the cursor; None when the ring no longer holds the first of them."""
         if cursor >= self.head:
             return []
-        offset = cursor + 1 - self.first
-        if offset < 0:
-            return None
-        if offset == 0 and limit >= len(self._slots):
-            return list(self._slots)
-        return [self._slots[position] for position in range(offset, min(offset + limit, len(self._slots)))]
+        start = cursor + 1 - self.first
+        return None if start < 0 else list(enumerate(self.bodies[start : start + limit], cursor + 1))
 
     def wake(self) -> None:
         """Tell the readers, once, of what was taken since the last call."""
-        if self._news:
-            self._news = False
-            for wake in tuple(self.wakes):
-                wake()
+        if self._told == self.head:
+            return
+        self._told = self.head
+        if len(self.wakes) == 1:
+            (wake,) = self.wakes
+            wake()
+            return
+        for wake in tuple(self.wakes):
+            wake()
 
 
 class LogReader:
@@ -199,23 +218,23 @@ class LogReader:
                 watch.restart(watch.epoch, entries[0][0] - 1)
             watch.add(entries)
 
-    async def next(self, watch: Watch, cursor: int, epoch: str, limit: int = READ_LIMIT) -> list[Slot]:
+    async def next(self, watch: Watch, cursor: int, epoch: str, limit: int = READ_LIMIT) -> list[Entry]:
         """What follows the cursor, without waiting: from the ring, else from the stream; [] at the head.
 
         Raises Behind, or CaddieError UNAVAILABLE.
         """
         if epoch != watch.epoch or cursor > watch.head:
             raise Behind
-        slots = watch.after(cursor, limit)
-        if slots is not None:
-            return slots
+        held = watch.after(cursor, limit)
+        if held is not None:
+            return held
         entries = await self._log.read(watch.conversation, cursor, limit)
         if epoch != watch.epoch or not entries or entries[0][0] != cursor + 1:
             raise Behind
         # The stream may be ahead of the ring; a cursor must not be, or its next look would take it for a lost one.
-        return [Slot(index, body) for index, body in entries if index <= watch.head]
+        return [entry for entry in entries if entry[0] <= watch.head]
 
-    async def follow(self, conversation: str, after: int) -> AsyncGenerator[list[tuple[int, bytes]], None]:
+    async def follow(self, conversation: str, after: int) -> AsyncGenerator[list[Entry], None]:
         """Batches of (index, body) from `after` on, past and live alike, for ever. Raises Behind, UNAVAILABLE."""
         async with self.watch(conversation) as watch:
             # The cursor may come from a reader that was ahead of this process's ring.
@@ -226,39 +245,48 @@ class LogReader:
             try:
                 while True:
                     woken.clear()
-                    if slots := await self.next(watch, cursor, epoch):
-                        cursor = slots[-1].index
-                        yield [(slot.index, slot.body) for slot in slots]
+                    if entries := await self.next(watch, cursor, epoch):
+                        cursor = entries[-1][0]
+                        yield entries
                     else:
                         await woken.wait()
             finally:
                 watch.wakes.discard(woken.set)
 
-    def _received(self, messages: list[tuple[bytes, bytes]]) -> None:
+    def _received(self, messages: list[list[bytes]]) -> None:
         """All messages of one read: the readers are woken after the last, so each writes once a read."""
         touched: list[Watch] = []
-        for channel, payload in messages:
+        for _, channel, payload in messages:
             watch = self._by_channel.get(channel)
             if watch is None:
                 continue
-            if payload.startswith(b"!"):
-                for control in tuple(watch.controls):
-                    control(payload[1:].decode())
-                continue
-            if not watch.ready.is_set():
-                # Its head is being read right now and may be older than this message.
-                self._suspect(watch)
-                continue
-            header, *bodies = payload.split(b"\n")
-            epoch, first = header.split(b" ")
-            watch.silent_ticks = 0
-            if epoch.decode() != watch.epoch:
-                watch.restart(epoch.decode(), int(first) - 1)
-            if not watch.take(enumerate(bodies, int(first))):
-                self._suspect(watch)
+            # Nearly always it is one event, the next; the comparison says so without reading numbers.
+            header, _, body = payload.rpartition(b"\n")
+            if header == b"%b %d" % (watch.mark, watch.head + 1):
+                watch.push(body)
+            else:
+                self._heard(watch, payload)
             touched.append(watch)
         for watch in touched:
             watch.wake()
+
+    def _heard(self, watch: Watch, payload: bytes) -> None:
+        """A control message, or any batch: of several events, known ones, later ones, those of another epoch."""
+        if payload.startswith(b"!"):
+            for control in tuple(watch.controls):
+                control(payload[1:].decode())
+            return
+        if not watch.ready.is_set():
+            # Its head is being read right now and may be older than this message.
+            self._suspect(watch)
+            return
+        header, *bodies = payload.split(b"\n")
+        epoch, first = header.split(b" ")
+        watch.silent_ticks = 0
+        if epoch != watch.mark:
+            watch.restart(epoch.decode(), int(first) - 1)
+        if not watch.take(enumerate(bodies, int(first))):
+            self._suspect(watch)
 
     def _subscribed(self, channel: bytes) -> None:
         if watch := self._by_channel.get(channel):
@@ -278,16 +306,20 @@ class LogReader:
             await self._suspicion.wait()
             self._suspicion.clear()
             while self._suspects:
-                suspects = list(islice(self._suspects.values(), COMPARED_AT_ONCE))
-                for watch in suspects:
-                    del self._suspects[watch.conversation]
-                try:
-                    await self._compare(suspects)
-                except CaddieError:
-                    for watch in suspects:
-                        if self._watches.get(watch.conversation) is watch:
-                            self._suspect(watch)
-                    await asyncio.sleep(0.1)
+                await self._repair_some()
+
+    async def _repair_some(self) -> None:
+        """A method of its own: locals of a loop that waits would keep the rings of readers that have gone."""
+        suspects = list(islice(self._suspects.values(), COMPARED_AT_ONCE))
+        for watch in suspects:
+            del self._suspects[watch.conversation]
+        try:
+            await self._compare(suspects)
+        except CaddieError:
+            for watch in suspects:
+                if self._watches.get(watch.conversation) is watch:
+                    self._suspect(watch)
+            await asyncio.sleep(0.1)
 
     async def _compare(self, watches: list[Watch]) -> None:
         positions = await self._log.positions([watch.conversation for watch in watches])
@@ -301,8 +333,11 @@ class LogReader:
         """Pub/sub may lose a message without a trace: compare every silent watch with its stream."""
         while True:
             await asyncio.sleep(VERIFY_TICK_S)
-            for watch in self._watches.values():
-                watch.silent_ticks += 1
-                if watch.silent_ticks >= SILENT_TICKS:
-                    watch.silent_ticks = 0
-                    self._suspect(watch)
+            self._suspect_silent()
+
+    def _suspect_silent(self) -> None:
+        for watch in self._watches.values():
+            watch.silent_ticks += 1
+            if watch.silent_ticks >= SILENT_TICKS:
+                watch.silent_ticks = 0
+                self._suspect(watch)

@@ -23,6 +23,8 @@ from shared.connections import redis_errors
 from shared.errors import CaddieError
 
 READ_LIMIT = 500
+#: No attempt has a higher fence; Lua counts exactly up to here.
+FENCE_MAX = 2**53
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +47,7 @@ class Claimed:
     ended: bool
     keep_through: int
     cancelled: bool
+    steered: bool = False
 
 
 @dataclass(slots=True)
@@ -93,10 +96,10 @@ class EventLog:
     async def claim(self, writer: Writer) -> Claimed:
         """Take the fence for an attempt. Raises CaddieError FENCED when a newer attempt has it, UNAVAILABLE."""
         async with _script_errors():
-            ended, keep, cancelled = await self._claim(
+            ended, keep, cancelled, steered = await self._claim(
                 [keys.run(writer.conversation, writer.run_id)], [writer.attempt, self._retention_s]
             )
-        return Claimed(bool(ended), keep, bool(cancelled))
+        return Claimed(bool(ended), keep, bool(cancelled), bool(steered))
 
     async def append(self, writer: Writer, bodies: Sequence[tuple[str, bytes]]) -> tuple[int, bool]:
         """Append (operation, body) pairs in one atomic step: (index of the last, cancel asked for).
@@ -179,15 +182,35 @@ class EventLog:
             pipeline.publish(keys.channel(conversation), f"!cancel {run_id}")
             await pipeline.execute()
 
-    async def cancel_requested(self, conversation: str, run_id: str) -> bool:
-        """Raises UNAVAILABLE."""
-        async with redis_errors():
-            return bool(await self._redis.hexists(keys.run(conversation, run_id), "cancel"))
+    async def announce_steer(self, conversation: str, run_id: str) -> None:
+        """Tell whoever carries the run, now or later, that a steer waits for it in the store. Raises UNAVAILABLE."""
+        async with redis_errors(), self._redis.pipeline(transaction=True) as pipeline:
+            pipeline.hset(keys.run(conversation, run_id), "steer", "1")
+            pipeline.expire(keys.run(conversation, run_id), self._retention_s)
+            pipeline.publish(keys.channel(conversation), f"!steer {run_id}")
+            await pipeline.execute()
 
-    async def delete(self, conversation: str) -> None:
-        """Forget a conversation's log. Raises UNAVAILABLE."""
+    async def wishes(self, conversation: str, run_id: str) -> tuple[bool, bool]:
+        """(cancel asked for, steered) of a run under way. Raises UNAVAILABLE."""
         async with redis_errors():
-            await self._redis.delete(keys.log(conversation), keys.head(conversation), keys.inputs(conversation))
+            cancel, steer = await self._redis.hmget(keys.run(conversation, run_id), "cancel", "steer")
+        return bool(cancel), bool(steer)
+
+    async def delete(self, conversation: str, ended: Sequence[str] = (), unfinished: Sequence[str] = ()) -> None:
+        """Forget a conversation's log and its runs. Raises UNAVAILABLE.
+
+        Whoever still carries an unfinished one is fenced, or it would begin the log anew.
+        """
+        async with redis_errors(), self._redis.pipeline(transaction=True) as pipeline:
+            for run_id in unfinished:
+                pipeline.hset(keys.run(conversation, run_id), mapping={"attempt": FENCE_MAX, "cancel": "1"})
+                pipeline.expire(keys.run(conversation, run_id), self._retention_s)
+                pipeline.publish(keys.channel(conversation), f"!cancel {run_id}")
+            pipeline.delete(
+                keys.log(conversation), keys.head(conversation), keys.inputs(conversation),
+                *(keys.run(conversation, run_id) for run_id in ended),
+            )  # fmt: skip
+            await pipeline.execute()
 
 
 @asynccontextmanager

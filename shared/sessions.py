@@ -8,6 +8,7 @@ concerns. Callers: the gateway revokes, socket servers check and poll.
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -56,8 +57,8 @@ class Revocations:
     async def check(self, session: Session) -> None:
         """Raises CaddieError TOKEN_REVOKED, UNAVAILABLE."""
         async with redis_errors():
-            times = await self._redis.mget([keys.revoked(*pair) for pair in _identifiers(session).items()])
-        if any(at is not None and session.issued_at <= int(at) for at in times):
+            times = await self._redis.mget(revocation_keys(session))
+        if revoked_by(session, times):
             raise CaddieError("TOKEN_REVOKED", "the session was revoked")
 
     async def since(self, position: str) -> tuple[str, list[Revocation]]:
@@ -71,6 +72,15 @@ class Revocations:
             Revocation(fields[b"kind"].decode(), fields[b"id"].decode(), int(fields[b"at"])) for _, fields in rows
         ]
         return (rows[-1][0].decode() if rows else position), revocations
+
+
+def revocation_keys(session: Session) -> list[str]:
+    """Where the times are kept that ``revoked_by`` wants."""
+    return [keys.revoked(*pair) for pair in _identifiers(session).items()]
+
+
+def revoked_by(session: Session, times: Iterable[bytes | str | None]) -> bool:
+    return any(at is not None and session.issued_at <= int(at) for at in times)
 
 
 def _identifiers(session: Session) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""What a client may ask over its socket: message, cancel, answer, refresh, replay.
+"""What a client may ask over its socket: message, cancel, answer, decide, refresh, replay.
 
 Every command is acknowledged with ``{ok: true, …}`` or ``{ok: false, code, message, retryable, scopeNeeded?}``.
 Invariant: a handler validates, checks the scope, does one thing that any server could do, and answers; it never works
@@ -8,7 +8,7 @@ for the run itself.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, TypeVar
 from uuid import UUID
 
 import structlog
@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints,
 
 from caddie.realtime.buckets import Buckets
 from caddie.realtime.connection import Connection, timestamp_of
+from shared.decisions import Decision, Decisions, NotPendingError
 from shared.errors import CaddieError
 from shared.events import Mode
 from shared.runs import ImageRef, Runs, Submission, TurnContext, TurnInput, WhenBusy
@@ -43,7 +44,7 @@ class Message(Body):
     text: Annotated[str, StringConstraints(min_length=1, max_length=TEXT_MAX)]
     images: Annotated[list[ImageLink], Field(max_length=8)] = []
     mode: Mode | None = None
-    whenBusy: Literal["reject", "queue", "interrupt", "steer"] = "reject"
+    whenBusy: WhenBusy = "reject"
 
 
 class Cancel(Body):
@@ -54,6 +55,14 @@ class Cancel(Body):
 class Answer(Body):
     inputId: _Id
     value: JsonValue
+
+
+class Decide(Body):
+    """changes: positions of the changes to apply; absent: all of them."""
+
+    proposalId: _Id
+    decision: Decision
+    changes: Annotated[list[Annotated[int, Field(ge=0)]], Field(max_length=2_000)] | None = None
 
 
 class Refresh(Body):
@@ -70,14 +79,17 @@ Reply = dict[str, Any]
 
 class Commands:
     def __init__(
-        self, store: Store, runs: Runs, tokens: Tokens, revocations: Revocations, runs_per_minute: int
-    ) -> None:
+        self, store: Store, runs: Runs, tokens: Tokens, revocations: Revocations, decisions: Decisions,
+        runs_per_minute: int,
+    ) -> None:  # fmt: skip
         self._store, self._runs, self._tokens, self._revocations = store, runs, tokens, revocations
+        self._decisions = decisions
         self._starts = Buckets(runs_per_minute / 60, runs_per_minute)
         self._handlers: dict[str, Callable[[Connection, Any], Awaitable[Reply]]] = {
             "message": self._message,
             "cancel": self._cancel,
             "answer": self._answer,
+            "decide": self._decide,
             "refresh": self._refresh,
             "replay": self._replay,
         }
@@ -103,8 +115,6 @@ class Commands:
     async def _message(self, connection: Connection, body: dict[str, Any]) -> Reply:
         message = _parsed(Message, body)
         session = _scoped(connection, "write")
-        if message.whenBusy not in ("reject", "queue"):
-            raise CaddieError("NOT_IMPLEMENTED", f"whenBusy: expected reject or queue, got {message.whenBusy}")
         self._take_start(session.user)
         context = await self._context(connection)
         turn = TurnInput(
@@ -112,11 +122,11 @@ class Commands:
             text=message.text,
             images=tuple(ImageRef(url=image.ipfsUrl) for image in message.images),
         )
-        when_busy: WhenBusy = "queue" if message.whenBusy == "queue" else "reject"
+        request_id = str(message.requestId)
         submitted = await self._runs.submit(
-            Submission(session.org, session.user, session.conversation, str(message.requestId), turn, when_busy)
+            Submission(session.org, session.user, session.conversation, request_id, turn, message.whenBusy)
         )
-        return {"runId": submitted.run_id, "requestId": str(message.requestId), "created": submitted.created}
+        return {"runId": submitted.run_id, "requestId": request_id, "created": submitted.created}
 
     async def _cancel(self, connection: Connection, body: dict[str, Any]) -> Reply:
         cancel = _parsed(Cancel, body)
@@ -137,6 +147,23 @@ class Commands:
             await self._context(connection),
         )  # fmt: skip
         return {"runId": submitted.run_id, "inputId": answer.inputId}
+
+    async def _decide(self, connection: Connection, body: dict[str, Any]) -> Reply:
+        decide = _parsed(Decide, body)
+        session = _scoped(connection, "decide")
+        proposal = await self._decisions.find(session.org, session.user, decide.proposalId)
+        if proposal.conversation != session.conversation:
+            # A session is for one conversation; one about the same workflow sees the workflow change, too.
+            own = await self._store.conversations.get(session.org, session.conversation)
+            if own is None or own.workflow_id != proposal.workflow_id:
+                raise CaddieError("NOT_FOUND", "expected a proposal of this workflow, got an unknown proposalId")
+        try:
+            decided = await self._decisions.decide(proposal, session.user, decide.decision, decide.changes)
+        except NotPendingError as error:
+            raise CaddieError("VERSION_CONFLICT", error.message, data=error.data) from error
+        record = decided.proposal
+        version = {"version": record.applied_version, "rebased": record.rebased} if record.applied_version else {}
+        return {"proposalId": record.id, "status": record.status, **version}
 
     async def _refresh(self, connection: Connection, body: dict[str, Any]) -> Reply:
         session = self._tokens.verify(_parsed(Refresh, body).token)

@@ -12,12 +12,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 from caddie.realtime.buckets import Bucket
-from caddie.realtime.packets import emit_packet, event_packet
+from caddie.realtime.packets import emit_packet, event_frame, event_packet
 from caddie.realtime.transport import Transport
 from shared.errors import CLOSE_REVOKED, CLOSE_SESSION_OVER, CaddieError
 from shared.events import timestamp
 from shared.fold import merge_deltas
-from shared.follow import Behind, LogReader, Slot, Watch
+from shared.follow import Behind, Entry, LogReader, Watch
 from shared.log import Head
 from shared.tokens import Session
 
@@ -72,7 +72,7 @@ class Connection:
                 return await self._resync()
             limit = min(self._stride, LIMIT_EVENTS if lagging else count)
             try:
-                slots = await self._reader.next(self.watch, cursor, self.epoch, limit)
+                entries = await self._reader.next(self.watch, cursor, self.epoch, limit)
             except Behind:
                 return await self._resync()
             except CaddieError:
@@ -80,42 +80,50 @@ class Connection:
                 return []
             if self.cursor == cursor:
                 break
-        slots = self._fitting(slots, size, limit)
-        return self._merged(slots, count) if lagging and len(slots) > 1 else self._packets(slots)
+        entries = self._fitting(entries, size, limit)
+        if lagging and len(entries) > 1:
+            return self._merged(entries, count)
+        if entries:
+            self.cursor = entries[-1][0]
+        return [event_packet(index, body) for index, body in entries]
 
-    def pull_nowait(self, size: int, count: int) -> list[bytes] | None:
-        """As ``pull`` for a reader that keeps up: what the ring holds. None: the rest is for ``pull``."""
-        watch = self.watch
-        if self.epoch != watch.epoch or not 0 <= self.cursor <= watch.head:
+    def frames_nowait(self, size: int) -> bytes | None:
+        """All that follows the cursor as websocket frames, for a reader that keeps up. None: ``pull`` has to do it."""
+        watch, cursor = self.watch, self.cursor
+        head = watch.head
+        count = head - cursor
+        if self.epoch != watch.epoch or not 0 <= count <= len(watch.bodies):
             return None
-        slots = watch.after(self.cursor, count)
-        if slots is None or sum([len(slot.body) for slot in slots]) > size:
-            return None
-        return self._packets(slots)
+        if count == 0:
+            return b""
+        shown_after, shown_to, frames = watch.shown
+        if shown_after != cursor or shown_to != head:
+            if count == 1:
+                frames = event_frame(head, watch.bodies[-1])
+            else:
+                bodies = watch.bodies[-count:]
+                if sum(map(len, bodies)) > size:
+                    return None
+                frames = b"".join([event_frame(index, body) for index, body in enumerate(bodies, cursor + 1)])
+            if watch.readers > 1:
+                watch.shown = cursor, head, frames
+        self.cursor = head
+        return frames
 
-    def _packets(self, slots: list[Slot]) -> list[bytes]:
-        packets: list[bytes] = []
-        for slot in slots:
-            if not slot.frame:
-                slot.frame = event_packet(slot.index, slot.body)
-            packets.append(slot.frame)
-            self.cursor = slot.index
-        return packets
-
-    def _fitting(self, slots: list[Slot], size: int, limit: int) -> list[Slot]:
+    def _fitting(self, entries: list[Entry], size: int, limit: int) -> list[Entry]:
         """What about `size` bytes hold; the next read asks for as many, or for more when all of it went."""
-        for number, slot in enumerate(slots, 1):
-            size -= len(slot.body)
+        for number, (_, body) in enumerate(entries, 1):
+            size -= len(body)
             if size <= 0:
                 self._stride = number
-                return slots[:number]
-        if len(slots) == limit:
+                return entries[:number]
+        if len(entries) == limit:
             self._stride = min(self._stride * 2, LIMIT_EVENTS)
-        return slots
+        return entries
 
-    def _merged(self, slots: list[Slot], count: int) -> list[bytes]:
+    def _merged(self, entries: list[Entry], count: int) -> list[bytes]:
         packets = []
-        for _, last, body in merge_deltas([(slot.index, slot.body) for slot in slots])[:count]:
+        for _, last, body in merge_deltas(entries)[:count]:
             packets.append(event_packet(last, body))
             self.cursor = last
         return packets

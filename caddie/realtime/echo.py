@@ -46,8 +46,8 @@ class Nothing:
     async def pull(self, size: int, count: int, lagging: bool) -> list[bytes]:
         return []
 
-    def pull_nowait(self, size: int, count: int) -> list[bytes]:
-        return []
+    def frames_nowait(self, size: int) -> bytes:
+        return b""
 
 
 class MessageEcho:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 from base64 import b64encode
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_address
 from typing import Any
@@ -135,35 +135,60 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc]
             return _refusal(7, origin)
         if kind == "websocket" and not _wants_websocket(request):
             return _refusal(3, origin)
-        address = self._address(request)
-        if not self._handshakes.take(address) or len(self.sockets) >= self._settings.sockets_per_server:
+        transport = self._new_transport(self._address(request.remote, request.headers.get("X-Forwarded-For")))
+        if transport is None:
             return _refusal(6, origin)
-        if not self._addresses.take(address):
-            return _refusal(6, origin)
-        transport = Transport(
-            secrets.token_urlsafe(15), address, self._message, self._settings.frame_bytes, binary=self._binary
-        )
-        self.sockets[transport.sid] = transport
         try:
             websocket = await self._prepare(request) if kind == "websocket" else None
         except BaseException:
             await self._forget(transport)
             raise
         await self.handlers["connect"](transport.sid, {"aiohttp.request": request})
-        opening = "0" + orjson.dumps(self._handshake(transport, kind)).decode()
         if websocket is None:
-            return _text(opening, origin)
-        transport.send(opening)
+            return _text(self.opening(transport, kind), origin)
+        transport.send(self.opening(transport, kind))
         return await self._run(transport, websocket, upgrade=False)
 
-    def _handshake(self, transport: Transport, kind: str) -> dict[str, Any]:
-        return {
+    def _new_transport(self, address: str) -> Transport | None:
+        """None: too many."""
+        if not self._handshakes.take(address) or len(self.sockets) >= self._settings.sockets_per_server:
+            return None
+        if not self._addresses.take(address):
+            return None
+        transport = Transport(
+            secrets.token_urlsafe(15), address, self._message, self._settings.frame_bytes, binary=self._binary
+        )
+        self.sockets[transport.sid] = transport
+        return transport
+
+    def opening(self, transport: Transport, kind: str) -> str:
+        """The packet that opens a session."""
+        handshake = {
             "sid": transport.sid,
             "upgrades": ["websocket"] if kind == "polling" else [],
             "pingInterval": int(self._settings.ping_interval_s * 1000),
             "pingTimeout": int(self._settings.ping_timeout_s * 1000),
             "maxPayload": self._settings.frame_bytes,
         }
+        return "0" + orjson.dumps(handshake).decode()
+
+    # -- websockets that come in through the door ------------------------------------------------------------------
+
+    def enter(self, peer: tuple[str, int] | None, header: Mapping[str, str]) -> Transport | None:
+        """A session for a websocket request with this header (names in lower case); None: ``serve`` refuses it."""
+        if self.draining or not self._origins.allows(header.get("origin"), header["host"]):
+            return None
+        return self._new_transport(self._address(peer[0] if peer else None, header.get("x-forwarded-for")))
+
+    async def converse(self, transport: Transport, websocket: web.WebSocketResponse) -> None:
+        """Serve a session that ``enter`` gave, and whose opening packet was sent."""
+        try:
+            await self.handlers["connect"](transport.sid, {})
+            await self._run(transport, websocket, upgrade=False)
+        finally:
+            if transport.sid in self.sockets:
+                transport.abort()
+                await self._forget(transport)
 
     async def _upgrade(self, request: web.Request, transport: Transport, origin: str | None) -> web.StreamResponse:
         if not _wants_websocket(request):
@@ -179,15 +204,21 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc]
         finally:
             if transport.closed.is_set():
                 await self._forget(transport)
+            # An error that refers, over its traceback, to the socket that refers to it: only a collection, a long one
+            # after many clients left, would free the two and all that belongs to them.
+            websocket._exception = None
         return websocket
 
     async def _prepare(self, request: web.Request) -> web.WebSocketResponse:
-        # permessage-deflate costs 90–220 KB per browser connection and a third more CPU.
-        websocket = web.WebSocketResponse(
-            compress=False, autoping=True, autoclose=False, timeout=1.0, max_msg_size=self._settings.frame_bytes + 1
-        )
+        websocket = self.new_websocket()
         await websocket.prepare(request)
         return websocket
+
+    def new_websocket(self) -> web.WebSocketResponse:
+        # permessage-deflate costs 90–220 KB per browser connection and a third more CPU.
+        return web.WebSocketResponse(
+            compress=False, autoping=False, autoclose=False, timeout=1.0, max_msg_size=self._settings.frame_bytes + 1
+        )
 
     async def _poll(self, request: web.Request, transport: Transport, origin: str | None) -> web.Response:
         body = await transport.poll(self._settings.ping_interval_s + self._settings.ping_timeout_s)
@@ -241,18 +272,20 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc]
         interval = min(SWEEP_INTERVAL_S, self._settings.ping_interval_s / 10)
         while True:
             await asyncio.sleep(interval)
-            now = loop.time()
             try:
-                for transport in list(self.sockets.values()):
-                    self._check(transport, now)
-                    if transport.closed.is_set() and now - transport.closed_at > LAST_POLL_S:
-                        # Its writer may still wait for a peer that takes nothing.
-                        transport.abort()
-                        await self._forget(transport)
-                self.on_tick(now)
-                self._handshakes.sweep()
+                await self._pass(loop.time())
             except Exception:
                 _log.exception("engine.sweep_failed")
+
+    async def _pass(self, now: float) -> None:
+        for transport in list(self.sockets.values()):
+            self._check(transport, now)
+            if transport.closed.is_set() and now - transport.closed_at > LAST_POLL_S:
+                # Its writer may still wait for a peer that takes nothing.
+                transport.abort()
+                await self._forget(transport)
+        self.on_tick(now)
+        self._handshakes.sweep()
 
     def _check(self, transport: Transport, now: float) -> None:
         settings = self._settings
@@ -278,10 +311,9 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc]
             if position % max(1, len(transports) // 20) == 0:
                 await asyncio.sleep(seconds / 20)
 
-    def _address(self, request: web.Request) -> str:
+    def _address(self, peer: str | None, forwarded: str | None) -> str:
         """The client's address; forwarded headers count only when a trusted proxy sent them."""
-        peer = request.remote or "local"
-        forwarded = request.headers.get("X-Forwarded-For")
+        peer = peer or "local"
         if not forwarded or not self._proxies:
             return peer
         for candidate in [peer, *reversed([part.strip() for part in forwarded.split(",")])]:

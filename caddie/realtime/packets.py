@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from base64 import b64decode
 from dataclasses import dataclass
+from struct import Struct
 from typing import Any
 
 import orjson
@@ -18,6 +19,8 @@ from socketio.packet import ACK, CONNECT, DISCONNECT, EVENT
 DEPTH_MAX = 32
 #: Names the Socket.IO protocol keeps for itself; a client that sends them forges.
 RESERVED = frozenset({"connect", "connect_error", "disconnect", "disconnecting", "newListener", "removeListener"})
+_EVENT = b'42["event",{"index":%d,%b,"%d"]'
+_medium_head = Struct("!BBH").pack
 _HEAD = re.compile(r"([0-6])(?:(/[^,\x00-\x1f\ud800-\udfff]{0,128})(?:,|$))?([0-9]{1,15})?")
 
 
@@ -97,7 +100,7 @@ def check_json(value: Any) -> None:
 
 def event_packet(index: int, body: bytes) -> bytes:
     """An event of the log as an Engine.IO message; the last argument is its offset (connection state recovery)."""
-    return b'42["event",{"index":%d,%b,"%d"]' % (index, body, index)
+    return _EVENT % (index, body, index)
 
 
 def emit_packet(name: str, data: Any) -> str:
@@ -108,11 +111,20 @@ def emit_packet(name: str, data: Any) -> str:
 def websocket_frame(payload: bytes) -> bytes:
     """One unmasked text frame (RFC 6455, section 5.2)."""
     size = len(payload)
+    if 125 < size < 65_536:
+        return _medium_head(0x81, 126, size) + payload
     if size < 126:
         return b"\x81" + bytes((size,)) + payload
-    if size < 65_536:
-        return b"\x81\x7e" + size.to_bytes(2, "big") + payload
     return b"\x81\x7f" + size.to_bytes(8, "big") + payload
+
+
+def event_frame(index: int, body: bytes) -> bytes:
+    """``event_packet`` in its frame; once per event and conversation, so without the calls it could be made of."""
+    packet = _EVENT % (index, body, index)
+    size = len(packet)
+    if 125 < size < 65_536:
+        return _medium_head(0x81, 126, size) + packet
+    return websocket_frame(packet)
 
 
 def packet_frame(packet: str) -> bytes:

@@ -1,7 +1,8 @@
 """The Socket.IO server: python-socketio for the protocol, our engine underneath, connections above.
 
-python-socketio keeps the books of namespaces and sids and encodes acknowledgements; what a client may send is read by
-``packets``, and every way in ends in ``_handle_eio_message``. Its private names used here are pinned by
+python-socketio encodes the protocol's packets; what a client may send is read by ``packets``, every way in ends in
+``_handle_eio_message``, and the only book is ``connections``: the library's rooms serve broadcasts, which nobody makes
+here, and cost more than the whole handshake above them. Its private names used here are pinned by
 ``tests/caddie/realtime/test_tripwire.py``.
 """
 
@@ -10,6 +11,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from ipaddress import ip_network
+from secrets import token_urlsafe
 from typing import Any
 
 import socketio
@@ -26,6 +28,7 @@ from caddie.realtime.handshake import Start, authenticate, start
 from caddie.realtime.packets import Packet, Violation
 from caddie.realtime.transport import Transport
 from shared import keys
+from shared.admission import Admission
 from shared.errors import (
     CLOSE_FORBIDDEN,
     CLOSE_OVERLOADED,
@@ -37,8 +40,8 @@ from shared.errors import (
 )  # fmt: skip
 from shared.events import timestamp
 from shared.follow import LogReader
-from shared.log import EventLog, Head
-from shared.sessions import Revocation, Revocations
+from shared.log import Head
+from shared.sessions import Revocation
 from shared.settings import Settings
 from shared.tokens import Tokens
 
@@ -52,34 +55,20 @@ NAMESPACE = "/"
 _log = structlog.get_logger()
 
 
-class Rooms(socketio.AsyncManager):  # type: ignore[misc]
-    """The library walks every room when a socket leaves; a socket of ours is in its own and in the one of all."""
-
-    def basic_disconnect(self, sid: str, namespace: str, **_: Any) -> None:
-        for room in (sid, None):
-            self.basic_leave_room(sid, namespace, room)
-        self.callbacks.pop(sid, None)
-        for pending in (self.pending_connect, self.pending_disconnect):
-            if sid in pending.get(namespace, ()):
-                pending[namespace].remove(sid)
-                if not pending[namespace]:
-                    del pending[namespace]
-
-
 class SocketServer(socketio.AsyncServer):  # type: ignore[misc]
     """`snapshot` gives the state for a resync. Attach it to an aiohttp application; `tick` runs the deadlines."""
 
     def __init__(
-        self, settings: Settings, origins: Origins, tokens: Tokens, revocations: Revocations, log: EventLog,
+        self, settings: Settings, origins: Origins, tokens: Tokens, admission: Admission,
         reader: LogReader, commands: Commands, snapshot: Snapshot,
     ) -> None:  # fmt: skip
         super().__init__(
-            async_mode="aiohttp", async_handlers=False, json=packets.Json, client_manager=Rooms(), logger=False,
+            async_mode="aiohttp", async_handlers=False, json=packets.Json, logger=False,
             namespaces=[NAMESPACE], settings=settings, origins=origins,
             proxies=tuple(ip_network(network, strict=False) for network in settings.trusted_proxies),
         )  # fmt: skip
-        self._settings, self._tokens, self._revocations = settings, tokens, revocations
-        self._log, self._reader, self._commands, self._snapshot = log, reader, commands, snapshot
+        self._settings, self._tokens, self._admission = settings, tokens, admission
+        self._reader, self._commands, self._snapshot = reader, commands, snapshot
         self._users = Places(settings.sockets_per_user)
         self._organisations = Places(settings.sockets_per_organisation)
         self.connections: dict[str, Connection] = {}
@@ -138,6 +127,9 @@ class SocketServer(socketio.AsyncServer):  # type: ignore[misc]
             answer = self.packet_class(ACK, namespace=NAMESPACE, id=packet.id, data=[reply], binary=False)
             transport.send("4" + answer.encode())
 
+    async def _handle_eio_connect(self, eio_sid: str, environ: dict[str, Any]) -> None:
+        """The library would keep the request."""
+
     # -- connecting ------------------------------------------------------------------------------------------------
 
     async def _handle_connect(self, eio_sid: str, namespace: str, data: Any) -> None:
@@ -164,10 +156,8 @@ class SocketServer(socketio.AsyncServer):  # type: ignore[misc]
             # A POST and the websocket that took over from polling may carry a CONNECT each at the same time.
             self._drop(connection)
             raise Violation("too many CONNECT packets")
-        sid = connection.sid
-        await self.manager.connect(sid, NAMESPACE)
         self.connections[eio_sid] = connection
-        answer = self.packet_class(CONNECT, {"sid": sid, "pid": begin.pid}, namespace=NAMESPACE)
+        answer = self.packet_class(CONNECT, {"sid": connection.sid, "pid": begin.pid}, namespace=NAMESPACE)
         transport.send("4" + answer.encode())
         connection.emit("ready", self._ready(connection, begin, head))
         connection.begin(begin.cursor, connection.watch.epoch)
@@ -176,7 +166,7 @@ class SocketServer(socketio.AsyncServer):  # type: ignore[misc]
             connection.end("revoked")
 
     async def _authenticated(self, transport: Transport, auth: Any) -> tuple[Connection, Start, Head]:
-        session = await authenticate(auth, self._tokens, self._revocations)
+        session = authenticate(auth, self._tokens)
         user, organisation = f"{session.org}:{session.user}", str(session.org)
         if not self._organisations.take(organisation):
             raise CaddieError("RATE_LIMITED", "expected fewer open sockets of this organisation")
@@ -185,11 +175,15 @@ class SocketServer(socketio.AsyncServer):  # type: ignore[misc]
             raise CaddieError("RATE_LIMITED", "expected fewer open sockets of this user")
         watch = self._reader.acquire(keys.conversation_key(session.org, session.conversation))
         try:
-            await self._reader.settled(watch)
-            head = await self._log.head(watch.conversation)
-            await self._reader.reach(watch, head.index)
+            head = await self._admission.head(session)
+            if not watch.ready.is_set():
+                await self._reader.settled(watch)
+                if head.epoch and head.epoch != watch.epoch:
+                    # The log began anew in between.
+                    head = await self._admission.head(session)
+            if watch.head < head.index:
+                await self._reader.reach(watch, head.index)
             begin = start(auth, head, watch.epoch)
-            sid = await self.manager.pre_connect(transport.sid, NAMESPACE)
         except BaseException:
             self._reader.release(watch)
             self._users.give_back(user)
@@ -198,7 +192,7 @@ class SocketServer(socketio.AsyncServer):  # type: ignore[misc]
         bucket = Bucket(self._settings.commands_per_s, self._settings.commands_burst)
         patience = Bucket(REFUSALS_PER_S, REFUSALS_BURST)
         connection = Connection(
-            sid, transport, session, watch, self._reader, self._snapshot, bucket=bucket, patience=patience
+            token_urlsafe(15), transport, session, watch, self._reader, self._snapshot, bucket=bucket, patience=patience
         )
         return connection, begin, head
 
@@ -236,14 +230,12 @@ class SocketServer(socketio.AsyncServer):  # type: ignore[misc]
     # -- leaving ---------------------------------------------------------------------------------------------------
 
     async def _handle_eio_disconnect(self, eio_sid: str, reason: str) -> None:
-        self.environ.pop(eio_sid, None)
         if connection := self.connections.pop(eio_sid, None):
             self._drop(connection)
 
     def _drop(self, connection: Connection) -> None:
         session = connection.session
         connection.release()
-        self.manager.basic_disconnect(connection.sid, NAMESPACE)
         self._users.give_back(f"{session.org}:{session.user}")
         self._organisations.give_back(str(session.org))
 

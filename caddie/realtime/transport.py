@@ -9,15 +9,15 @@ has no task and no TCP connection.
 from __future__ import annotations
 
 import asyncio
-from base64 import b64decode
 from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
 
 import aiohttp
 import structlog
-from aiohttp import WSMsgType, web
+from aiohttp import web
 
+from caddie.realtime.inbound import Inbound
 from caddie.realtime.packets import Violation, packet_frame, websocket_frame
 from shared.errors import CLOSE_OVERLOADED
 
@@ -40,8 +40,8 @@ class Source(Protocol):
 
     async def pull(self, size: int, count: int, lagging: bool) -> list[bytes]: ...
 
-    def pull_nowait(self, size: int, count: int) -> list[bytes] | None:
-        """The same without waiting; None when that needs more than memory."""
+    def frames_nowait(self, size: int) -> bytes | None:
+        """All of it as websocket frames, without waiting; None when it is more than `size`, or not in memory."""
         ...
 
 
@@ -65,16 +65,15 @@ class Transport:
         #: When the write that is under way began; 0 while nothing is being written.
         self.writing_since = 0.0
         self.connect_attempts = 0
-        self._on_message, self._max_bytes, self._binary = on_message, max_bytes, binary
+        self._inbound = Inbound(on_message, max_bytes, binary=binary)
         self._outbox: deque[str] = deque()
         self._wake = asyncio.Event()
         self._poll_over = asyncio.Event()
         self._poll_over.set()
         self._posting = self._upgrading = False
         self._lagging = False
-        #: The websocket's writer has nothing to do; `_channel` is where it writes.
-        self._idle = False
-        self._channel: Any = None
+        #: Where the websocket's writer writes while it waits, with nothing queued and nothing to end; else None.
+        self._idle: Any = None
 
     # -- towards the client ------------------------------------------------------------------------------------
 
@@ -86,7 +85,7 @@ class Transport:
             self.close(CLOSE_OVERLOADED, "control outbox full")
             return
         self._outbox.append(packet)
-        self._wake.set()
+        self._rouse()
 
     @property
     def finished(self) -> bool:
@@ -98,23 +97,29 @@ class Transport:
         return not self._poll_over.is_set()
 
     def wake(self) -> None:
-        """The source has something new. An idle websocket with nothing queued ahead takes it here and now: waking its
-        writer costs twice as much as the write itself.
-        """
-        channel = self._channel
-        if channel is None or not self._idle or self._outbox or self.closed.is_set() or channel.protocol._paused:
+        """The source has something new. An idle websocket takes it at once: waking its writer costs more than that."""
+        channel, source = self._idle, self.source
+        if channel is None or source is None or channel.protocol._paused:
             self._wake.set()
             return
         try:
-            data = self.source.pull_nowait(PULL_BYTES, PULL_PACKETS) if self.source else []
+            frames = source.frames_nowait(PULL_BYTES)
+            if frames:
+                channel.transport.write(frames)
+            elif frames is None:
+                self._wake.set()
         except Exception:
+            if channel.transport.is_closing():
+                # uvloop raises at a closed connection, some turns before the reading task hears of its end.
+                self.close(1006, "transport close")
+                return
             _log.exception("transport.pull_failed", sid=self.sid)
             self.close(CLOSE_OVERLOADED, "reading failed")
-            return
-        if data:
-            channel.transport.write(b"".join([websocket_frame(packet) for packet in data]))
-        if data is None or len(data) == PULL_PACKETS:
-            self._wake.set()
+
+    def _rouse(self) -> None:
+        """Give the writer something that comes before data."""
+        self._idle = None
+        self._wake.set()
 
     def close(self, code: int, reason: str) -> None:
         """End the session; what is in the outbox is still sent, within a second."""
@@ -122,7 +127,7 @@ class Transport:
             self.close_code, self.close_reason = code, reason
             self.closed_at = asyncio.get_running_loop().time()
             self.closed.set()
-            self._wake.set()
+            self._rouse()
 
     def abort(self) -> None:
         """End the session now; for a peer that does not take anything."""
@@ -131,8 +136,8 @@ class Transport:
         if self.websocket is not None:
             _abort_tcp(self.websocket)
 
-    async def _next(self, count: int) -> tuple[list[str], list[bytes]]:
-        """Control packets and data packets to write now; waits for some. Both empty: closed and drained."""
+    async def _next(self, count: int, channel: Any = None) -> tuple[list[str], list[bytes]]:
+        """Control or data packets to write now; both empty: closed and drained. Meanwhile ``wake`` may write."""
         while True:
             self._wake.clear()
             if self._outbox:
@@ -142,11 +147,11 @@ class Transport:
             if data := await self._pull(count):
                 return [], data
             if not self._wake.is_set():
-                self._idle = True
+                self._idle = channel
                 try:
                     await self._wake.wait()
                 finally:
-                    self._idle = False
+                    self._idle = None
 
     async def _pull(self, count: int) -> list[bytes]:
         if self.source is None:
@@ -193,7 +198,7 @@ class Transport:
             for packet in packets:
                 if self.closed.is_set():
                     break
-                await self._receive(packet)
+                await self._inbound.packet(self, packet)
         except Violation as violation:
             self.close(violation.code, violation.reason)
             return False
@@ -212,10 +217,10 @@ class Transport:
         self._upgrading = False
         writer = asyncio.create_task(self._write(websocket), name=f"writer-{self.sid}")
         try:
-            await self._read(websocket)
+            await self._inbound.frames(self, websocket)
         except Violation as violation:
             self.close(violation.code, violation.reason)
-            await self._read(websocket)
+            await self._inbound.frames(self, websocket)
         finally:
             self.close(1006, "transport close")
             try:
@@ -224,8 +229,9 @@ class Transport:
             except (TimeoutError, ConnectionError, RuntimeError):
                 pass
             finally:
-                writer.cancel()
-                await asyncio.gather(writer, return_exceptions=True)
+                if not writer.done():
+                    writer.cancel()
+                    await asyncio.gather(writer, return_exceptions=True)
                 _abort_tcp(websocket)
 
     async def _probe(self, websocket: web.WebSocketResponse) -> bool:
@@ -252,31 +258,13 @@ class Transport:
             self._outbox.remove("6")
         return not self.closed.is_set()
 
-    async def _read(self, websocket: web.WebSocketResponse) -> None:
-        """Until the peer's close frame. What comes after ours is dropped, not left unread: closing a TCP connection
-        with unread bytes resets it, and a reset may take the close frame with it, so the client would not know why.
-        """
-        while True:
-            message = await websocket.receive()
-            if message.type in (WSMsgType.CLOSE, WSMsgType.CLOSING, WSMsgType.CLOSED, WSMsgType.ERROR):
-                return
-            if self.closed.is_set() or message.type not in (WSMsgType.TEXT, WSMsgType.BINARY):
-                continue
-            if len(message.data) > self._max_bytes:
-                raise Violation("frame too large", 1009)
-            if message.type is WSMsgType.TEXT:
-                await self._receive(message.data)
-            else:
-                await self._receive_binary(message.data)
-
     async def _write(self, websocket: web.WebSocketResponse) -> None:
         """What goes out goes out here, or in ``wake`` while this waits: whole frames, one after the other."""
         loop = asyncio.get_running_loop()
         channel = websocket._writer
         assert channel is not None, "the websocket is prepared"
-        self._channel = channel
         while True:
-            control, data = await self._next(PULL_PACKETS)
+            control, data = await self._next(PULL_PACKETS, channel)
             if not control and not data:
                 break
             frames = [packet_frame(packet) for packet in control] + [websocket_frame(packet) for packet in data]
@@ -286,7 +274,8 @@ class Transport:
                 await channel.protocol._drain_helper()
             self.writing_since = 0.0
             self._lagging = loop.time() - began > LAG_S
-        self._channel = None
+        if channel.transport.is_closing():
+            return
         # A peer that does not answer the close frame ends the reading this way.
         loop.call_later(CLOSE_TIMEOUT_S, _abort_tcp, websocket)
         if not websocket.closed:
@@ -302,38 +291,6 @@ class Transport:
             pass
         finally:
             _abort_tcp(websocket)
-
-    # -- from the client ---------------------------------------------------------------------------------------
-
-    async def _receive(self, packet: str) -> None:
-        """One Engine.IO packet. Raises Violation."""
-        self.heard_at = asyncio.get_running_loop().time()
-        match packet[:1]:
-            case "4":
-                await self._on_message(self, packet[1:])
-            case "3" | "6":
-                pass
-            case "2":
-                self.send("3" + packet[1:64])
-            case "1":
-                if self.websocket is None:
-                    # Ends the session's poll with a NOOP, also one that is still on its way.
-                    self.send("6")
-                self.close(1000, "client close")
-            case "b" if self._binary:
-                try:
-                    attachment = b64decode(packet[1:], validate=True)
-                except ValueError:
-                    raise Violation("engine packet: expected base64, got something else") from None
-                await self._receive_binary(attachment)
-            case _:
-                raise Violation("engine packet: expected a type 1–6, got something else")
-
-    async def _receive_binary(self, attachment: bytes) -> None:
-        if not self._binary:
-            raise Violation("expected text frames, got binary")
-        self.heard_at = asyncio.get_running_loop().time()
-        await self._on_message(self, attachment)
 
 
 def _abort_tcp(websocket: web.WebSocketResponse) -> None:

@@ -1,7 +1,7 @@
 -- Append a batch of events to one conversation's log: all of them or none, in order, stored before published.
 --
 -- KEYS  1 head (hash: index, epoch, run, first, mode)   2 log (stream, ids <index>-0, field b)
---       3 inputs (hash: inputId -> body)                4 run (hash: attempt, seq, keep, ended, cancel)
+--       3 inputs (hash: inputId -> body)                4 run (hash: attempt, seq, keep, ended, cancel, steer)
 -- ARGV  1 channel  2 expiry (s)  3 entries kept  4 epoch to use if the log is new
 --       5 run id, or '' for a writer without a run      6 attempt (the fence)
 --       7 seq: events of this attempt the writer has appended before

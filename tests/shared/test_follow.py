@@ -113,7 +113,7 @@ async def test_a_message_that_overtakes_the_first_look_at_the_head_is_not_late(
 
     reader, arrived = LogReader(log, redis_url), asyncio.Event()
 
-    def received(messages: list[tuple[bytes, bytes]]) -> None:
+    def received(messages: list[list[bytes]]) -> None:
         reader._received(messages)
         arrived.set()
 
@@ -162,14 +162,14 @@ async def test_a_hole_is_filled_at_once(log: EventLog, reader: LogReader, redis:
         await silent_append(redis, CONVERSATION, 3, 4)
         await append(log, Writer(CONVERSATION, "r2", 1), 5, 5)
         await until(lambda: watch.head == 5, limit_s=1)
-        assert [slot.index for slot in watch.after(2, 10) or ()] == [3, 4, 5]
+        assert [index for index, _ in watch.after(2, 10) or ()] == [3, 4, 5]
 
 
 async def test_reach_does_not_wait_for_pubsub(log: EventLog, reader: LogReader, redis: Redis) -> None:
     async with reader.watch(CONVERSATION) as watch:
         await silent_append(redis, CONVERSATION, 1, 2, 3)
         await reader.reach(watch, 3)
-        assert [slot.index for slot in await reader.next(watch, 0, watch.epoch)] == [1, 2, 3]
+        assert [index for index, _ in await reader.next(watch, 0, watch.epoch)] == [1, 2, 3]
 
 
 async def test_a_cursor_ahead_of_the_ring_is_not_behind(log: EventLog, reader: LogReader, redis: Redis) -> None:
@@ -190,7 +190,7 @@ async def test_a_reader_behind_the_ring_reads_the_stream(log: EventLog, redis_ur
         await until(lambda: watch.head == 300)
         assert watch.first == 285
         assert watch.after(100, 10) is None
-        assert [slot.index for slot in await reader.next(watch, 100, watch.epoch, 10)] == list(range(101, 111))
+        assert [index for index, _ in await reader.next(watch, 100, watch.epoch, 10)] == list(range(101, 111))
         async with asyncio.timeout(5):
             assert await take(reader, CONVERSATION, 0, 300) == list(range(1, 301))
 
@@ -200,7 +200,7 @@ async def test_the_ring_is_bounded_by_bytes(log: EventLog, redis_url: str) -> No
         await append(log, Writer(CONVERSATION, "r1", 1), 1, 100, batch=7)
         await until(lambda: watch.head == 100)
         held = watch.after(watch.first - 1, 1_000) or []
-        assert 0 < sum(len(slot.body) for slot in held) <= 2_000
+        assert 0 < sum(len(text) for _, text in held) <= 2_000
 
 
 async def test_a_reader_behind_retention_is_told(redis: Redis, redis_url: str) -> None:
@@ -343,7 +343,7 @@ def test_a_ring_drops_what_it_knows_and_refuses_a_hole() -> None:
     assert watch.add([(2, b"b")])
     assert (watch.first, watch.head, woken) == (1, 3, [2, 3])
     assert watch.after(3, 5) == []
-    assert [slot.body for slot in watch.after(1, 1) or ()] == [b"b"]
+    assert watch.after(1, 1) == [(2, b"b")]
 
 
 def test_a_ring_that_is_full_keeps_the_newest() -> None:
@@ -351,7 +351,48 @@ def test_a_ring_that_is_full_keeps_the_newest() -> None:
     watch.add([(index, b"x") for index in range(1, 11)])
     assert (watch.first, watch.head) == (7, 10)
     assert watch.after(5, 5) is None
-    assert [slot.index for slot in watch.after(6, 2) or ()] == [7, 8]
+    assert watch.after(6, 2) == [(7, b"x"), (8, b"x")]
     watch.restart("e2", 100)
     assert (watch.first, watch.head, watch.after(100, 5)) == (101, 100, [])
     assert watch.after(99, 5) is None
+
+
+def test_a_ring_tells_its_readers_before_it_drops_what_they_have_not_seen() -> None:
+    """One read from Redis may hold more events of a conversation than its ring does."""
+    watch = Watch("1:c", events_max=8, bytes_max=1_000)
+    seen: list[int] = []
+
+    def read() -> None:
+        entries = watch.after(len(seen), 100)
+        assert entries is not None, "behind the ring"
+        seen.extend(index for index, _ in entries)
+
+    watch.wakes.add(read)
+    assert watch.take([(index, b"x") for index in range(1, 51)])
+    assert len(watch.bodies) <= 8
+    watch.wake()
+    assert seen == list(range(1, 51))
+
+
+def test_a_ring_frees_a_part_of_itself_at_once() -> None:
+    watch = Watch("1:c", events_max=128, bytes_max=64_000)
+    for index in range(1, 1_001):
+        watch.push(b"x")
+        assert min(index, 126) <= len(watch.bodies) <= 128
+        assert watch.first == index + 1 - len(watch.bodies)
+    for _ in range(1_000):
+        watch.push(b"x" * 1_000)
+        assert watch._bytes == sum(map(len, watch.bodies)) <= 64_000
+    watch.push(b"x" * 100_000)
+    assert len(watch.bodies) == 1, "one entry stays, however large"
+
+
+@pytest.mark.parametrize("batch", [1, 3])
+async def test_events_of_every_form_follow_one_another(log: EventLog, reader: LogReader, batch: int) -> None:
+    """One event a message is taken by a shorter way than several; indices gain a digit on the way."""
+    async with reader.watch(CONVERSATION) as watch:
+        pen = Writer(CONVERSATION, "r1", 1)
+        await append(log, pen, 1, 12, batch)
+        await append(log, pen, 13, 24, 4 - batch)
+        await _head(watch, 24)
+        assert watch.after(0, 100) == await log.read(CONVERSATION, 0)

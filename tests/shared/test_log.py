@@ -263,8 +263,8 @@ async def test_a_cancel_is_seen_by_the_next_append_and_by_a_claim(log: EventLog,
         async with asyncio.timeout(5):
             message = await listener.get_message(ignore_subscribe_messages=True, timeout=5)
         assert message["data"] == b"!cancel r1"
-    assert await log.cancel_requested(CONVERSATION, "r1")
-    assert not await log.cancel_requested(CONVERSATION, "r2")
+    assert (await log.wishes(CONVERSATION, "r1")) == (True, False)
+    assert (await log.wishes(CONVERSATION, "r2")) == (False, False)
     assert (await log.claim(pen)).cancelled
     assert await log.append(pen, [delta("a")]) == (1, True)
     assert await log.append(writer("r2"), [delta("b")]) == (2, False)

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 from redis.asyncio import Redis
 
-from shared.subscriber import Subscriber
+from shared import subscriber
+from shared.subscriber import BITE_BYTES, DENSE_WINDOW_S, READ_BYTES, Subscriber
 from tests.valkey import Valkey
 
 
@@ -23,9 +24,10 @@ class Ear:
         self.gaps: asyncio.Queue[None] = asyncio.Queue()
         self.subscriber = Subscriber(url, self._heard, self.subscribed.put_nowait, lambda: self.gaps.put_nowait(None))
 
-    def _heard(self, messages: list[tuple[bytes, bytes]]) -> None:
-        for message in messages:
-            self.messages.put_nowait(message)
+    def _heard(self, messages: list[list[bytes]]) -> None:
+        for kind, channel, payload in messages:
+            assert kind == b"message"
+            self.messages.put_nowait((channel, payload))
 
 
 @asynccontextmanager
@@ -166,3 +168,69 @@ async def test_sentinels_that_are_away_are_asked_again(unused_tcp_port: int) -> 
     assert not task.done()
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_a_backlog_of_many_reads_arrives_whole_and_in_order(redis: Redis, redis_url: str) -> None:
+    size = BITE_BYTES // 3
+    count = 3 * READ_BYTES // size
+    async with listening(redis_url) as ear:
+        ear.subscriber.subscribe(b"a")
+        await ear.subscribed.get()
+        async with redis.pipeline(transaction=False) as pipeline:
+            for number in range(count):
+                pipeline.publish("a", f"{number:0{size}d}")
+            await pipeline.execute()
+        assert [int((await ear.messages.get())[1][-9:]) for _ in range(count)] == list(range(count))
+
+
+class Line(asyncio.Transport):
+    """A transport that notes whether it is read from."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.reading = asyncio.Event()
+        self.reading.set()
+
+    def pause_reading(self) -> None:
+        self.reading.clear()
+
+    def resume_reading(self) -> None:
+        self.reading.set()
+
+
+def arrive(protocol: subscriber._Protocol, messages: int) -> None:
+    data = b"*3\r\n$7\r\nmessage\r\n$1\r\na\r\n$1\r\nx\r\n" * messages
+    protocol.get_buffer(-1)[: len(data)] = data
+    protocol.buffer_updated(len(data))
+
+
+@pytest.mark.parametrize("rate", ["dense", "sparse"])
+async def test_small_reads_are_spaced_when_there_are_many(monkeypatch: pytest.MonkeyPatch, rate: str) -> None:
+    heard: list[int] = []
+    line = Line()
+    protocol = subscriber._Protocol(lambda messages: heard.append(len(messages)), lambda _: None)
+    protocol.connection_made(line)
+    loop = asyncio.get_running_loop()
+    if rate == "sparse":
+        monkeypatch.setattr(subscriber, "DENSE_PER_S", 1e9)
+    until = loop.time() + 2 * DENSE_WINDOW_S
+    while line.reading.is_set() and loop.time() < until:
+        arrive(protocol, 10)
+    assert line.reading.is_set() is (rate == "sparse")
+    async with asyncio.timeout(1):
+        await line.reading.wait()
+    arrive(protocol, 1_000)
+    assert line.reading.is_set(), "a read of many messages is followed by the next at once"
+    assert sum(heard) % 10 == 0 and heard[-1] == 1_000
+
+
+async def test_a_read_that_filled_the_buffer_lets_others_go_first() -> None:
+    line = Line()
+    protocol = subscriber._Protocol(lambda _: None, lambda _: None)
+    protocol.connection_made(line)
+    message = b"*3\r\n$7\r\nmessage\r\n$1\r\na\r\n$9000\r\n" + b"x" * 9_000 + b"\r\n"
+    protocol.get_buffer(-1)[:] = (message * (READ_BYTES // 9_000))[:READ_BYTES]
+    protocol.buffer_updated(READ_BYTES)
+    assert not line.reading.is_set()
+    async with asyncio.timeout(1):
+        await line.reading.wait()

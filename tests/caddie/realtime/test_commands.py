@@ -126,6 +126,20 @@ async def test_a_busy_conversation_rejects_or_queues(edge: Edge) -> None:
     await wire.leave()
 
 
+async def test_a_busy_conversation_is_steered_or_interrupted(edge: Edge) -> None:
+    wire = await edge.connected()
+    active = await wire.call("message", message())
+    body = message(whenBusy="steer")
+    for created in (True, False):
+        steered = await wire.call("message", body)
+        assert (steered["ok"], steered["runId"], steered["created"]) == (True, active["runId"], created)
+    urgent = await wire.call("message", message(whenBusy="interrupt"))
+    assert urgent["ok"] and urgent["runId"] != active["runId"]
+    stopped = await edge.product.store.runs.find(active["runId"])
+    assert stopped is not None and stopped.cancel_requested
+    await wire.leave()
+
+
 async def test_one_request_with_two_bodies_is_a_conflict(edge: Edge) -> None:
     wire = await edge.connected()
     body = message()

@@ -16,6 +16,7 @@ from caddie.realtime.packets import (
     Packet,
     Violation,
     emit_packet,
+    event_frame,
     event_packet,
     read,
     websocket_frame,
@@ -142,6 +143,12 @@ def test_any_json_in_any_frame_is_a_packet_or_a_violation(kind: str, namespace: 
 def test_what_we_write_is_what_the_client_reads() -> None:
     assert event_packet(7, b'"type":"x"}') == b'42["event",{"index":7,"type":"x"},"7"]'
     assert emit_packet("ready", {"a": "é"}) == '42["ready",{"a":"é"}]'
+
+
+@pytest.mark.parametrize("size", [0, 60, 150, 70_000])
+def test_an_event_is_framed_as_a_text_message(size: int) -> None:
+    body = b'"type":"%b"}' % (b"x" * size)
+    assert event_frame(12, body) == websocket_frame(event_packet(12, body))
 
 
 @pytest.mark.parametrize(("size", "head"), [(0, 2), (125, 2), (126, 4), (65_535, 4), (65_536, 10)])

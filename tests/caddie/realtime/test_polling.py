@@ -10,6 +10,7 @@ import aiohttp
 import orjson
 import pytest
 
+from shared.tokens import Session
 from tests.caddie.realtime.conftest import Edge, Edges
 from tests.caddie.realtime.wire import SEPARATOR, Polling, Wire, command_packet, connect_packet
 from tests.product import until
@@ -162,13 +163,13 @@ async def test_overlapping_polls_end_the_session(edge: Edge) -> None:
 async def test_overlapping_posts_end_the_session(edge: Edge, monkeypatch: pytest.MonkeyPatch) -> None:
     polling = await edge.polling().open()
     gate = asyncio.Event()
-    head = edge.server._log.head
+    head = edge.server._admission.head
 
-    async def held(conversation: str) -> object:
+    async def held(session: Session) -> object:
         await gate.wait()
-        return await head(conversation)
+        return await head(session)
 
-    monkeypatch.setattr(edge.server._log, "head", held)
+    monkeypatch.setattr(edge.server._admission, "head", held)
     first = asyncio.create_task(polling.post(connect_packet(token=edge.token())))
     (transport,) = edge.server.engine.sockets.values()
     await until(lambda: transport._posting)

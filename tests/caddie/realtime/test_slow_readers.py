@@ -108,7 +108,7 @@ async def test_a_reader_that_stops_holds_a_cursor_and_gets_everything_later(
     assert honest.indices == list(range(1, count + 1))
     assert 0 < transport.writing_since and peak <= 2 * PULL_BYTES + 65_536, peak
     (watch,) = edge.reader._watches.values()
-    assert watch._bytes <= edge.settings.ring_bytes and len(watch._slots) <= edge.settings.ring_events
+    assert watch._bytes <= edge.settings.ring_bytes and len(watch.bodies) <= edge.settings.ring_events
     async with asyncio.timeout(20):
         while not slow.events or slow.events[-1]["index"] < count:
             await slow.receive()

@@ -12,7 +12,7 @@ import orjson
 import pytest
 
 from shared.sessions import Revocation
-from shared.tokens import KeyTable, Tokens
+from shared.tokens import KeyTable, Session, Tokens
 from tests.caddie.realtime.conftest import ALL, CONVERSATION, Edge, Edges
 from tests.caddie.realtime.wire import connect_packet
 from tests.product import Client, until
@@ -193,13 +193,14 @@ async def test_a_revocation_reaches_open_sockets_in_time(edge: Edge, kind: Any) 
 
 
 async def test_a_revocation_during_the_handshake_is_not_missed(edge: Edge, monkeypatch: pytest.MonkeyPatch) -> None:
-    head = edge.server._log.head
+    head = edge.server._admission.head
 
-    async def overtaken(conversation: str) -> Any:
+    async def overtaken(session: Session) -> Any:
+        answer = await head(session)
         edge.server.revoke([Revocation("session", "s1", int(time.time()))])
-        return await head(conversation)
+        return answer
 
-    monkeypatch.setattr(edge.server._log, "head", overtaken)
+    monkeypatch.setattr(edge.server._admission, "head", overtaken)
     wire = await edge.wire().open()
     await wire.send(connect_packet(token=edge.token()))
     assert await wire.closed() == 4411

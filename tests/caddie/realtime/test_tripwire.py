@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import re
 from importlib.metadata import version
 from typing import Any
 
@@ -17,7 +18,7 @@ from socketio import packet
 
 from caddie.realtime import packets
 from caddie.realtime.engine import Engine
-from caddie.realtime.server import Rooms, SocketServer
+from caddie.realtime.server import SocketServer
 
 
 def parameters(function: Any) -> list[str]:
@@ -39,10 +40,6 @@ def test_the_versions_are_those_we_know(package: str, minor: str) -> None:
         (socketio.AsyncServer, "_handle_eio_message", ["eio_sid", "data"]),
         (socketio.AsyncServer, "_handle_eio_disconnect", ["eio_sid", "reason"]),
         (socketio.AsyncServer, "_handle_connect", ["eio_sid", "namespace", "data"]),
-        (socketio.AsyncManager, "pre_connect", ["eio_sid", "namespace"]),
-        (socketio.AsyncManager, "connect", ["sid", "namespace"]),
-        (socketio.AsyncManager, "basic_disconnect", ["sid", "namespace", "kwargs"]),
-        (socketio.AsyncManager, "basic_leave_room", ["sid", "namespace", "room"]),
         (engineio.AsyncServer, "send", ["sid", "data"]),
         (engineio.AsyncServer, "send_packet", ["sid", "pkt"]),
         (engineio.AsyncServer, "disconnect", ["sid"]),
@@ -58,8 +55,8 @@ def test_a_name_we_use_or_replace_is_there(owner: type, name: str, expected: lis
 @pytest.mark.parametrize(
     ("ours", "theirs", "names"),
     [
-        (SocketServer, socketio.AsyncServer, ["_engineio_server_class", "_handle_eio_message", "_handle_connect",
-                                              "_handle_eio_disconnect"]),
+        (SocketServer, socketio.AsyncServer, ["_engineio_server_class", "_handle_eio_connect", "_handle_eio_message",
+                                              "_handle_connect", "_handle_eio_disconnect"]),
         (Engine, engineio.AsyncServer, ["send", "send_packet", "disconnect"]),
     ],
 )  # fmt: skip
@@ -79,25 +76,6 @@ def test_the_library_calls_no_other_way_into_our_engine() -> None:
         "sleep", "get_session", "save_session", "create_lock", "create_queue", "create_event", "shutdown",
         "start_service_task", "transport", "logger", "get_transport",
     }, used  # fmt: skip
-
-
-def test_the_books_of_the_manager_are_dicts() -> None:
-    rooms = Rooms()
-    for book in (rooms.rooms, rooms.eio_to_sid, rooms.callbacks, rooms.pending_connect, rooms.pending_disconnect):
-        assert book == {} and type(book) is dict
-
-
-async def test_a_socket_enters_exactly_the_rooms_it_leaves() -> None:
-    server = socketio.AsyncServer(client_manager=Rooms(), async_mode="aiohttp")
-    manager = server.manager
-    sids = [await manager.pre_connect(f"e{number}", "/") for number in range(3)]
-    for sid in sids:
-        await manager.connect(sid, "/")
-        assert set(manager.rooms["/"]) >= {None, sid}
-    assert set(manager.rooms["/"]) == {None, *sids}
-    for sid in sids:
-        manager.basic_disconnect(sid, "/")
-    assert (manager.rooms, manager.pending_connect, manager.pending_disconnect, manager.callbacks) == ({}, {}, {}, {})
 
 
 def test_engineio_keeps_its_handlers_where_we_call_them() -> None:
@@ -125,3 +103,14 @@ async def test_the_writer_of_a_websocket_shows_its_transport_and_pressure() -> N
     assert protocol._paused is False
     protocol.pause_writing()
     assert protocol._paused is True
+
+
+def test_a_websocket_can_be_made_without_a_request() -> None:
+    """What the door sets is what ``prepare`` sets, and nothing else is read later."""
+    sources = (web.WebSocketResponse._pre_start, web.WebSocketResponse._post_start, web.StreamResponse._start)
+    names = {name for source in sources for name in re.findall(r"self\.(_\w+)(?=:? .*?=)", inspect.getsource(source))}
+    assert names >= {"_loop", "_writer", "_reader", "_parser", "_req", "_payload_writer"}
+    assert names <= {"_loop", "_writer", "_reader", "_parser", "_req", "_payload_writer", "_compress", "_ws_protocol"}
+    assert web.WebSocketResponse._ws_protocol is None and web.WebSocketResponse(compress=False)._compress is False
+    assert web.WebSocketResponse._exception is None
+    assert "self._upgraded" in inspect.getsource(BaseProtocol.pause_reading)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
+import weakref
 from contextlib import suppress
 from typing import Any
 
@@ -12,8 +14,10 @@ import orjson
 import pytest
 from structlog.testing import capture_logs
 
+from caddie.realtime import connection as connections
+from caddie.realtime.connection import Connection
 from caddie.realtime.transport import OUTBOX_MAX
-from shared.follow import Watch
+from shared.tokens import Session
 from tests.caddie.realtime.conftest import Edge, Edges
 from tests.caddie.realtime.wire import SEPARATOR, command_packet, connect_packet
 from tests.product import until
@@ -157,7 +161,7 @@ async def test_an_unexpected_failure_of_connect_closes(edge: Edge, monkeypatch: 
     async def broken(*_: Any) -> None:
         raise TypeError("boom")
 
-    monkeypatch.setattr(edge.server._log, "head", broken)
+    monkeypatch.setattr(edge.server._admission, "head", broken)
     with capture_logs() as logged:
         wire = await edge.wire().open()
         await wire.send(connect_packet(token=edge.token()))
@@ -170,9 +174,8 @@ async def test_an_unexpected_failure_of_connect_closes(edge: Edge, monkeypatch: 
 async def test_an_unexpected_failure_of_reading_closes(
     edge: Edge, monkeypatch: pytest.MonkeyPatch, in_memory: bool
 ) -> None:
-    def after(*_: Any) -> None:
-        if in_memory:
-            raise TypeError("boom")
+    def framed(*_: Any) -> None:
+        raise TypeError("boom")
 
     async def following(*_: Any) -> None:
         raise TypeError("boom")
@@ -180,7 +183,10 @@ async def test_an_unexpected_failure_of_reading_closes(
     wire = await edge.connected()
     await edge.say(1)
     await wire.read_until(lambda: wire.events)
-    monkeypatch.setattr(Watch, "after", after)
+    if in_memory:
+        monkeypatch.setattr(connections, "event_frame", framed)
+    else:
+        monkeypatch.setattr(Connection, "frames_nowait", lambda *_: None)
     monkeypatch.setattr(edge.reader, "next", following)
     with capture_logs() as logged:
         await edge.say(1)
@@ -191,14 +197,14 @@ async def test_an_unexpected_failure_of_reading_closes(
 async def test_two_connects_at_once_over_both_transports_leave_nothing(
     edge: Edge, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    head, waiting, gate = edge.server._log.head, [], asyncio.Event()
+    head, waiting, gate = edge.server._admission.head, [], asyncio.Event()
 
-    async def held(conversation: str) -> Any:
-        waiting.append(conversation)
+    async def held(session: Session) -> Any:
+        waiting.append(session)
         await gate.wait()
-        return await head(conversation)
+        return await head(session)
 
-    monkeypatch.setattr(edge.server._log, "head", held)
+    monkeypatch.setattr(edge.server._admission, "head", held)
     polling = await edge.polling().open()
     post = asyncio.create_task(polling.post(connect_packet(token=edge.token())))
     await until(lambda: len(waiting) == 1)
@@ -210,6 +216,20 @@ async def test_two_connects_at_once_over_both_transports_leave_nothing(
     gate.set()
     await post
     assert await wire.closed() == 4400
+
+
+async def test_clients_that_vanish_leave_nothing_for_the_collector(edge: Edge) -> None:
+    """Freeing thousands of them at once in a collection would stop delivery for as long."""
+    wires = [await edge.connected() for _ in range(5)]
+    held = [weakref.ref(connection.transport.websocket) for connection in edge.server.connections.values()]
+    gc.collect()
+    gc.disable()
+    try:
+        for wire in wires:
+            wire.socket._response.close()
+        await until(lambda: not any(socket() for socket in held), 5)
+    finally:
+        gc.enable()
 
 
 async def test_what_follows_a_disconnect_in_one_post_is_not_run(edge: Edge) -> None:

@@ -1,19 +1,25 @@
-"""Gateway and Socket.IO server in this process, workers as processes that can be killed."""
+"""Gateway and Socket.IO server in this process, workers as processes that can be killed; drills on a server process."""
 
 from __future__ import annotations
 
 import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 import pytest
 from pydantic import SecretStr
 
+from shared.log import EventLog
 from shared.settings import Settings
-from tests.product import Product, RoleProcess, running
+from shared.tokens import KeyTable, Tokens
+from tests.faults.drill import Drill
+from tests.product import Product, RoleProcess, free_port, running
+from tests.residue import ServerProcess
 from tests.valkey import Valkey
 
 Workers = Callable[..., Awaitable[RoleProcess]]
+Drills = Callable[..., AbstractAsyncContextManager[Drill]]
 
 
 @pytest.fixture
@@ -59,3 +65,28 @@ async def workers(slow: Settings) -> AsyncIterator[Workers]:
 def clock() -> Callable[[], float]:
     begun = time.monotonic()
     return lambda: time.monotonic() - begun
+
+
+@pytest.fixture
+def drills(settings: Settings, log: EventLog) -> Drills:
+    """`async with drills(stall_timeout_s=2) as drill`: a server process with other settings, and its clients."""
+
+    @asynccontextmanager
+    async def start(**changes: object) -> AsyncIterator[Drill]:
+        caps = ("sockets_per_address", "sockets_per_user", "handshakes_per_s", "handshakes_burst")
+        ports = {"server_port": free_port(), "admin_port": free_port()}
+        changed = settings.model_copy(update={**dict.fromkeys(caps, 100_000), **ports, **changes})
+        tokens = Tokens(
+            KeyTable.parse(changed.token_key_table), changed.token_issuer, changed.token_audience, changed.token_ttl_s
+        )
+        server = await ServerProcess(changed).start()
+        drill = Drill(server, tokens, log)
+        try:
+            await drill.warm()
+            yield drill
+            server.assert_calm()
+        finally:
+            drill.leave()
+            await server.kill()
+
+    return start

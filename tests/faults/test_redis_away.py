@@ -10,7 +10,7 @@ import pytest
 
 from shared.settings import Settings
 from tests.faults.test_worker_death import assert_told_once, ends
-from tests.product import GOLDEN, Client, Product, running, until
+from tests.product import CHAT, GOLDEN, Client, Product, running, until
 from tests.valkey import Valkey
 
 pytestmark = pytest.mark.faults
@@ -30,12 +30,20 @@ async def stay(product: Product, client: Client) -> None:
     await until(over, 40)
 
 
+async def refused(product: Product) -> None:
+    """A session call while Redis is away."""
+    status, answer = await product.post(CHAT, {"agentVersion": "v3", "conversationId": str(uuid4())})
+    assert status == 503, answer
+
+
 async def test_a_frozen_redis_costs_time_and_nothing_else(frail: Settings, own_valkey: Valkey) -> None:
     async with running(frail) as product:
         client = await product.client(0, message=GOLDEN, requestId=str(uuid4()))
         await until(lambda: client.of("message.delta"))
         own_valkey.signal(signal.SIGSTOP)
-        await asyncio.sleep(3)
+        # Two calls that wait in vain take longer than a lease.
+        await refused(product)
+        await refused(product)
         own_valkey.signal(signal.SIGCONT)
         await stay(product, client)
         assert client.indices == list(range(1, len(client.indices) + 1))
@@ -49,7 +57,7 @@ async def test_a_redis_that_comes_back_with_its_data_costs_nothing(frail: Settin
         client = await product.client(0, message=GOLDEN, requestId=str(uuid4()))
         await until(lambda: client.of("message.delta"))
         own_valkey.kill()
-        await asyncio.sleep(1)
+        await refused(product)
         own_valkey.start()
         await stay(product, client)
         assert client.indices == list(range(1, len(client.indices) + 1))
@@ -101,8 +109,9 @@ async def test_a_worker_takes_new_runs_while_an_old_one_outlives_a_blip(frail: S
         await client.connect(0)
         await until(lambda: client.of("message.delta"), 12)
         assert not [event for event in old.events if event["type"] == "run.finished"]
-        # Past a lease: the old run's job was handed out again and found it running here.
-        await asyncio.sleep(2 * patient.run_lease_s)
+        # Two leases, at a word a second: the old run's job was handed out again and found it running here.
+        said = len(old.of("message.delta"))
+        await until(lambda: len(old.of("message.delta")) >= said + 2 * patient.run_lease_s, 15)
         run = await product.store.runs.find(old.session["runId"])
         assert run is not None and (run.status, run.attempt) == ("running", 1)
         for each in (old, client):

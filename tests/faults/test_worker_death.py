@@ -52,7 +52,8 @@ async def test_runs_survive_two_deaths_of_their_worker_at_any_point(doors: Produ
     conversations = []
     for _ in range(12):
         conversations.append(await submit(doors))
-        await asyncio.sleep(0.25)  # so that each is somewhere else when the worker dies
+        # So that each is somewhere else when the worker dies.
+        await until(lambda: _head(doors, conversations[-1], 6))
     await first.kill()
     second = await workers()
 
@@ -159,7 +160,9 @@ async def test_a_worker_told_to_stop_takes_nothing_new(doors: Product, workers: 
     assert status == 200, answer
     client = Client(answer)
     await client.connect(0)
-    await asyncio.sleep(0.5)  # nothing may happen
+    # While the run it holds goes on, nothing happens here.
+    said = len(await doors.entries(held))
+    await until(lambda: _head(doors, held, said + 3))
     assert client.events == []
     await workers()
     await client.ended()

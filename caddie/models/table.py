@@ -6,8 +6,6 @@ Callers: the worker's composition root (one table a process), which closes it.
 
 from __future__ import annotations
 
-import json
-
 from pydantic import SecretStr
 
 from caddie.models.anthropic import AnthropicHost, AnthropicModel
@@ -16,12 +14,10 @@ from caddie.models.model import Model
 from caddie.models.offline.model import OfflineModel
 from caddie.models.openai import NO_KEY, OpenAIHost, OpenAIModel
 from shared.errors import CaddieError
+from shared.models import CLAUDE, ModelNames, shown
 from shared.settings import Settings
 
-#: The Claude model behind the alias `claude`.
-CLAUDE = "claude-sonnet-5-5"
-OFFLINE = "offline/offline"
-PROVIDERS = ("anthropic", "openai", "offline")
+__all__ = ["CLAUDE", "ModelTable"]
 
 
 class ModelTable:
@@ -31,18 +27,12 @@ class ModelTable:
         self._settings = settings
         self._anthropic = AnthropicHost(settings.anthropic_base_url)
         self._openai = OpenAIHost(settings.openai_base_url)
-        self.aliases: dict[str, str] = {"offline": OFFLINE, "claude": f"anthropic/{CLAUDE}", **_parse(settings.models)}
-        # Surface 002's sample names a model its maker has retired: it means the configured default.
-        self.aliases.setdefault("gpt-4", self._target(settings.model_name))
+        self._names = ModelNames(settings)
+        self.aliases = self._names.aliases
 
     def resolve(self, name: str | None) -> tuple[str, str]:
         """(provider, model) of a name. INVALID: neither an alias nor `provider/model`."""
-        target = self._target(name or self._settings.model_name)
-        provider, _, model = target.partition("/")
-        if provider not in PROVIDERS or not model:
-            known = ", ".join(sorted(self.aliases))
-            raise CaddieError("INVALID", f"expected a model: one of {known}, or provider/model; got {_shown(target)}")
-        return provider, model
+        return self._names.resolve(name)
 
     def open(self, name: str | None, api_key: str | None = None, temperature: float | None = None) -> Model:
         """The model of a name. api_key, temperature: this call's overrides. INVALID: unknown, or a key is missing."""
@@ -66,34 +56,10 @@ class ModelTable:
         finally:
             await self._openai.close()
 
-    def _target(self, name: str) -> str:
-        target = self.aliases.get(name, name)
-        if "/" not in target:
-            target = self.aliases.get(target, target)
-        return f"anthropic/{target}" if target.startswith("claude-") and "/" not in target else target
-
 
 def _key(override: str | None, configured: SecretStr | None, setting: str, model: str) -> str:
     if override is not None:
         return checked_key(override, "the API key override")
     if configured is None or not configured.get_secret_value():
-        raise CaddieError("INVALID", f"expected {setting} to be set for the model {_shown(model)}, got none")
+        raise CaddieError("INVALID", f"expected {setting} to be set for the model {shown(model)}, got none")
     return checked_key(configured.get_secret_value(), setting)
-
-
-def _parse(text: str) -> dict[str, str]:
-    if not text.strip():
-        return {}
-    try:
-        table = json.loads(text)
-    except ValueError:
-        table = None
-    if not isinstance(table, dict) or not all(isinstance(value, str) and value for value in table.values()):
-        raise CaddieError(
-            "INVALID", 'expected CADDIE_MODELS to be JSON {"alias": "provider/model"}, got something else'
-        )
-    return dict(table)
-
-
-def _shown(name: str) -> str:
-    return repr(name if len(name) <= 60 else name[:57] + "…")

@@ -8,53 +8,53 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import Any
 
-from caddie.models.offline import conditions, words
-from caddie.models.offline.outside import discord, email, fetch, http, reply, run, slack, web
+from caddie.models.offline import conditions, language, words
+from caddie.models.offline.outside import discord, email, fetch, further, http, reply, run, slack, web
 from caddie.models.offline.reading import LATER, about_what, dictated, needs
 from caddie.models.offline.request import Action, Slot
 
 MAX_WAIT_S = 600
-_SUMMARY = re.compile(
-    r"\b(?:summari[sz]e|shorten|condense|digest|recap|(?:make|write|create|give|send)\s+(?:me\s+)?a\s+(?:short\s+|brief\s+)?summary)\b",
+FETCHERS = ("http-request", "web-search")
+#: Blocks that bring data of their own.
+SOURCES = (
+    *FETCHERS,
+    "trigger-workflow",
+    "agent",
+    "set-variable",
+    "human_confirmation",
+    "wait",
+    "classify",
+    "extract-json",
+)
+_MADE = re.compile(
+    r"^((?!send\b|post\b|e?mail\b|notify\b|write\s+(?:to|in|into)\b)\w.*?)\s+((?:for|to|into|in|on|and\s+(?:send|"
+    r"post)\s+it\s+to)\s+(?:the\s+|our\s+|my\s+)?(?:#[\w-]+.*|discord\b.*|slack\b.*|[\w.+-]+@[\w.-]+.*|channel\s+.*))$",
     re.I,
 )
-_CLASSIFY = re.compile(
-    r"\b(?:classify|categori[sz]e|label|triage|detect|determine|tag|sort|rate|judge|analy[sz]e)\b", re.I
-)
-_LABELS = re.compile(
-    r"\b(?:as|into|in|with\s+the\s+labels?|by|between|labels?:)\s+(?:either\s+|one\s+of\s+)?((?:[\w\"' -]+(?:,|"
-    r"\s+or\b|\s+and\b|\s*/)\s*)+[\w\"' -]+)\s*$",
-    re.I,
-)
-_KNOWN_LABELS = {
-    "sentiment": ("positive", "neutral", "negative"),
-    "mood": ("positive", "neutral", "negative"),
-    "spam": ("spam", "not spam"),
-    "priority": ("high", "medium", "low"),
-    "urgen": ("urgent", "not urgent"),
-}
-_EXTRACT = re.compile(
-    r"\b(?:extract|parse\s+out|pull\s+out|read\s+out|pick\s+out|collect)\s+(.+?)(?:\s+(?:from|out\s+of)\s+(.+))?$", re.I
-)
+_PATTERN = re.compile(r"\b(?:pattern|regex|regular\s+expression|regexp)\s*:?\s*(\S+)", re.I)
 _WAIT = re.compile(r"\b(?:wait|pause|sleep|delay|hold)\b", re.I)
 _HUMAN = re.compile(
-    r"\b(?:ask\s+(?:me|us|my\s+\w+|a\s+(?:person|human|manager|colleague)|someone|somebody|the\s+\w+|\w+)\s+(?:for\s+(?:an?\s+)?(?:approval|confirmation|permission)|to\s+(?:approve|confirm|review)|before|first|whether|if)|"
-    r"(?:get|wait\s+for|need|request|require)\s+(?:\w+['’]?s?\s+){0,3}(?:approval|confirmation|sign-?off|permission|okay|ok)|ask\s+for\s+(?:an?\s+)?(?:approval|confirmation)|"
-    r"(?:have|let)\s+(?:me|someone|a\s+\w+|my\s+\w+|the\s+\w+)\s+(?:approve|confirm|review|check|sign)|human\s+(?:approval|confirmation|review)|ask\s+me|confirm\s+with\s+\w+)\b",
-    re.I,
-)
-_AGENT = re.compile(
-    r"^(?:(?:have|let|ask|use)\s+(?:the\s+|an?\s+)?(?:ai|agent|llm|gpt|claude|model|assistant)\b|(?:write|draft|translate|generate|compose|rewrite|proofread|brainstorm|explain|analy[sz]e|research|review|describe|decide|think|rate|score)\b)",
+    r"\b(?:ask\s+(?:me|us|my\s+\w+|a\s+(?:person|human|manager|colleague)|someone|somebody|the\s+\w+|"
+    r"\w+)\s+(?:for\s+(?:an?\s+)?(?:approval|confirmation|permission)|to\s+(?:approve|confirm|review)|before|first|"
+    r"whether|if)|"
+    r"(?:get|wait\s+for|need|request|require)\s+(?:\w+['’]?s?\s+){0,3}(?:approval|confirmation|sign-?off|permission|"
+    r"okay|ok)|ask\s+for\s+(?:an?\s+)?(?:approval|confirmation)|"
+    r"(?:have|let)\s+(?:me|someone|a\s+\w+|my\s+\w+|the\s+\w+)\s+(?:approve|confirm|review|check|sign)|"
+    r"(?:by|with|after|upon)\s+(?:\w+\s+){0,2}(?:approval|confirmation)|human\s+(?:approval|confirmation|review)|"
+    r"ask\s+me|confirm\s+with\s+\w+)\b",
     re.I,
 )
 _LOG = re.compile(r"^(?:log|record|print|note(?:\s+down)?|write\s+(?:\S+\s+)?(?:to|into|in)\s+the\s+log)\b", re.I)
 _FORMAT = re.compile(
     r"^(?:format|compose|build\s+a\s+(?:text|message)|render|turn\s+\S+\s+into\s+(?:a\s+)?(?:text|message))\b", re.I
 )
+_ONLY = re.compile(
+    r"^(?:only\s+)?keep\s+(?:only\s+|just\s+)?(?:the\s+)?(?!those\b|it\b|them\b|the\b)([a-z]\w+)\s+(?:ones|\w+s)$", re.I
+)
 _FILTER = re.compile(
-    r"^(?:keep\s+(?:only|just)?|filter(?:\s+out)?(?:\s+for)?|select|only\s+keep|drop|discard|exclude)\b\s*(.*?)\s*\b(?:where|whose|that|which|with|when)\b\s+(.+)$",
+    r"^(?:only\s+)?(?:keep\s+(?:only|just)?|filter(?:\s+out)?(?:\s+for)?|select|only\s+keep|drop|discard|"
+    r"exclude)\b\s*(.*?)\s*\b(?:where|whose|that|which|with|when)\b\s+(.+)$",
     re.I,
 )
 _PLUCK = re.compile(
@@ -63,11 +63,18 @@ _PLUCK = re.compile(
     re.I,
 )
 _SET = re.compile(
-    r"^(?:remember|save|store|keep|set)\s+(.+?)\s+(?:as|in|into|to)\s+(?:the\s+|a\s+)?(?:variable\s+)?(?:called\s+|named\s+)?[\"']?([A-Za-z_]\w*)[\"']?(?:\s+variable)?$",
+    r"^(?:remember|save|store|keep|set)\s+(.+?)\s+(?:as|in|into|to)\s+(?:the\s+|a\s+)?(?:variable\s+)?(?:called\s+|"
+    r"named\s+)?[\"']?([A-Za-z_]\w*)[\"']?(?:\s+variable)?$",
     re.I,
 )
 _COUNT = re.compile(
-    r"^(?:count|increment|increase)\s+(?:the\s+)?(?:counter\s+|variable\s+|number\s+of\s+)?[\"']?([A-Za-z_]\w*)", re.I
+    r"^(?:count|increment|increase|tally)\s+(?:up\s+)?(?:(?:the|every|each|all|our|how\s+many)\s+)?(?:counter\s+|"
+    r"variable\s+|number\s+of\s+)?[\"']?([A-Za-z_][\w-]*)(?:.*?\b(?:called|named|(?:variable|counter)(?!\s+(?:called|"
+    r"named)))\s+[\"']?([A-Za-z_]\w*))?",
+    re.I,
+)
+_REMEMBER = re.compile(
+    r"^(?:remember|save|store|keep)\s+(?:the\s+)?((?:last|latest|current|new|previous)\s+\w+|\w+)$", re.I
 )
 _MERGE = re.compile(r"^(?:merge|combine|join|bring\s+together)\b", re.I)
 
@@ -85,75 +92,6 @@ def recognise(clause: str, about: str = "") -> Action | None:
                 action.said = None
             return action
     return None
-
-
-def _summary(clause: str, about: str) -> Action | None:
-    if not _SUMMARY.search(clause):
-        return None
-    action = Action("summarize", topic=about_what(clause, _SUMMARY))
-    if limit := re.search(r"\b(?:in|to|under|at\s+most|max(?:imum)?)\s+(?:about\s+)?(\d{1,4})\s+words\b", clause, re.I):
-        action.payload["maxWords"] = min(2000, max(5, int(limit.group(1))))
-    elif how := re.search(
-        r"\b(in\s+(?!the\b)\w+(?:\s+(?:sentences?|points?|bullets?|lines?|words?|paragraphs?))?|as\s+[\w ]+|"
-        r"for\s+(?:a|an|the)\s+\w+)\s*$",
-        clause,
-        re.I,
-    ):
-        action.payload["instructions"] = words.sentence(how.group(1))
-    return action
-
-
-def _classify(clause: str, about: str) -> Action | None:
-    if not _CLASSIFY.search(clause):
-        return None
-    known = next((labels for word, labels in _KNOWN_LABELS.items() if word in clause.lower()), None)
-    match = _LABELS.search(clause)
-    labels = words.listed(match.group(1)) if match else []
-    if (
-        len(labels) < 2
-        and not known
-        and not re.search(r"\b(?:classify|categori[sz]e|label|triage|sort|tag)\b", clause, re.I)
-    ):
-        return None
-    options = (
-        ("positive, neutral, negative", "Positive, neutral, negative"),
-        ("urgent, not urgent", "Urgent, not urgent"),
-        LATER,
-    )
-    slot = Slot("labels", "labels", "Which categories should I sort the text into?", options)
-    action = Action("classify", topic=about_what(clause, _CLASSIFY))
-    return needs(action, slot, labels if len(labels) > 1 else list(known or ()))
-
-
-def _extract(clause: str, about: str) -> Action | None:
-    match = _EXTRACT.search(clause)
-    if match is None:
-        return None
-    fields = [words.slug(name) for name in words.listed(match.group(1))]
-    vague = {
-        "data",
-        "fields",
-        "details",
-        "information",
-        "info",
-        "it",
-        "them",
-        "everything",
-        "structured_data",
-        "the_data",
-    }
-    action = Action("extract-json", topic=words.joined([name.replace("_", " ") for name in fields[:3]]))
-    slot = Slot("schema", "fields", "Which fields should I extract?", (("name, email", "Name and email"), LATER))
-    return needs(action, slot, fields_schema([name for name in fields if name and name not in vague]))
-
-
-def fields_schema(names: list[str]) -> dict[str, Any] | None:
-    """A JSON Schema with one property per name; amounts and the like are numbers."""
-    if not names:
-        return None
-    numeric = re.compile(r"(?:amount|total|price|count|quantity|number_of|sum|age|score|cost)")
-    properties = {name: {"type": "number" if numeric.search(name) else "string"} for name in names}
-    return {"type": "object", "properties": properties, "required": list(properties)}
 
 
 def _wait(clause: str, about: str) -> Action | None:
@@ -174,13 +112,7 @@ def _wait(clause: str, about: str) -> Action | None:
 
 
 def _human(clause: str, about: str) -> Action | None:
-    return Action("human_confirmation", topic="approval") if _HUMAN.search(clause) else None
-
-
-def _agent(clause: str, about: str) -> Action | None:
-    if not _AGENT.match(clause):
-        return None
-    return Action("agent", {"prompt": f"{words.sentence(clause)}."}, topic=clause.split()[0])
+    return Action("human_confirmation", topic="approval") if _HUMAN.search(words.masked(clause)) else None
 
 
 def _log(clause: str, about: str) -> Action | None:
@@ -193,7 +125,19 @@ def _format(clause: str, about: str) -> Action | None:
 
 def _filter(clause: str, about: str) -> Action | None:
     match = _FILTER.match(clause)
+    if match is None and (only := _ONLY.match(clause)):
+        return Action(
+            "filter",
+            {"conditions": [{"field": "status", "op": "eq", "right": only.group(1)}]},
+            topic=clause.split()[-1],
+        )
     test = conditions.find(match.group(2)) if match else None
+    if (
+        match
+        and test is None
+        and (pair := re.fullmatch(r"(?:an?\s+|the\s+)?(\w+)\s+(?:of\s+)?(\w+)", match.group(2).strip()))
+    ):
+        test = conditions.find(f"{pair.group(1)} is {pair.group(2)}")
     if match is None or test is None:
         return None
     if re.match(r"^(?:drop|discard|exclude|filter\s+out)", clause, re.I):
@@ -216,15 +160,63 @@ def _variable(clause: str, about: str) -> Action | None:
     if match := _SET.match(clause):
         return Action("set-variable", {"name": match.group(2)}, topic=match.group(1))
     if match := _COUNT.match(clause):
-        return Action("set-variable", {"name": match.group(1), "operation": "increment", "value": 1}, topic="count")
+        return Action(
+            "set-variable",
+            {"name": words.slug(match.group(2) or match.group(1)), "operation": "increment", "value": 1},
+            topic="count",
+        )
+    if (match := _REMEMBER.match(clause)) and not re.fullmatch(r"it|them|this|that", match.group(1), re.I):
+        return Action("set-variable", {"name": words.slug(match.group(1))}, topic=match.group(1))
     return None
+
+
+def _regex(clause: str, about: str) -> Action | None:
+    if not (match := _PATTERN.search(clause)):
+        return None
+    pattern = words.quoted(clause[match.start() :]) or match.group(1).strip("`\"'“”")
+    action = Action("regex", {"pattern": pattern}, topic=about_what(clause, re.compile(r"^\w+", re.I)))
+    if re.match(r"^(?:test|check|see)\b", clause, re.I):
+        action.payload["mode"] = "test"
+    if re.match(r"^find\s+(?:all|every)\b", clause, re.I):
+        action.payload["mode"] = "all"
+    return action
 
 
 def _merge(clause: str, about: str) -> Action | None:
     return Action("merge", {"mode": "list"}) if _MERGE.match(clause) else None
 
 
+def _transform(clause: str, about: str) -> Action | None:
+    """ "translate it for #fr", "summarize the news for our Discord": the work first, then where it goes."""
+    if not (match := _MADE.match(clause)):
+        return None
+    named = re.match(r"^(?:send|post|email)", clause, re.I) or words.quoted(match.group(1))
+    return (
+        None
+        if named
+        else next(
+            (
+                made
+                for each in (language.summary, language.extract, language.agent)
+                if (made := each(match.group(1), about))
+            ),
+            None,
+        )
+    )
+
+
+def destinations(action: Action, clause: str) -> list[Action]:
+    """Where else a clause sends what it makes."""
+    if action.block in ("summarize", "extract-json", "agent") and (match := _MADE.match(clause)):
+        rest = f"send it {match.group(2)}"
+        made = next((found for each in (slack, discord, email) if (found := each(rest, ""))), None)
+        if made is not None:
+            made.clause, made.topic = rest, ""
+            return [made, *further(made, rest)]
+    return further(action, clause)
+
+
 RECOGNISERS: tuple[Recogniser, ...] = (
-    _human, run, slack, discord, email, _extract, _filter, web, http, _summary, _variable, _wait, _classify,
-    _pluck, reply, _log, _format, _merge, _agent, fetch,
+    _human, run, _transform, slack, discord, email, _regex, language.extract, _filter, web, http, language.summary,
+    _variable, _wait, language.classify, _pluck, reply, _log, _format, _merge, language.agent, fetch,
 )  # fmt: skip

@@ -76,10 +76,11 @@ class Canvas:
             )
         return [each for each in found if each not in self.triggers]
 
-    def meant(self, phrase: str) -> str | None:
+    def meant(self, phrase: str, among: list[str] | None = None) -> str | None:
         """The node a phrase means ("the Slack step", "step 2", "the last one"), when one fits best."""
         low = re.sub(
-            r"\b(?:steps?|nodes?|blocks?|parts?|one|the|a|an|my|from|workflow|please|that|which|to|of|in|and)\b",
+            r"\b(?:steps?|nodes?|blocks?|parts?|one|the|a|an|each|every|my|from|workflow|please|that|which|to|of|in|"
+            r"and)\b",
             " ",
             phrase.lower(),
         )
@@ -91,7 +92,7 @@ class Canvas:
         position = int(ordinal.group(1)) - 1 if ordinal else _ORDINALS.get(low)
         if position is not None and -len(order) <= position < len(order) and order:
             return order[position]
-        scores = {node_id: self._likeness(low, node_id) for node_id in [*order, *self.triggers]}
+        scores = {node_id: self._likeness(low, node_id) for node_id in (among or [*order, *self.triggers])}
         best = max(scores.values(), default=0)
         # The last of equals: "the email" is mostly the newest one.
         return next((key for key in reversed(list(scores)) if scores[key] == best), None) if best > 0 else None
@@ -103,7 +104,7 @@ class Canvas:
         told = " ".join(str(value) for value in self.payload(node_id).values()).lower()
         score = 0
         for word in re.findall(r"#?[\w@.-]+", phrase):
-            stem = re.sub(r"(?:ing|es|s)$", "", word) if len(word) > 4 else word
+            stem = re.sub(r"(?:ations?|ing|es|s|e)$", "", word) if len(word) > 4 else word
             score += (
                 3 * (stem in re.split(r"[\s_-]+", named) or word in named.split()) + (stem in named) + (word in told)
             )
@@ -136,6 +137,24 @@ class Canvas:
                 seen.add(parent)
                 queue.extend((each, parent) for each in self.parents(parent))
         return None
+
+    def inside(self, loop: str) -> list[str]:
+        """The steps of a loop's body, in order."""
+        found = [each for each in self.nodes[loop].get("loopBody") or [] if each in self.nodes]
+        for each in found:
+            found.extend(
+                child for child in self.nodes[each].get("children") or [] if child in self.nodes and child not in found
+            )
+        return found
+
+    def below(self, node_id: str) -> list[str]:
+        """Every step a step leads to."""
+        found = [each for each in self._targets(self.nodes[node_id]) if each in self.nodes]
+        for each in found:
+            found.extend(
+                child for child in self._targets(self.nodes[each]) if child in self.nodes and child not in found
+            )
+        return found
 
     def place_after(self, node_id: str) -> Place:
         node = self.nodes[node_id]

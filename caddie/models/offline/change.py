@@ -1,4 +1,4 @@
-"""Changes to a workflow that is there: another time, another channel, a step more or less.
+"""Changes to a workflow that is there: which kind of change a message asks for.
 
 Invariant: touches only what the message names. Callers: ``dialogue``.
 """
@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from caddie.models.offline import clauses, conditions, schedule, speak, words
+from caddie.models.offline import clauses, fields, phrasing, reshape, schedule, starts, words
 from caddie.models.offline.canvas import Canvas
 from caddie.models.offline.extension import ADD, Change, extended
 from caddie.models.offline.plan import Edit, Plan
@@ -19,50 +19,121 @@ from caddie.models.offline.thread import Talk
 from caddie.models.offline.understand import understand
 
 _CHANGE = re.compile(
-    r"\b(?:change|move|set|make|switch|shift|reschedule|update|use|instead|rather|replace|edit|adjust|raise|lower|increase|decrease|turn|put|not\s+\S+\s+but)\b",
+    r"\b(?:change|move|set|make|switch|shift|reschedule|update|use|instead|rather|replace|edit|adjust|raise|lower|"
+    r"increase|decrease|turn|put|let|should|not\s+\S+\s+but)\b",
     re.I,
 )
 _REMOVE = re.compile(
-    r"^\s*(?:please\s+)?(?:can\s+you\s+|could\s+you\s+)?(?:please\s+)?(?:remove|delete|drop|get\s+rid\s+of|take\s+out|cut|don['’]t|do\s+not|stop)\s+(.+)$",
+    r"^\s*(?:remove|delete|drop|get\s+rid\s+of|take\s+out|throw\s+out|cut|kill|do\s+not|stop|skip|omit|leave\s+out|"
+    r"no\s+more)\s+(.+)$",
+    re.I,
+)
+_UNNEEDED = re.compile(
+    r"^(?:i|we|nobody|no\s*one)\s+(?:do\s+not\s+)?(?:needs?|wants?|uses?|reads?)\s+(.+?)\s*(?:any\s*more|"
+    r"any\s*longer|now)?(?:\s*[,;.]\s*(?:so\s+)?(?:please\s+)?(?:drop|remove|delete|take|get)\s+(?:it|that|"
+    r"them)(?:\s+out)?)?$|"
+    r"^(?P<what>.+?)\s+(?:is|are)\s+(?:not\s+needed|no\s+longer\s+needed|unnecessary|superfluous|"
+    r"obsolete)(?:\s+any\s*more)?\b.*$",
     re.I,
 )
 _TIMING = re.compile(
-    r"\b(?:time|schedule|run|runs|start|starts|daily|weekly|hourly|every|each|trigger|at\s+\d|am|pm)\b", re.I
+    r"\b(?:time|schedule|run|runs|start|starts|daily|weekly|hourly|every|each|trigger|at\s+\d|am|pm|only\s+on|"
+    r"on\s+\w+days?)\b",
+    re.I,
 )
-_TEXT = re.compile(
-    r"\b(?:message|text|wording|body|prompt|question)\s+(?:to|into|should\s+(?:say|be|read)|so\s+(?:that\s+)?it\s+says|says?)\s*:?\s+(.+)$|\bsay\s+(.+?)\s+instead\b",
+_NOT_THIS = re.compile(
+    r"\s*,?\s+\b(?:rather\s+than|instead\s+of|and\s+not|not)\s+(?:at\s+)?(?:\w+\s*){1,3}$|\s+(?:instead|rather)\b", re.I
+)
+_JUST_HOUR = re.compile(
+    r"^(?:make|set|change|move)\s+(?:it|that|this|the\s+time)\s+(?:to\s+|at\s+)?(?=(?:\d{1,2}|noon|midnight)\b)", re.I
+)
+_MEND = re.compile(
+    r"\b(?:fix|repair|broken|wrong|errors?|invalid|complain\w*|fail(?:s|ed|ing)?|does\s?n[o'’]t\s+work|not\s+work\w*|"
+    r"never\s+runs?|debug|validat\w+)\b",
+    re.I,
+)
+_EXCEPT = re.compile(r"\b(?:stop|not|never|except|skip|without|excluding)\b", re.I)
+_PARTS = re.compile(
+    r"(?<=[.!;])\s+|\n+|\s*,?\s*\band\s+(?=(?:also|if|then|when|add|remove|change|set|make|use|send|post|e?mail|"
+    r"log)\b)",
     re.I,
 )
 
 
 def wanted(said: Talk) -> bool:
     """Whether a message names a change, also in a turn that is about repairing."""
-    return bool(said.nodes) and _explicit(said, Canvas(said.start)) is not None
+    if not said.nodes or (_MEND.search(said.request) and not _names(said.request)):
+        return False
+    canvas, text = Canvas(said.start), _plain(said.request)
+    return _explicit(text, canvas, said) is not None or extended(text, said, canvas, None) is not None
+
+
+def _names(text: str) -> bool:
+    """Whether a message brings something to put in: an address, a channel, words in quotes, a time."""
+    found = schedule.find(words.masked(text))
+    return bool(
+        words.url(text) or words.emails(text) or words.channel(text) or words.quoted(text) or (found and found.freq)
+    )
 
 
 def edits(said: Talk, request: Request) -> Change | None:
     """The change a message asks for, or None when it names none."""
-    canvas = Canvas(said.start)
-    explicit = _explicit(said, canvas)
-    if explicit is not None:
-        return explicit
-    return extended(said, canvas, request)
+    canvas, text = Canvas(said.start), _plain(said.request)
+    if request.trigger is not None and len(request.actions()) > 1 and not _CHANGE.match(text) and not ADD.match(text):
+        return None
+    parts = [phrasing.without_politeness(clauses.bare(each)) for each in _PARTS.split(text) if clauses.bare(each)]
+    if len(parts) > 1 and (several := _several(parts, canvas, said)) is not None:
+        return several
+    explicit = _explicit(text, canvas, said)
+    return explicit if explicit is not None else extended(text, said, canvas, request)
 
 
-def _explicit(said: Talk, canvas: Canvas) -> Change | None:
-    text = clauses.without_politeness(said.request)
-    for reader in (_removed, _timed, _zoned, _reworded, _retargeted, _threshold):
-        found = reader(text, canvas, said)
-        if found is not None:
-            return found
-    return None
+def _plain(text: str) -> str:
+    return phrasing.without_politeness(phrasing.plain(text)).strip(" .!")
+
+
+def _several(parts: list[str], canvas: Canvas, said: Talk) -> Change | None:
+    """Several changes in one message, when each of them is one."""
+    made: list[Change] = []
+    for part in parts:
+        change = _explicit(part, canvas, said) or extended(part, said, canvas, None)
+        if change is None or change.slots:
+            return None
+        made.append(change)
+    ids = [
+        edit.args.get("nodeId") for each in made for edit in each.plan.edits if edit.tool in ("add_node", "update_node")
+    ]
+    if len(set(ids)) != len(ids):
+        return None
+    plan = Plan(
+        [edit for each in made for edit in each.plan.edits], [told for each in made for told in each.plan.assumptions]
+    )
+    steps = [step for each in made for step in each.steps]
+    return Change(
+        plan, " ".join(each.intro for each in made), steps, [], [told for each in made for told in each.unknown]
+    )
+
+
+def _explicit(text: str, canvas: Canvas, said: Talk) -> Change | None:
+    readers: tuple[Callable[[str, Canvas, Talk], Change | None], ...] = (
+        reshape.renamed, reshape.replaced, fields.labelled, _removed, reshape.gated, reshape.swapped, reshape.copied,
+        reshape.restarted, fields.copied_in, _timed, _zoned, fields.completed, fields.reworded, fields.retargeted,
+        fields.prompted, fields.numbered, fields.threshold,
+    )  # fmt: skip
+    return next((found for reader in readers if (found := reader(text, canvas, said)) is not None), None)
 
 
 def _removed(text: str, canvas: Canvas, said: Talk) -> Change | None:
-    match = _REMOVE.match(text)
-    if match is None:
+    match, unneeded = _REMOVE.match(text), _UNNEEDED.match(text)
+    if match is None and (
+        unneeded is None or not re.search(r"\bnot\b|\bno\b|any\s*more|needless|unnecessary|drop|remove", text, re.I)
+    ):
         return None
-    phrase = re.sub(r"\s+(?:from|in|of)\s+(?:the|this|my)\s+workflow\b.*$", "", match.group(1), flags=re.I)
+    phrase = match.group(1) if match else unneeded.group(1) or unneeded.group("what") if unneeded else ""
+    found_time = schedule.find(words.masked(phrase))
+    if found_time is not None and found_time.days and not re.search(r"\bsteps?\b", phrase, re.I):
+        return None
+    phrase = re.sub(r"\s+(?:from|in|of)\s+(?:the|this|my)\s+workflow\b.*$", "", phrase, flags=re.I)
     if re.match(r"(?:everything|all(?:\s+the)?\s+(?:steps|nodes)|the\s+whole|all)\b", phrase, re.I):
         gone = [*reversed(canvas.order()), *canvas.triggers]
         return Change(Plan([Edit("remove_node", {"nodeId": each}) for each in gone]), "I remove everything.")
@@ -72,16 +143,36 @@ def _removed(text: str, canvas: Canvas, said: Talk) -> Change | None:
         return _which(
             said, canvas, "Which step should I remove?", lambda each: Plan(_removal(canvas, each)), "I remove"
         )
-    made = [edit for each in found for edit in _removal(canvas, each)]
+    made = _removal(canvas, *found)
     told = words.joined([f"`{each}`" for each in found])
     return Change(Plan(made), f"I remove {told} and connect what is around it.")
 
 
-def _removal(canvas: Canvas, node_id: str) -> list[Edit]:
-    """With a condition goes what hangs on it only when it has an else branch; else its steps stay, unconditionally."""
-    children = canvas.nodes[node_id].get("children") or []
-    orphans = [each for each in children if canvas.nodes.get(each, {}).get("branch") in ("else", "timed_out")]
-    return [*(Edit("remove_node", {"nodeId": each}) for each in orphans), Edit("remove_node", {"nodeId": node_id})]
+def _removal(canvas: Canvas, *node_ids: str) -> list[Edit]:
+    """With a condition goes its else branch; else its steps stay, unconditionally. Who read it reads what it read."""
+    gone = dict.fromkeys(node_ids)
+    for node_id in node_ids:
+        children = canvas.nodes[node_id].get("children") or []
+        if canvas.nodes[node_id].get("type") not in ("if", "wait"):
+            continue
+        others = [each for each in children if canvas.nodes.get(each, {}).get("branch") in ("else", "timed_out")]
+        kept = {below for each in children if each not in others for below in (each, *canvas.below(each))}
+        gone |= dict.fromkeys(below for each in others for below in (each, *canvas.below(each)) if below not in kept)
+    rewired = [edit for key in canvas.nodes if key not in gone and (edit := _rewired(canvas, key, list(gone)))]
+    return [*rewired, *(Edit("remove_node", {"nodeId": each}) for each in reversed(gone))]
+
+
+def _rewired(canvas: Canvas, node_id: str, gone: list[str]) -> Edit | None:
+    """A step's fields without references to steps that go; they read what those read."""
+    changed: dict[str, Any] = {}
+    for name, value in canvas.payload(node_id).items():
+        for each in gone:
+            read = re.search(r"\{\{[^{}]+\}\}", str(list(canvas.payload(each).values())))
+            if isinstance(value, str) and read and not any(f"{{{{{other}." in read.group() for other in gone):
+                value = re.sub(r"\{\{\s*" + re.escape(each) + r"\.[^{}]*\}\}", lambda _: read.group(), value)  # noqa: B023
+        if value != canvas.payload(node_id)[name]:
+            changed[name] = value
+    return Edit("update_node", {"nodeId": node_id, "payload": changed}) if changed else None
 
 
 def _which(said: Talk, canvas: Canvas, question: str, plan: Callable[[str], Plan], verb: str) -> Change | None:
@@ -94,21 +185,29 @@ def _which(said: Talk, canvas: Canvas, question: str, plan: Callable[[str], Plan
 
 
 def _timed(text: str, canvas: Canvas, said: Talk) -> Change | None:
-    shadow = words.masked(text)
-    found = schedule.find(shadow, changing=bool(_CHANGE.search(text)))
-    if (
-        found is None
-        or not (_CHANGE.search(text) or re.match(r"^\s*(?:run|start|at|every|only\s+on|trigger)\b", text, re.I))
-        or not canvas.triggers
+    if not canvas.triggers:
+        return None
+    bare = _JUST_HOUR.sub("run it at ", _NOT_THIS.sub("", text))
+    found = schedule.find(words.masked(bare), changing=bool(_CHANGE.search(text)))
+    if found is None or not (
+        _CHANGE.search(text)
+        or re.search(
+            r"\b(?:run|start|trigger|stop|except|skip)s?\b|\bnot\b|^\s*(?:at|every|only|on|also)\b", text, re.I
+        )
     ):
         return None
-    rest = _cut(text, found)
-    if understand(re.sub(_CHANGE, "", rest), said.context.timezone).steps or not (_TIMING.search(text) or found.freq):
+    rest = re.sub(_CHANGE, "", _cut(bare, found))
+    leaves_out = bool(found.days) and bool(_EXCEPT.search(text))
+    if not leaves_out and understand(rest, said.context.timezone).steps or not (_TIMING.search(bare) or found.freq):
         return None
     root = canvas.triggers[0]
     payload = canvas.payload(root)
-    zone = clauses.zone(text) or payload.get("timezone") or said.context.timezone
-    merged = _merged(schedule.read(str(payload.get("rrule", ""))) if payload.get("rrule") else None, found)
+    zone = starts.zone(text) or payload.get("timezone") or said.context.timezone
+    old = schedule.read(str(payload.get("rrule", ""))) if payload.get("rrule") else None
+    if leaves_out:
+        kept = [day for day in (old.days if old and old.days else schedule.DAYS.values()) if day not in found.days]
+        found = replace(found, days=tuple(kept)) if kept else found
+    merged = _merged(old, found, bool(re.search(r"\b(?:also|too|as\s+well|additionally)\b", text, re.I)))
     args: dict[str, Any] = {"nodeId": root, "payload": {"rrule": merged.rrule(), "timezone": zone}}
     if payload.get("cron"):
         args["payload"]["cron"] = None
@@ -123,100 +222,27 @@ def _cut(text: str, found: schedule.Schedule) -> str:
     return text
 
 
-def _merged(old: schedule.Schedule | None, new: schedule.Schedule) -> schedule.Schedule:
+def _merged(old: schedule.Schedule | None, new: schedule.Schedule, more: bool) -> schedule.Schedule:
+    """more: what is new comes beside what was."""
     if old is None:
         return new if new.freq else replace(new, freq="DAILY")
     if new.freq is None:
         days = old if old.freq in ("DAILY", "WEEKLY", "MONTHLY", "YEARLY") else replace(old, freq="DAILY", interval=1)
         return replace(days, hours=new.hours, minute=new.minute)
+    if more and old.days and new.days:
+        order = list(schedule.DAYS.values())
+        both = sorted({*old.days, *new.days}, key=lambda day: order.index(day) if day in order else 9)
+        new = replace(new, days=tuple(both))
     keeps = not new.hours and old.hours and new.freq in ("DAILY", "WEEKLY", "MONTHLY", "YEARLY")
     return replace(new, hours=old.hours, minute=old.minute) if keeps else new
 
 
 def _zoned(text: str, canvas: Canvas, said: Talk) -> Change | None:
-    zone = clauses.zone(text)
+    zone = starts.zone(text)
     roots = [each for each in canvas.triggers if canvas.nodes[each].get("type") == "cronjob"]
     if zone is None or not roots or not re.search(r"\btime\s?zone|\btime\b", text, re.I):
         return None
     return Change(
         Plan([Edit("update_node", {"nodeId": each, "payload": {"timezone": zone}}) for each in roots]),
         f"I set the time zone to {zone}.",
-    )
-
-
-def _reworded(text: str, canvas: Canvas, said: Talk) -> Change | None:
-    fields = {"slack-send-message": "text", "discord-send-message": "text", "send-email": "text", "reply_chat": "text",
-              "log": "message", "format": "template", "agent": "prompt", "human_confirmation": "message"}  # fmt: skip
-    subject = re.search(r"\bsubject(?:\s+line)?\s+(?:to|should\s+be|into)\s*:?\s+(.+)$", text, re.I)
-    if subject and (mails := canvas.of("send-email")):
-        value = words.quoted(subject.group(1)) or subject.group(1).strip(" .")
-        return Change(
-            Plan([Edit("update_node", {"nodeId": mails[-1], "payload": {"subject": value}})]),
-            f"I set the subject to “{value}”.",
-        )
-    match = _TEXT.search(text)
-    targets = canvas.of(*fields)
-    if match is None or not targets:
-        return None
-    said_text = match.group(1) or match.group(2)
-    value = words.quoted(said_text) or said_text.strip()
-    meant = canvas.meant(text[: match.start()])
-    node_id = meant if meant in targets else targets[-1]
-    name = fields[str(canvas.nodes[node_id].get("type"))]
-    return Change(
-        Plan([Edit("update_node", {"nodeId": node_id, "payload": {name: value}})]), f"I change the text of `{node_id}`."
-    )
-
-
-def _retargeted(text: str, canvas: Canvas, said: Talk) -> Change | None:
-    """Another channel, recipient or address for a step that has one."""
-    if (
-        ADD.search(text)
-        and not re.search(r"\binstead\b", text, re.I)
-        or not (_CHANGE.search(text) or re.match(r"^\s*(?:to|in|on)\s", text, re.I))
-    ):
-        return None
-    address, channel, link = words.emails(text), words.channel(text), words.url(text)
-    options: list[tuple[list[str], str, Any]] = [
-        (canvas.of("slack-send-message"), "channel", channel if channel and not address else None),
-        (canvas.of("send-email"), "to", address[-1] if address else None),
-        (canvas.of("http-request", "send-webhook"), "url", link if link and not address else None),
-    ]
-    for targets, name, value in options:
-        if value and targets:
-            meant = canvas.meant(text)
-            chosen = [meant] if meant in targets and len(targets) > 1 else targets[-1:]
-            made = [Edit("update_node", {"nodeId": each, "payload": {name: value}}) for each in chosen if each]
-            return Change(
-                Plan(made), f"I change {name} of {words.joined([f'`{each}`' for each in chosen])} to {value}."
-            )
-    return None
-
-
-def _threshold(text: str, canvas: Canvas, said: Talk) -> Change | None:
-    checks = canvas.of("if")
-    if not checks or not (_CHANGE.search(text) or re.match(r"^\s*only\b", text, re.I)):
-        return None
-    meant = canvas.meant(text)
-    node_id = meant if meant in checks else checks[-1]
-    old = [dict(each) for each in canvas.payload(node_id).get("conditions") or [] if isinstance(each, dict)]
-    compared = re.search(
-        r"\b(?:above|below|over|under|at\s+least|at\s+most|more\s+than|less\s+than|greater\s+than|exceeds?)\b.*$",
-        text,
-        re.I,
-    )
-    test = conditions.find(f"it is {compared.group()}") if compared else None
-    plain = re.search(
-        rf"\b(?:threshold|limit|value|condition|if|check)\b.*?\b(?:to|at)\s+[$€£]?({words.NUMBER.pattern})", text, re.I
-    )
-    if not old or not (test or plain):
-        return None
-    number = test.conditions[0].right if test else words.number(plain.group(1)) if plain else None
-    old[0]["right"] = re.sub(r"\s+instead$", "", number) if isinstance(number, str) else number
-    if test:
-        old[0]["op"] = test.conditions[0].op
-    payload = {**canvas.payload(node_id), "conditions": old}
-    return Change(
-        Plan([Edit("update_node", {"nodeId": node_id, "payload": {"conditions": old}})]),
-        f"I change the condition: {speak.conditions(payload)}.",
     )

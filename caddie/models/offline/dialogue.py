@@ -10,33 +10,32 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from caddie.models.model import ModelRequest, ToolOutcome
-from caddie.models.offline import change, extension, repair, speak, talk, thread, words
-from caddie.models.offline.actions import fields_schema
+from caddie.models.model import ModelRequest
+from caddie.models.offline import change, extension, proposal, questions, repair, speak, talk, thread, words
+from caddie.models.offline.language import fields_schema
 from caddie.models.offline.plan import Edit, Plan, Planner
 from caddie.models.offline.reading import LATER
+from caddie.models.offline.reply import Reply
 from caddie.models.offline.request import Action, Branch, Request, Slot, Step, actions
 from caddie.models.offline.thread import Talk
 from caddie.models.offline.understand import understand
 
 MAX_SEARCHES = 8
 REPAIRS = 2
-#: Below this the best block of a search has too little to do with the words.
-SCORE = 2.0
-BUILD_IT = "Shall I build it?"
 REPLACE = "There is a workflow on the canvas already. Shall I add to it or replace it?"
 _MESSAGES = ("slack-send-message", "discord-send-message", "send-email", "reply_chat", "log", "format")
 _TEXT_OF = {
     "slack-send-message": "the Slack message", "send-email": "the email", "discord-send-message": "the Discord message",
     "reply_chat": "the reply",
 }  # fmt: skip
-_EDITS = ("add_node", "update_node", "remove_node", "connect_nodes", "disconnect_nodes", "set_variables")
-
-
-@dataclass(frozen=True, slots=True)
-class Reply:
-    text: str = ""
-    calls: tuple[Edit, ...] = ()
+_REPAIR = re.compile(
+    r"\b(?:fix|repair|mend|debug)\s+(?:it|this|that|them|the|my|these|all|up|please)\b|\b(?:fix|repair)\W*$|"
+    r"\bsort\s+(?:it|that|this)\s+out\b|"
+    r"\bcorrect\s+(?:it|the\s+(?:errors?|faults?))\b|\bvalidation\b.*\b(?:says|fails|complains)\b|"
+    r"\bvalidator\s+complains\b",
+    re.I,
+)
+_EDITS = ("edit_workflow",)
 
 
 @dataclass(slots=True)
@@ -48,20 +47,46 @@ class Intent:
     queries: list[str]
     slots: list[Slot]
     unknown: list[str]
+    #: Every step is a guess of the search; idle: and nothing says when to start.
+    guessed: bool = False
+    idle: bool = False
 
 
 def decide(request: ModelRequest) -> Reply:
     """The next step of the conversation."""
     said = thread.read(request)
+    if said.called("use_template"):
+        return _close(said, [], [], "")
+    if _mends(said):
+        return _mend(said)
+    if talk.reports(said):
+        reports = said.called("validate_workflow")
+        if not reports:
+            return Reply(calls=(Edit("validate_workflow", {}),))
+        return Reply(
+            f"{questions.report(reports[0].value if isinstance(reports[0].value, dict) else {}, said.request)}\n\n"
+            f"{speak.OFFLINE}"
+        )
     answered = talk.answer(said)
     if answered is not None:
         return Reply(answered)
-    if said.context.mode == "repair" and not change.wanted(said):
-        return _mend(said)
     intent = _intent(said)
     if intent is None:
+        told = talk.ability(said)
+        return Reply(told) if told else proposal.offered(said) or Reply(talk.lost(said))
+    if intent.guessed and not said.nodes and (ready := proposal.offered(said)) is not None:
+        return ready
+    if intent.guessed and intent.idle and not intent.slots:
         return Reply(talk.lost(said))
     return _work(said, intent)
+
+
+def _mends(said: Talk) -> bool:
+    """Whether this turn is about faults: by its mode, or because the message asks to mend them."""
+    if said.context.mode == "repair":
+        return not change.wanted(said)
+    asked = bool(_REPAIR.search(said.request)) and bool(said.nodes) and not said.answers
+    return asked and "validate_workflow" in said.tools and "edit_workflow" in said.tools and not change.wanted(said)
 
 
 def _work(said: Talk, intent: Intent) -> Reply:
@@ -75,6 +100,8 @@ def _work(said: Talk, intent: Intent) -> Reply:
             return Reply(intent.intro, calls)
         if not intent.plan.edits:
             return Reply(talk.lost(said, intent.unknown))
+        if "edit_workflow" not in said.tools:
+            return Reply("\n\n".join([f"My plan: {intent.intro}", *_notes(intent), speak.OFFLINE]))
         intro = "" if said.called("search_blocks") else intent.intro
         if single:
             return Reply("\n\n".join(filter(None, [intro, *_notes(intent), speak.OFFLINE])), tuple(intent.plan.edits))
@@ -135,13 +162,23 @@ def _question(said: Talk, intent: Intent) -> Reply | None:
         lead = "" if said.answers else "I can do that, but one thing is missing. "
         args = {"question": slot.question, "options": options, "allowText": True}
         return Reply(f"{lead}{slot.question}", (Edit("ask_user", args),))
-    if said.context.mode == "planning" and not any(BUILD_IT in asked for asked, _ in said.answers):
-        options = [{"value": "build it", "label": "Build it"}, {"value": "no", "label": "Not yet"}]
-        args = {"question": BUILD_IT, "options": options, "allowText": True, "kind": "plan"}
-        return Reply(
-            f"My plan: {intent.intro.removeprefix('I will build this: ')}\n\n{BUILD_IT}", (Edit("ask_user", args),)
-        )
+    if said.context.mode == "planning":
+        if said.answers and thread.CHANGE.match(said.answers[-1][1]):
+            return Reply(thread.WHAT_ELSE, (Edit("ask_user", {"question": thread.WHAT_ELSE}),))
+        summary = intent.intro.removeprefix("I will build this: ") or talk.lost(said, intent.unknown)
+        args = {"summary": summary[:1000], "steps": _outline(intent)}
+        return Reply(f"My plan: {summary}\n\n{thread.APPROVAL}", (Edit("propose_plan", args),))
     return None
+
+
+def _outline(intent: Intent) -> list[dict[str, Any]]:
+    """The steps of a plan as `propose_plan` takes them."""
+    steps = []
+    for edit in intent.plan.edits[:50]:
+        title = words.sentence(str(edit.args.get("nodeId", edit.tool)).replace("_", " "))[:200]
+        block = edit.args.get("type")
+        steps.append({"title": "Start" if title == "Root" else title, **({"block": block} if block else {})})
+    return steps or [{"title": "Nothing to change"}]
 
 
 def _mend(said: Talk) -> Reply:
@@ -161,7 +198,7 @@ def _mend(said: Talk) -> Reply:
 
 
 def _intent(said: Talk) -> Intent | None:
-    request = understand(said.request, said.context.timezone)
+    request = understand(said.request, said.context.timezone, said.context.now)
     slots = _filled(request, said)
     if said.nodes:
         changed = change.edits(said, request)
@@ -178,7 +215,6 @@ def _intent(said: Talk) -> Intent | None:
                 [],
             )
         return _rebuilt(said, request, slots)
-    _look_up(request, said)
     if request.trigger is None and not request.steps:
         return None
     return _built(said, request, slots)
@@ -189,7 +225,15 @@ def _built(said: Talk, request: Request, slots: list[Slot]) -> Intent:
     about = [request.trigger.block.replace("cronjob", "schedule") if request.trigger else "manual start"]
     intro = f"I will build this: {speak.summary(request)}."
     queries = list(dict.fromkeys([*about, *_queries(request.steps), *request.unknown]))[:MAX_SEARCHES]
-    return Intent(Planner().build(request), intro, queries, slots, request.unknown)
+    found = request.actions()
+    idle = request.trigger is None
+    guessed = bool(found) and all(each.guessed or (idle and _aimless(each)) for each in found)
+    return Intent(Planner().build(request), intro, queries, slots, request.unknown, guessed, idle)
+
+
+def _aimless(action: Action) -> bool:
+    """ "monitor our competitors": something to get, from nowhere."""
+    return action.block == "http-request" and not action.payload.get("url")
 
 
 def _rebuilt(said: Talk, request: Request, slots: list[Slot]) -> Intent:
@@ -285,24 +329,3 @@ def _wordless(edit: Edit) -> bool:
         return False
     name = {"log": "message", "format": "template"}.get(edit.args["type"], "text")
     return not edit.args["payload"].get(name)
-
-
-def _look_up(request: Request, said: Talk) -> None:
-    """Give the clauses nobody understood to the block search's best hit, when it is good enough."""
-    hits = _hits(said.called("search_blocks"))
-    for clause in list(request.unknown):
-        best = hits.get(clause[:200])
-        if best is not None:
-            request.steps.append(Action(best, topic=words.slug(clause, 24), clause=clause))
-            request.unknown.remove(clause)
-
-
-def _hits(outcomes: list[ToolOutcome]) -> dict[str, str]:
-    """Query → best block, from the answers of the search tool."""
-    found: dict[str, str] = {}
-    for outcome in outcomes:
-        value = outcome.value if outcome.ok and isinstance(outcome.value, dict) else {}
-        blocks = [each for each in value.get("blocks", []) if each.get("score", 0) >= SCORE]
-        if blocks and value.get("query"):
-            found[str(value["query"])] = str(blocks[0]["type"])
-    return found

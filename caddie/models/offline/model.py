@@ -21,6 +21,7 @@ from caddie.models.model import (
     ToolCallStarted,
     ToolTurn,
 )
+from caddie.models.offline import assistant
 from caddie.models.offline.dialogue import decide
 
 # English runs at about four characters a token.
@@ -39,16 +40,16 @@ class OfflineModel:
         return "offline/offline"
 
     async def stream(self, request: ModelRequest) -> AsyncGenerator[ModelEvent, None]:
-        reply = decide(request)
+        reply = assistant.decide(request) if assistant.meant(request) else decide(request)
         for word in re.findall(r"\s*\S+\s*?(?=\s|$)|\s+$", reply.text):
             # Also without a rate: a long answer does not hold the loop of 500 other runs.
             await self._sleep(self._pause_s)
             yield TextDelta(word)
         stem = f"{len(request.turns)}-{hashlib.sha256(repr(request.turns).encode()).hexdigest()[:12]}"
-        for number, call in enumerate(reply.calls):
+        for number, (name, args) in enumerate(edit.call() for edit in reply.calls):
             call_id = f"call-{stem}-{number}"
-            yield ToolCallStarted(id=call_id, name=call.tool)
-            yield ToolCall(id=call_id, name=call.tool, args=dict(call.args))
+            yield ToolCallStarted(id=call_id, name=name)
+            yield ToolCall(id=call_id, name=name, args=args)
         written = len(reply.text) + sum(len(str(call.args)) for call in reply.calls)
         usage = StepUsage(input_tokens=_read(request) // TOKEN_CHARS, output_tokens=written // TOKEN_CHARS)
         yield StepEnd(stop_reason="tool_use" if reply.calls else "end", usage=usage)

@@ -19,7 +19,9 @@ _DISCORD = re.compile(r"\bdiscord\b", re.I)
 
 
 _TELL = re.compile(
-    r"\b(?:post|send|notify|tell|message|alert|ping|inform|announce|publish|share|forward|dm|warn|report|write|put|drop)\b",
+    r"\b(?:post|send|notify|tell|message|alert|ping|inform|announce|publish|share|forward|dm|warn|report|write|put|"
+    r"drop|throw|stick|remind|pass|hand|mention|ring|raise|push|cc|cancel|deliver|submit|let|get|thank|welcome|greet|"
+    r"invite|congratulate)\b",
     re.I,
 )
 
@@ -28,7 +30,8 @@ _MAIL = re.compile(r"\b(?:e-?mails?|mail)\b", re.I)
 
 
 _FETCH = re.compile(
-    r"\b(?:fetch|get|call|request|download|load|pull|read|check|query|poll|retrieve|grab|hit|ping|visit|scrape|import|open|watch|monitor|track|look\s+at)\b",
+    r"\b(?:fetch|get|call|request|download|load|pull|read|check|query|poll|retrieve|grab|hit|ping|visit|scrape|"
+    r"import|open|watch|monitor|track|look\s+at)\b",
     re.I,
 )
 
@@ -40,13 +43,20 @@ _METHOD = re.compile(r"\b(GET|POST|PUT|PATCH|DELETE|HEAD)\b")
 
 
 _WEB = re.compile(
-    r"\b(?:search\s+(?:the\s+)?(?:web|internet|net|online|google)(?:\s+for)?|web\s+search\s+for|google|look\s+up|search\s+online\s+for|search\s+for|"
-    r"find\s+(?:me\s+)?(?=.*\b(?:news|articles|online|on\s+the\s+(?:web|internet))\b)|get\s+(?=(?:the\s+)?(?:latest|newest|top|recent)?\s*(?:\w+\s+)?(?:news|headlines)\b))\s*(.+)?$",
+    r"\b(?:search\s+(?:the\s+)?(?:web|internet|net|online|google)(?:\s+for)?|web\s+search\s+for|google|"
+    r"look\s+(?:(?:it|that|this|them)\s+)?up|search\s+online\s+for|search\s+for|"
+    r"(?:run|do|make)\s+an?\s+(?:web|internet|google|online)\s+search\s+(?:for|on|about)|"
+    r"find\s+(?:me\s+)?(?=.*\b(?:news|articles|headlines|posts|papers|online|on\s+the\s+(?:web|internet))\b)|"
+    r"get\s+(?=(?:the\s+)?(?:latest|newest|top|recent)?\s*(?:\w+\s+)?(?:news|headlines)\b))\s*(.+)?$",
     re.I,
 )
 
 
-_REPLY = re.compile(r"\b(?:reply|answer|respond|write\s+back|send\s+(?:it\s+)?back|say|greet)\b", re.I)
+_REPLY = re.compile(
+    r"\b(?:give\s+(?:\w+\s+){1,4}?(?:answer|reply|response)|reply|answer|respond|write\s+back|send\s+(?:it\s+)?back|"
+    r"say|greet)\b",
+    re.I,
+)
 
 
 _RUN = re.compile(
@@ -58,15 +68,8 @@ _RUN = re.compile(
 
 def slack(clause: str, about: str) -> Action | None:
     channel = words.channel(clause)
-    if not (
-        _SLACK.search(clause)
-        or (
-            channel
-            and channel.startswith("#")
-            and _TELL.search(clause)
-            and not _DISCORD.search(clause)
-            and "#" in clause
-        )
+    if not _SLACK.search(clause) and not (
+        words.CHANNEL.search(words.URL.sub("", clause)) and not _DISCORD.search(clause)
     ):
         return None
     options = (("#general", "#general"), ("#alerts", "#alerts"), LATER)
@@ -81,15 +84,17 @@ def discord(clause: str, about: str) -> Action | None:
 
 
 def email(clause: str, about: str) -> Action | None:
-    found = words.emails(clause)
+    found = words.emails(words.QUOTE.sub("", clause))
+    if words.url(clause) and not found and not re.match(r"^(?:e-?mail|mail)\b", clause, re.I):
+        return None
     sends = re.match(r"^(?:also\s+)?(?:e-?mail|mail)\b", clause, re.I) or (
         _MAIL.search(clause) and _TELL.search(clause)
     )
-    if not (sends or (found and _TELL.search(clause))):
+    if not (sends or found):
         return None
     action = Action("send-email", topic=about_what(clause, re.compile(f"{_TELL.pattern}|{_MAIL.pattern}", re.I)))
     if subject := re.search(
-        r"\bsubject\s*(?:line)?\s*(?:of\s+|:\s*|is\s+)?(.+?)(?:\s+(?:and|with)\s+|$)", clause, re.I
+        r"\bsubject\s*(?:line)?\s*(?:of\s+|:\s*|is\s+)?(.+?)(?:\s+(?:and|with|saying)\s+|$)", clause, re.I
     ):
         action.payload["subject"] = words.quoted(subject.group(1)) or words.sentence(subject.group(1))
         if action.payload["subject"] == words.quoted(clause):
@@ -108,6 +113,8 @@ def _after(clause: str, start: int) -> str | None:
 def http(clause: str, about: str) -> Action | None:
     address, method = words.url(clause), _METHOD.search(clause)
     hook = re.search(r"\bweb\s?hook\b", clause, re.I)
+    if address is None and re.search(r"\b(?:form|web\s?hook)\s+data\b", clause, re.I):
+        return None
     if address is None and not hook:
         if not (
             re.search(r"\b(?:api|endpoint|url|web\s?site|web\s?page|site|page)\b", clause, re.I)
@@ -116,17 +123,43 @@ def http(clause: str, about: str) -> Action | None:
             return None
         address = None
     slot = Slot("url", "url", "Which address (URL) should I call?", (LATER,))
-    if hook or (_SEND.search(clause) and not _FETCH.search(clause) and not method):
+    shadow = words.masked(clause)
+    if hook or (_SEND.search(shadow) and not _FETCH.search(shadow) and not method):
         slot = Slot("url", "url", "Which address (URL) should the data be posted to?", (LATER,))
-        return needs(Action("send-webhook", topic="data"), slot, address)
-    if address and not (method or _FETCH.search(clause) or re.match(r"^https?://", clause.strip(), re.I)):
+        return needs(Action("send-webhook", topic="data", members=members(clause)), slot, address)
+    if address and not (method or _FETCH.search(shadow) or re.match(r"^https?://", clause.strip(), re.I)):
         return None
     payload: dict[str, Any] = {"method": method.group(1) if method else "GET"}
-    topic = about_what(clause, _FETCH) or _path_name(address)
-    return needs(Action("http-request", payload, topic=topic), slot, address)
+    topic = about_what(clause, _FETCH)
+    if not topic or re.search(r"\b(?:whether|if|how|what)\b", topic, re.I):
+        topic = path_name(address)
+    named = members(clause) if payload["method"] in ("POST", "PUT", "PATCH") else []
+    return needs(Action("http-request", payload, topic=topic, members=named), slot, address)
 
 
-def _path_name(address: str | None) -> str:
+def fetched(address: str, topic: str = "") -> Action:
+    """A step that gets what is at an address."""
+    name = topic if 0 < len(topic) <= 24 else path_name(address)
+    return Action("http-request", {"method": "GET", "url": address}, topic=name, clause=address)
+
+
+def members(clause: str) -> list[str]:
+    """The fields of "… with the name and the email"."""
+    match = re.search(
+        r"\bwith\s+((?:the\s+|their\s+|his\s+|its\s+)?[\w-]+(?:\s*(?:,|and|&)\s*(?:and\s+)?(?:the\s+|"
+        r"their\s+)?[\w-]+)*)\s*$",
+        clause,
+        re.I,
+    )
+    vague = {"data", "body", "payload", "post", "get", "result", "results", "it", "them", "form_data", "everything"}
+    return (
+        [name for name in map(words.field_name, words.listed(match.group(1))) if name.lower() not in vague]
+        if match
+        else []
+    )
+
+
+def path_name(address: str | None) -> str:
     path = re.sub(r"^https?://|[?#].*$", "", address or "").strip("/").split("/")
     name = path[-1] if len(path) > 1 else path[0].split(":")[0].removeprefix("www.").split(".")[0]
     return re.sub(r"\.\w+$", "", name)
@@ -135,7 +168,8 @@ def _path_name(address: str | None) -> str:
 def fetch(clause: str, about: str) -> Action | None:
     """ "fetch the rates": something to get, but from where is not said."""
     match = re.match(
-        r"^(?:fetch|get|download|load|pull|retrieve|grab|poll|scrape|import|check|query|read|watch|monitor|track)\b\s+(.+)$",
+        r"^(?:fetch|get|download|look\s+at|load|pull|retrieve|grab|poll|scrape|import|check|query|read|watch|monitor|"
+        r"track)\b\s+(.+)$",
         clause,
         re.I,
     )
@@ -152,6 +186,8 @@ def web(clause: str, about: str) -> Action | None:
     match = _WEB.search(clause)
     if match is None or words.URL.search(clause):
         return None
+    if re.search(r"\b(?:pattern|regex|regular\s+expression)\b", clause, re.I):
+        return None
     query = words.quoted(clause) or re.sub(
         r"^(?:for|about|on)\s+|\s+(?:on\s+(?:the\s+)?(?:web|internet|google)|online)$",
         "",
@@ -163,6 +199,15 @@ def web(clause: str, about: str) -> Action | None:
         r"\b(?:chat|message|asks?|question|writes?)\b", about, re.I
     ):
         return Action("web-search", said="", topic="results")
+    if (pointed := re.search(r"\b(?:on|about|for)\s+(?:that|it|this|them)\b", query, re.I)) and (
+        subject := re.search(
+            r"\b(?:about|on)\s+((?!that\b|it\b|this\b)[\w-]+(?:\s+[\w-]+){0,3}?)(?=[.,;]|\s+(?:every|each|and|that|"
+            r"to|for)\b)",
+            about,
+            re.I,
+        )
+    ):
+        query = f"{query[: pointed.start()]}about {subject.group(1)}"
     action = Action("web-search", topic=words.bare(query)[:40])
     if count := re.search(r"\b(?:top|first|best)\s+(\d{1,2})\b", clause, re.I):
         action.payload["limit"] = min(20, max(1, int(count.group(1))))
@@ -188,6 +233,23 @@ def reply(clause: str, about: str) -> Action | None:
     ):
         said = literal.group(1).strip()
     return Action("reply_chat", said=said, topic=clause)
+
+
+def further(action: Action, clause: str) -> list[Action]:
+    """The other places of "to a@x.com and to #news"."""
+    more: list[Action] = []
+    if action.block not in ("slack-send-message", "discord-send-message", "send-email"):
+        return more
+    channels = words.CHANNEL.findall(words.URL.sub("", clause))
+    for channel in channels[1:] if action.block == "slack-send-message" else []:
+        more.append(Action(action.block, {"channel": channel}, topic=action.topic))
+    for recogniser, named in ((discord, _DISCORD.search(clause)), (email, words.emails(words.QUOTE.sub("", clause)))):
+        other = recogniser(clause, "") if named else None
+        if other is not None and other.block != action.block:
+            more.append(other)
+    for each in more:
+        each.said, each.clause = action.said, clause
+    return more
 
 
 def run(clause: str, about: str) -> Action | None:

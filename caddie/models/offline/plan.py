@@ -12,34 +12,31 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from caddie.models.offline import words
+from caddie.models.offline.naming import last_of, node_name, singular, test_name
 from caddie.models.offline.request import Action, Branch, Condition, Loop, Request, Step, Test, Trigger
 from caddie.models.offline.wiring import PRIMARY, Scope, Source, clean, fill
 
-_NAMES = {
-    "slack-send-message": "post_to_slack",
-    "discord-send-message": "post_to_discord",
-    "send-email": "send_email",
-    "web-search": "search_web",
-    "reply_chat": "reply",
-    "human_confirmation": "ask_approval",
-    "extract-json": "extract",
-    "send-webhook": "send_data",
-    "trigger-workflow": "run_workflow",
-    "set-variable": "set_variable",
-    "agent": "ai_agent",
-    "log": "log",
-    "delay": "wait",
-}
 _SENDERS = ("slack-send-message", "discord-send-message", "send-email", "reply_chat")
 _OBJECTS = re.compile(r"\b(?:sentiment|mood|category|label|class|topic|priority|urgency|intent)\b", re.I)
 
 
+_OPS = {
+    "add_node": "add_node", "update_node": "update_node", "remove_node": "remove_node", "connect_nodes": "connect",
+    "disconnect_nodes": "disconnect", "set_variables": "set_variables",
+}  # fmt: skip
+
+
 @dataclass(frozen=True, slots=True)
 class Edit:
-    """One tool call to come."""
+    """One step of the work: a change of the workflow, or another tool's call."""
 
     tool: str
     args: dict[str, Any]
+
+    def call(self) -> tuple[str, dict[str, Any]]:
+        """Tool and arguments. A change is a call of its own, so that nodes appear one after the other."""
+        op = _OPS.get(self.tool)
+        return ("edit_workflow", {"changes": [{"op": op, **self.args}]}) if op else (self.tool, dict(self.args))
 
 
 @dataclass(slots=True)
@@ -64,6 +61,7 @@ class Planner:
 
     def __init__(self, taken: Iterable[str] = ()) -> None:
         self._taken = set(taken)
+        self._wait = ""
         self.plan = Plan()
 
     def build(self, request: Request) -> Plan:
@@ -92,14 +90,24 @@ class Planner:
         return self.plan
 
     def steps(self, steps: list[Step], place: Place, scope: Scope) -> None:
+        before = place, scope
+        last: Step | None = None
         for step in steps:
             match step:
+                case Action() if step.always:
+                    self._action(step, *before)
                 case Action():
                     place, scope = self._action(step, place, scope)
+                    before = place, scope
+                case Branch() if isinstance(last, Branch) and not step.waits:
+                    # Conditions told one after the other are asked side by side.
+                    place, scope = self._branch(step, *before)
                 case Branch():
                     place, scope = self._branch(step, place, scope)
                 case Loop():
                     place, scope = self._loop(step, place, scope)
+                    before = place, scope
+            last = step
 
     def _id(self, wanted: str) -> str:
         stem = wanted[:56] or "step"
@@ -119,32 +127,28 @@ class Planner:
 
     def _action(self, action: Action, place: Place, scope: Scope) -> tuple[Place, Scope]:
         place, scope = self._prepare(action, place, scope)
-        node_id = self._id(_node_name(action))
+        node_id = self._id(node_name(action))
         self._add(node_id, action.block, self._payload(action, scope), place)
         if action.block in PRIMARY:
             path, kind = PRIMARY[action.block]
             scope = scope.add(Source(f"{node_id}.{path}", kind, action.topic, action.block))
         elif action.block == "human_confirmation":
             scope = scope.add(Source(f"{node_id}.result", "approval", "", action.block))
-        return Place((node_id,), loop=place.loop), scope
+        if action.block == "wait":
+            self._wait = node_id
+        return Place((node_id,), "resumed" if action.block == "wait" else None, place.loop), scope
 
     def _prepare(self, action: Action, place: Place, scope: Scope) -> tuple[Place, Scope]:
-        """A step in front when this one has nothing to work with: fetch an address, think of an answer."""
-        address = words.url(action.clause)
-        if (
-            address
-            and action.block not in ("http-request", "send-webhook", "web-search")
-            and address not in (action.said or "")
-        ):
-            fetch = Action("http-request", {"method": "GET", "url": address}, topic=words.slug(address.split("//")[-1]))
-            place, scope = self._action(fetch, place, scope)
+        """A step in front when this one has nothing to work with: sum up, think of an answer."""
         sums_up = action.block in _SENDERS and re.search(r"\b(?:summary|digest|recap)\b", action.clause, re.I)
         if sums_up and not action.said and not scope.of("summarize") and scope.nearest("data", "list", "text"):
             return self._action(Action("summarize"), place, scope)
         if (
             action.block == "reply_chat"
             and not action.said
-            and not scope.of("agent", "summarize", "format", "web-search")
+            and not scope.of(
+                "agent", "summarize", "format", "web-search", "regex", "extract-json", "http-request", "set-variable"
+            )
         ):
             told = re.sub(
                 r"^(?:reply|answer|respond)\s*(?:to\s+)?(?:it|them|him|her|the\s+\w+)?\s*", "", action.topic, flags=re.I
@@ -163,22 +167,37 @@ class Planner:
             operation = payload.get("operation", "set")
             kind = "number" if operation == "increment" else "text"
             default: Any = 0 if kind == "number" else ""
-            self.plan.variables.append(
-                {"name": payload["name"], "type": kind, "lifetime": "persist", "default": default}
-            )
+            name = str(payload.setdefault("name", "value"))
+            if name not in self._declared():
+                self.plan.variables.append({"name": name, "type": kind, "lifetime": "persist", "default": default})
         return payload
 
+    def _declared(self) -> set[str]:
+        return {str(each["name"]) for each in self.plan.variables}
+
     def _branch(self, branch: Branch, place: Place, scope: Scope) -> tuple[Place, Scope]:
+        if branch.waits and self._wait:
+            for name, steps in (("resumed", branch.then), ("timed_out", branch.otherwise)):
+                self.steps(steps, Place((self._wait,), name, place.loop), scope)
+            return Place((self._wait,), "resumed", place.loop), scope
+        if not branch.test.conditions:
+            self.steps([*branch.then, *branch.otherwise], place, scope)
+            return place, scope
         place, scope, test = self._subject(branch.test, place, scope)
-        node_id = self._id(_test_name(test))
+        node_id = self._id(test_name(test))
         conditions = [self._condition(condition, scope) for condition in test.conditions]
         payload: dict[str, Any] = {"conditions": conditions}
         if len(conditions) > 1:
             payload["match"] = test.match
         self._add(node_id, "if", payload, place)
-        subject = next((c.subject for c in test.conditions if c.subject), "")
+        subject = next((c.subject for c in test.conditions if c.subject and c.op != "changed"), "")
         inner = replace(scope, subject=clean(subject))
-        for name, steps in (("then", branch.then), ("else", branch.otherwise)):
+        noted = [
+            self._note(made["left"])
+            for made, each in zip(conditions, test.conditions, strict=True)
+            if each.op == "changed"
+        ]
+        for name, steps in (("then", [*noted, *branch.then]), ("else", branch.otherwise)):
             self.steps(steps, Place((node_id,), name, place.loop), inner)
         return Place((node_id,), "then", place.loop), inner
 
@@ -201,7 +220,15 @@ class Planner:
                 place, scope = self._action(Action("classify", {"labels": labels}, topic=clean(said)), place, scope)
         return place, scope, test
 
+    def _note(self, expression: str) -> Action:
+        """Remembers the value that was compared, for the next run."""
+        return Action("set-variable", {"name": last_of(expression), "value": expression}, topic="last value")
+
     def _condition(self, condition: Condition, scope: Scope) -> dict[str, Any]:
+        if condition.op in ("changed", "unchanged"):
+            left = self._left(replace(condition, op="neq"), scope)
+            op = "neq" if condition.op == "changed" else "eq"
+            return {"left": left, "op": op, "right": "{{$vars." + last_of(left) + "}}"}
         made: dict[str, Any] = {"left": self._left(condition, scope), "op": condition.op}
         if condition.right is not None:
             made["right"] = condition.right
@@ -212,6 +239,11 @@ class Planner:
         approval = scope.of("human_confirmation")
         if subject == "approved" and approval:
             return approval.member("approved")
+        counter = scope.of("set-variable")
+        if counter and (
+            re.search(r"\b(?:counter|count|number|total)\b", subject, re.I) or words.slug(subject) in self._declared()
+        ):
+            return counter.expression()
         label = scope.nearest("label")
         if label and (
             _OBJECTS.search(subject) or not subject or (isinstance(condition.right, str) and not scope.nearest("data"))
@@ -219,16 +251,28 @@ class Planner:
             return label.expression()
         http = scope.of("http-request")
         code = isinstance(condition.right, int) and 100 <= condition.right <= 599 and condition.op in ("eq", "neq")
-        if http and code and not subject and "return" in condition.said:
+        if http and code and not subject and re.search(r"return|answer|respond", condition.said, re.I):
             return "{{" + http.path.removesuffix(".body") + ".status}}"
         if http and re.fullmatch(r"(?:http\s+)?(?:status|response)(?:\s+code)?", subject, re.I):
             return "{{" + http.path.removesuffix(".body") + ".status}}"
         text = scope.nearest("text")
+        numbered = re.match(r"number\s+of\s+(.+)$", subject, re.I)
+        if numbered and (rows := scope.nearest("list")) and rows.block in ("filter", "pluck"):
+            return "{{" + rows.path.rsplit(".", 1)[0] + ".count}}"
         vague = not subject or re.fullmatch(
-            r"(?:message|text|it|answer|response|content|body|result|results|list|data|page|summary|question|email)s?(?:\s+text)?",
+            r"(?:message|text|it|answer|response|content|body|result|results|list|data|page|summary|question|"
+            r"email)s?(?:\s+text)?",
             subject,
             re.I,
         )
+        if (
+            vague
+            and scope.subject
+            and scope.subject != "approved"
+            and isinstance(condition.right, int | float)
+            and not isinstance(condition.right, bool)
+        ):
+            return self._field(scope.subject, scope)
         if vague:
             source = (
                 text if condition.op in ("contains", "not_contains", "starts_with", "ends_with", "matches") else None
@@ -248,13 +292,13 @@ class Planner:
 
     def _loop(self, loop: Loop, place: Place, scope: Scope) -> tuple[Place, Scope]:
         source = scope.nearest("list", "data", "item") or scope.nearest()
-        node_id = self._id(f"for_each_{words.slug(_singular(loop.items)) or 'item'}")
+        node_id = self._id(f"for_each_{words.slug(singular(loop.items)) or 'item'}")
         payload = {"items": source.expression() if source else "{{root.result.items}}"}
         if source is None or source.kind not in ("list", "item"):
             place_said = source.expression() if source else "{{root.result.items}}"
             self.plan.assumptions.append(f"I take {place_said} to be the list of {loop.items}")
         self._add(node_id, "for-each", payload, place)
-        inner = scope.add(Source("$item", "item", _singular(loop.items), "for-each"))
+        inner = scope.add(Source("$item", "item", singular(loop.items), "for-each"))
         self.steps(loop.body, Place((node_id,), loop=node_id), inner)
         return Place((node_id,), loop=place.loop), scope.add(
             Source(f"{node_id}.result.items", "list", loop.items, "for-each")
@@ -277,25 +321,3 @@ def _chats(request: Request) -> bool:
     return any(
         action.block == "reply_chat" or re.search(r"\bchat\b", action.clause, re.I) for action in request.actions()
     )
-
-
-def _singular(noun: str) -> str:
-    return re.sub(r"s$", "", re.sub(r"ies$", "y", noun.strip()))
-
-
-def _node_name(action: Action) -> str:
-    topic = words.slug(action.topic, 24)
-    match action.block:
-        case "http-request":
-            return f"fetch_{topic or 'data'}"
-        case "summarize" | "classify" | "filter" | "pluck" | "format" | "merge":
-            return f"{action.block}_{topic}" if topic and action.block not in ("format", "merge") else action.block
-        case "wait":
-            return f"wait_for_{topic}" if topic else "wait"
-        case block:
-            return _NAMES.get(block, words.slug(block))
-
-
-def _test_name(test: Test) -> str:
-    first = test.conditions[0]
-    return f"check_{words.slug(clean(first.subject), 24) or words.slug(str(first.right), 24) or 'data'}"

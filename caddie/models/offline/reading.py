@@ -17,10 +17,17 @@ LATER = ("later", "Leave it open, I fill it in later")
 _SAYING = re.compile(
     r"\b(?:saying|that\s+says|which\s+says|with\s+the\s+(?:text|message|words)|reading)\s*:?\s+(.+)$", re.I
 )
+_THAT = re.compile(
+    r"\bthat\s+((?:the|it|we|our|there|an?|your|all|this|their|my|no|some|they|you)\b.+)$|\b(?:remind|tell|"
+    r"ask)\s+(?:\w+\s+){0,3}?(?:in\s+(?:the\s+)?#[\w-]+\s+(?:channel\s+)?)?(?:on\s+(?:slack|"
+    r"discord)\s+)?to\s+(\w+\s+.+)$",
+    re.I,
+)
 
 
 _IT = re.compile(
-    r"^(?:it|them|this|that|these|those|the\s+(?:result|results|answer|output|data|response|text|content|summary|message)s?)$",
+    r"^(?:it|them|this|that|these|those|the\s+(?:result|results|answer|output|data|response|text|content|summary|"
+    r"message)s?)$",
     re.I,
 )
 
@@ -28,7 +35,15 @@ _IT = re.compile(
 def dictated(clause: str) -> str | None:
     if match := _SAYING.search(clause):
         return words.quoted(match.group(1)) or match.group(1).strip()
-    return words.quoted(clause)
+    if (quote := words.quoted(clause)) is not None:
+        return quote
+    if match := _THAT.search(clause):
+        return words.sentence(
+            re.sub(
+                r"\s+(?:on|in|to)\s+(?:slack|discord|the\s+#.*|#\S+)$", "", match.group(1) or match.group(2), flags=re.I
+            )
+        )
+    return None
 
 
 def needs(action: Action, slot: Slot, value: Any) -> Action:

@@ -49,13 +49,22 @@ class Action:
     topic: str = ""
     clause: str = ""
     missing: list[Slot] = field(default_factory=list)
+    #: Fields of the data at hand that the step sends, by name.
+    members: list[str] = field(default_factory=list)
+    #: It happens whichever way the condition before it went.
+    always: bool = False
+    #: The search's best guess at a clause no rule knows.
+    guessed: bool = False
 
 
 @dataclass(slots=True)
 class Branch:
+    """waits: it hangs on how the wait before it ended, and has no test."""
+
     test: Test
     then: list[Step] = field(default_factory=list)
     otherwise: list[Step] = field(default_factory=list)
+    waits: bool = False
 
 
 @dataclass(slots=True)

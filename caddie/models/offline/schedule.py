@@ -33,6 +33,7 @@ _SHORT = {
     "sun": "SU",
 }
 _DAY = r"(?:mon|tues|wednes|thurs|fri|satur|sun)days?|(?:mon|tues?|wed|thu(?:rs)?|fri|sat|sun)(?=\b)"
+LONG_DAY = r"(?:mon|tues|wednes|thurs|fri|satur|sun)day"
 _PARTS = {"morning": 8, "noon": 12, "lunchtime": 12, "afternoon": 15, "evening": 18, "night": 22, "midnight": 0}
 _UNITS = {
     "second": "SECONDLY",
@@ -48,12 +49,13 @@ _CLOCK = (
     rf"(?:(half|quarter)\s+(past|to)\s+)?(\d{{1,2}}|{NUMBER_WORD})(?:[:.h](\d{{2}}))?"
     r"\s*(a\.?m\.?|p\.?m\.?|o['’]?clock)?"
 )
-_TIME = re.compile(rf"\b(?:at|around)\s+(?:(noon|midnight|midday)\b|{_CLOCK}(?![\w%]|\.\d))", re.I)
+TIME = re.compile(rf"\b(?:at|around)\s+(?:(noon|midnight|midday)\b|{_CLOCK}(?![\w%]|\.\d))", re.I)
 _CHANGED_TIME = re.compile(rf"\b(?:at|around|to|by|for)\s+(?:(noon|midnight|midday)\b|{_CLOCK}(?![\w%]|\.\d))", re.I)
 _MORE_TIME = re.compile(rf"\s*(?:,|and|&)\s*(?:at\s+)?(?:(noon|midnight|midday)\b|{_CLOCK}(?![\w%]|\.\d))", re.I)
 _BARE_TIME = re.compile(r"\b(\d{1,2})(?:[:.](\d{2}))?\s*(a\.?m\.?|p\.?m\.?)(?!\w)|\b(\d{1,2}):(\d{2})\b", re.I)
 _INTERVAL = re.compile(
-    rf"\b(?:every|each)\s+(?:(\d+|{NUMBER_WORD}|other|second|third|half|quarter(?:\s+of\s+an)?)\s*(?:an\s+)?-?\s*)?"
+    rf"\b(?:every|each)\s+(?:(\d+|{NUMBER_WORD}|other|second|third|half|quarter(?:\s+of\s+an)?)(?:st|nd|rd|"
+    rf"th)?\s*(?:an\s+)?-?\s*)?"
     r"(second|sec|minute|min|hour|day|week|month|year)s?\b",
     re.I,
 )
@@ -63,23 +65,32 @@ _MONTHDAY = re.compile(
     re.I,
 )
 _WEEKDAYS = re.compile(
-    rf"\b(?:(?:on|{_EVERY})\s+)?(?:weekdays?|work(?:ing)?\s?days?|business\s+days?)\b|\b(?:from\s+)?monday\s+(?:to|through|till|until|-)\s+friday\b",
+    rf"\b(?:(?:on|{_EVERY})\s+)?(?:weekdays?|work(?:ing)?\s?days?|business\s+days?)\b|\b(?:from\s+)?monday\s+(?:to|"
+    rf"through|till|until|-)\s+friday\b",
     re.I,
 )
-_WEEKEND = re.compile(rf"\b(?:(?:on|at|over|{_EVERY})\s+)?(?:the\s+)?weekends?\b", re.I)
+_WEEKEND = re.compile(rf"\b(?:on|at|over|{_EVERY})\s+(?:the\s+)?weekends?\b|\bweekends\b", re.I)
 _NTH_DAY = re.compile(
-    rf"\b(?:(?:on|{_EVERY})\s+)?(?:the\s+)?(first|second|third|fourth|last)\s+({_DAY})\b(?:\s+(?:of|in)\s+(?:the|{_EVERY}|a)\s+month)?",
+    rf"\b(?:(?:on|{_EVERY})\s+)?(?:the\s+)?(first|second|third|fourth|last)\s+({_DAY})\b(?:\s+(?:of|in)\s+(?:the|"
+    rf"{_EVERY}|a)\s+month)?",
     re.I,
 )
 _NAMED_DAYS = re.compile(
-    rf"\b(?:{_EVERY}|on|weekly\s+on)\s+((?:{_DAY})(?:\s*(?:,|and|&|or)\s*(?:and\s+)?(?:{_DAY}))*)\b", re.I
+    rf"\b(?:{_EVERY}|on|weekly\s+on)\s+((?:{_DAY})(?:\s*(?:,|and|&|or)\s*(?:and\s+)?(?:on\s+)?(?:{_DAY}))*)\b|"
+    rf"\b((?:{LONG_DAY})s(?:\s*(?:,|and|&|or)\s*(?:and\s+)?(?:{LONG_DAY})s)*)\b|"
+    rf"\b((?:{LONG_DAY})(?:\s*(?:,|and|&)\s*(?:and\s+)?(?:{LONG_DAY}))+)\b|"
+    rf"^\W*((?:{LONG_DAY})(?=\s+(?:mornings?|evenings?|afternoons?|nights?|at|\d)))",
+    re.I,
 )
+_RANGE = re.compile(rf"\b(?:from\s+)?({_DAY})\s+(?:to|through|till|until|-)\s+({_DAY})\b", re.I)
 _PART = re.compile(
-    rf"\b(?:{_EVERY}|in\s+the|at)\s+(?:\w+\s+)?(morning|noon|lunchtime|afternoon|evening|night|midnight)s?\b|\b(nightly)\b",
+    rf"\b(?:{_EVERY}|in\s+the|at|(?:{LONG_DAY})s?)\s+(?:\w+\s+)?(morning|noon|lunchtime|afternoon|evening|night|"
+    rf"midnight)s?\b|\b(nightly)\b",
     re.I,
 )
 _ADVERB = re.compile(
-    r"\b(hourly|daily|weekly|monthly|yearly|annually|once\s+an?\s+(?:hour|day|week|month|year)|twice\s+(?:a|per)\s+day)\b",
+    r"\b(hourly|daily|weekly|monthly|yearly|annually|once\s+an?\s+(?:hour|day|week|month|year)|twice\s+(?:a|"
+    r"per)\s+day)\b",
     re.I,
 )
 _ADVERBS = {
@@ -128,16 +139,30 @@ def find(text: str, changing: bool = False) -> Schedule | None:
     if part:
         found = found or Schedule("DAILY")
         found = replace(found, spans=(*found.spans, part.span()))
-    times = _times(low, word, _CHANGED_TIME if changing else _TIME)
-    if found is None and times is None:
+    clocked = times(low, word, _CHANGED_TIME if changing else TIME)
+    if found is None and clocked is None:
         return None
     result = found or Schedule()
-    if times:
-        hours, minute, spans = times
+    if result.days and result.freq == "WEEKLY" and (often := _OFTEN.search(low)):
+        result = replace(
+            _interval(often) if often.group(2) else Schedule("HOURLY"),
+            days=result.days,
+            spans=(*result.spans, often.span()),
+        )
+    if clocked:
+        hours, minute, spans = clocked
         result = replace(result, hours=hours, minute=minute, spans=(*result.spans, *spans))
     elif word and not result.hours:
         result = replace(result, hours=(_PARTS[word],), minute=0)
     return result
+
+
+#: How often within the days that are named.
+_OFTEN = re.compile(
+    rf"\b(?:every|each)\s+(?:(\d+|{NUMBER_WORD}|half|quarter)\s*(?:of\s+)?(?:an\s+)?-?\s*)?(minute|min|hour)s?\b|"
+    rf"\bhourly\b",
+    re.I,
+)
 
 
 def _frequency(low: str) -> Schedule | None:
@@ -146,6 +171,11 @@ def _frequency(low: str) -> Schedule | None:
         return Schedule("MONTHLY", days=(f"{place}{_day(match.group(2))}",), spans=(match.span(),))
     if match := _WEEKDAYS.search(low):
         return Schedule("WEEKLY", days=("MO", "TU", "WE", "TH", "FR"), spans=(match.span(),))
+    if match := _RANGE.search(low):
+        codes = list(DAYS.values())
+        first, last = codes.index(_day(match.group(1))), codes.index(_day(match.group(2)))
+        span = codes[first : last + 1] if first <= last else codes[first:] + codes[: last + 1]
+        return Schedule("WEEKLY", days=tuple(span), spans=(match.span(),))
     if match := _WEEKEND.search(low):
         return Schedule("WEEKLY", days=("SA", "SU"), spans=(match.span(),))
     if match := _MONTHDAY.search(low):
@@ -153,7 +183,7 @@ def _frequency(low: str) -> Schedule | None:
         day = 1 if said == "first" else -1 if said == "last" else min(31, int(re.sub(r"\D", "", said)) or 1)
         return Schedule("MONTHLY", month_day=day, spans=(match.span(),))
     if match := _NAMED_DAYS.search(low):
-        names = re.findall(_DAY, match.group(1))
+        names = re.findall(_DAY, next(group for group in match.groups() if group))
         days = tuple(dict.fromkeys(_day(name) for name in names))
         return Schedule("WEEKLY", days=days, spans=(match.span(),))
     if match := _INTERVAL.search(low):
@@ -188,7 +218,7 @@ def _day(name: str) -> str:
     return DAYS.get(name) or _SHORT[name]
 
 
-def _times(
+def times(
     low: str, part: str, clock: re.Pattern[str]
 ) -> tuple[tuple[int, ...], int, tuple[tuple[int, int], ...]] | None:
     match = clock.search(low)
@@ -233,7 +263,7 @@ def _hour(hour: int, suffix: str, part: str) -> int | None:
         return None
     suffix = suffix.replace(".", "")
     late = suffix == "pm" or (not suffix.startswith("a") and part in ("afternoon", "evening", "night"))
-    if late and hour < 12:
+    if late and hour < 12 and not (part == "night" and not suffix and hour < 6):
         return hour + 12
     return 0 if suffix == "am" and hour == 12 else hour % 24
 
@@ -282,11 +312,13 @@ def tell(rrule: str) -> str:
     text = f"every {rule.interval} {name}s" if rule.interval > 1 else f"every {name}"
     names = {code: day.capitalize() for day, code in DAYS.items()}
     if rule.days == ("MO", "TU", "WE", "TH", "FR"):
-        text = "every weekday"
+        text = "every weekday" if rule.freq not in ("HOURLY", "MINUTELY") else f"{text} on weekdays"
     elif rule.days and rule.freq == "MONTHLY":
         places = {"1": "first", "2": "second", "3": "third", "4": "fourth", "-1": "last"}
         told = [f"{places.get(day[:-2], day[:-2])} {names.get(day[-2:], day[-2:])}".strip() for day in rule.days]
         text = f"on the {joined(told)} of every month"
+    elif rule.days and rule.freq in ("HOURLY", "MINUTELY"):
+        text = f"{text} on {joined([names.get(day, day) for day in rule.days])}"
     elif rule.days:
         text = f"every {joined([names.get(day, day) for day in rule.days])}"
     if rule.month_day is not None:

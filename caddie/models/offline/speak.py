@@ -29,6 +29,8 @@ OPS = {
     "matches": "matches",
     "exists": "exists",
     "empty": "is empty",
+    "changed": "has changed",
+    "unchanged": "has not changed",
 }
 _VERBS = {
     "http-request": "fetch the data",
@@ -118,6 +120,14 @@ def step(block: str, payload: dict[str, Any]) -> str:
             return f"for each item of {said('items')}"
         case "if":
             return f"check whether {conditions(payload)}"
+        case "filter":
+            return f"keep the items where {conditions(payload)}"
+        case "pluck":
+            return f"take {said('field', 'a field still open')} of every item"
+        case "agent":
+            return f"let an AI agent work: {said('prompt', 'prompt still open')}"
+        case "reply_chat":
+            return f"reply in the chat: {said('text', 'text still open')}"
         case _:
             return _VERBS.get(block, block.replace("-", " ").replace("_", " "))
 
@@ -132,10 +142,59 @@ def conditions(payload: dict[str, Any]) -> str:
     told = []
     for each in payload.get("conditions") or []:
         if isinstance(each, dict):
-            left = re.sub(r"^\{\{(.+)\}\}$", r"\1", str(each.get("left", "")))
+            left = re.sub(r"^\{\{(.+)\}\}$", r"\1", str(each.get("left", each.get("field", ""))))
             right = f" {each['right']}" if "right" in each else ""
             told.append(f"{left} {OPS.get(str(each.get('op')), str(each.get('op')))}{right}")
     return words.joined(told, "or" if payload.get("match") == "any" else "and") or "a condition that is still open"
+
+
+def value(name: str, given: Any, payload: dict[str, Any]) -> str:
+    return conditions(payload) if name == "conditions" else _short(given)
+
+
+def detail(definition: dict[str, Any], node_id: str) -> str:
+    """One step, with its fields and what follows it."""
+    node = (definition.get("nodes") or {}).get(node_id) or {}
+    payload = node.get("payload") or {}
+    told = words.sentence(step(str(node.get("type")), payload))
+    lines = [f"`{node_id}` ({node.get('type')}): {told}."]
+    lines += [
+        f"- {name}: {value(name, given, payload)}" for name, given in payload.items() if given not in (None, "", [])
+    ]
+    return "\n".join(lines)
+
+
+def outline(definition: dict[str, Any], starts: list[str]) -> str:
+    """Some steps and all that follows them."""
+    return "\n".join(_Walk(definition.get("nodes") or {}).all(starts))
+
+
+class _Walk:
+    """Lines of steps, each step once."""
+
+    def __init__(self, nodes: dict[str, Any]) -> None:
+        self._nodes = nodes
+        self._lines: list[str] = []
+        self._seen: set[str] = set()
+
+    def all(self, starts: list[str]) -> list[str]:
+        for each in starts:
+            self._step(each, 0)
+        return self._lines
+
+    def _step(self, node_id: str, depth: int) -> None:
+        node = self._nodes.get(node_id)
+        if node is None or node_id in self._seen:
+            return
+        self._seen.add(node_id)
+        self._lines.append(
+            f"{'  ' * depth}- {words.sentence(step(str(node.get('type')), node.get('payload') or {}))} (`{node_id}`)"
+        )
+        for child in node.get("loopBody") or []:
+            self._step(child, depth + 1)
+        if node.get("type") != "for-each" or depth:
+            for child in node.get("children") or []:
+                self._step(child, depth)
 
 
 def explain(definition: dict[str, Any]) -> str:
@@ -188,18 +247,18 @@ def _step(found: Step) -> str:
         case Action(block=block, payload=payload):
             return step(block, payload)
         case Branch(test=test, then=then, otherwise=otherwise):
-            text = f"if {_test(test)}, {steps(then) or 'go on'}"
+            text = f"if {told(test)}, {steps(then) or 'go on'}"
             return f"{text}, otherwise {steps(otherwise)}" if otherwise else text
         case Loop(items=items, body=body):
             return f"for each {items}, {steps(body) or 'do nothing yet'}"
 
 
-def _test(test: Test) -> str:
-    told = []
+def told(test: Test) -> str:
+    parts = []
     for each in test.conditions:
         right = "" if each.right is None else f" {each.right}"
-        told.append(f"{each.subject or 'it'} {OPS[each.op]}{right}")
-    return words.joined(told, "or" if test.match == "any" else "and")
+        parts.append(f"{each.subject or 'it'} {OPS[each.op]}{right}")
+    return words.joined(parts, "or" if test.match == "any" else "and")
 
 
 def left_open(incomplete: list[dict[str, Any]]) -> str:

@@ -7,42 +7,104 @@ from __future__ import annotations
 
 import re
 
-from caddie.models.offline import speak, words
+from caddie.models.offline import phrasing, questions, schedule, speak, words
 from caddie.models.offline.thread import Talk
 
 _HELLO = re.compile(
-    r"^\s*(?:hi|hello|hey|good\s+(?:morning|afternoon|evening|day)|greetings)\b[\s,!.]*(?:there|caddie|everyone|all)?[\s!.]*$",
+    r"^\W*(?:hi|hello|hey|good\s+(?:morning|afternoon|evening|day)|greetings|howdy|yo)\b[\s,!.]*(?:there|caddie|"
+    r"everyone|all|again)?[\s!.,]*(?:how\s+(?:are\s+you|is\s+it\s+going|do\s+you\s+do).*|what(?:'s|"
+    r"\s+is)\s+up.*)?\W*$|^\W*how\s+are\s+you\b.*$",
     re.I,
 )
 _THANKS = re.compile(
-    r"^\s*(?:thanks?|thank\s+you|great|perfect|nice|cool|awesome|ok(?:ay)?|good|bye|goodbye|never\s*mind|no(?:\s+thanks)?|not\s+yet|no,?\s+.*)(?:\s+(?:you|so\s+much|a\s+lot|very\s+much|job|work))*[\s!.]*$",
+    r"^\W*(?:(?:thanks?|thank\s+you|thx|cheers|great|perfect|nice|cool|awesome|ok(?:ay)?|good|brilliant|wonderful|"
+    r"excellent|well\s+done|bye|goodbye|"
+    r"never\s*mind|that(?:'s|\s+is)\s+(?:great|all|it|perfect|fine)|(?:works|looks)\s+(?:great|good|fine)|"
+    r"see\s+you)(?:\s+(?:you|so\s+much|a\s+lot|very\s+much|again|job|work|for\s+.{1,40}|caddie|later|then|"
+    r"now))*[\s,!.]*)+$|"
+    r"^\s*(?:no(?:\s+thanks)?|not\s+yet|no,?\s+.*)\W*$",
     re.I,
 )
 _ABILITY = re.compile(
-    r"\b(?:what\s+(?:can|could)\s+you\s+do|what\s+do\s+you\s+do|how\s+(?:can|could)\s+you\s+help|help\s+me\s*[?.!]*$|what\s+are\s+you|who\s+are\s+you|what\s+is\s+caddie|which\s+(?:blocks|steps|tools|integrations)|what\s+(?:blocks|steps|integrations|tools)|how\s+do(?:es)?\s+(?:you|this|it|caddie)\s+work)\b|^\s*help[\s!?.]*$",
+    r"\b(?:what\s+(?:can|could)\s+(?:you|i)\s+(?:do|build|ask)|what\s+do\s+you\s+do|how\s+(?:can|could)\s+you\s+help|"
+    r"help\s+me\s*[?.!]*$|what\s+are\s+you|who\s+are\s+you|what\s+is\s+caddie|how\s+do(?:es)?\s+(?:you|"
+    r"caddie)\s+work)\b|^\s*help[\s!?.]*$",
+    re.I,
+)
+_BLOCKS = re.compile(
+    r"\b(?:which|what)\s+(?:blocks?|tools?|integrations?|nodes?|kinds?\s+of\s+(?:steps?|blocks?))\b|"
+    r"\blist\s+(?:all\s+)?(?:the\s+)?blocks\b",
     re.I,
 )
 _MODEL = re.compile(
-    r"\b(?:are\s+you\s+(?:an?\s+)?(?:ai|human|real|robot|bot|llm|gpt|claude)|which\s+model|what\s+model|are\s+you\s+(?:offline|online))\b",
+    r"\b(?:are\s+you\s+(?:an?\s+)?(?:real\s+)?(?:ai|human|person|robot|bot|llm|gpt|claude|machine)|are\s+you\s+real|"
+    r"which\s+model|what\s+model|are\s+you\s+(?:offline|online))\b",
+    re.I,
+)
+_HOSTILE = re.compile(
+    r"\b(?:ignore|forget|disregard|override|bypass)\b.{0,30}\b(?:instructions?|rules?|told|prompts?|everything|"
+    r"guidelines?)\b|"
+    r"\b(?:system|hidden|secret|initial)\s+(?:prompt|instructions?)\b|\b(?:reveal|show|print|tell|give|leak|"
+    r"what\s+is|what's)\b.{0,30}\b(?:api\s*keys?|passwords?|secrets?|tokens?|credentials?)\b|\bjailbreak\b|"
+    r"\bact\s+as\s+(?:if|an?\s+unrestricted)\b",
+    re.I,
+)
+_CAN = re.compile(
+    r"^\W*(?:(?:can|could)\s+(?:you|caddie|it|this|i|we|workflows?)|are\s+you\s+able\s+to|is\s+(?:it\s+possible|"
+    r"there\s+(?:a|any)\s+(?:way|block|possibility|step))\s+(?:to|for|that)|do\s+you\s+(?:support|know\s+how|have)|"
+    r"does\s+(?:caddie|it)\s+(?:support|work\s+with))\b",
+    re.I,
+)
+_REPORT = re.compile(
+    r"\b(?:incomplete|missing|(?:need|want|require)\w*\s+from\s+me|left\s+(?:for\s+me|to\s+do|open)|"
+    r"what\s+(?:else\s+)?(?:do|should|must)\s+i\s+(?:still\s+)?(?:do|fill|provide|give|enter|set)|still\s+(?:need|"
+    r"open|missing)|"
+    r"(?:which|what)\s+(?:accounts?|connections?|connectors?|credentials?)|ready\s+to\s+run|is\s+it\s+(?:valid|"
+    r"complete|ready|ok)|why\s+(?:is|does|can)\b.*\b(?:not|invalid|red|fail|error|wrong)|what\s+is\s+wrong)\b",
     re.I,
 )
 _EXPLAIN = re.compile(
-    r"^\s*(?:please\s+)?(?:(?:can|could)\s+you\s+)?(?:explain|describe|summari[sz]e|walk\s+me\s+through|tell\s+me\s+(?:about|what))\s+(?:(?:to\s+me\s+)?(?:what\s+)?)(?:this|the|my|it)\b(?:.*\b(?:workflow|flow|does|do|canvas|automation|graph|steps?)\b.*)?[\s?.!]*$|\bwhat\s+(?:does|do|is|are|will|would)\b.*|^\s*(?:how\s+many|which|does|is|are|do|where|why|who|how)\b.*\?\s*$|\bwhat\s+happens\b",
+    r"^\s*(?:please\s+)?(?:(?:can|could|would)\s+you\s+)?(?:please\s+)?(?:explain|describe|summari[sz]e|show\s+me|"
+    r"walk\s+me\s+through|tell\s+me\s+(?:about|what|how|when|why|which|who|where)|give\s+me\s+an?\s+(?:overview|"
+    r"summary)\s+of)\b(?=.*\b(?:this|the|my|it|workflow|flow|does|do|canvas|automation|graph|steps?|happens|loop|"
+    r"works?)\b)(?!.*https?:)|"
+    r"^\s*(?:so\s+|and\s+|but\s+)?what\s+(?:does|do|is|are|will|would|happens)\b|^\s*(?:in\s+|to\s+|at\s+|"
+    r"on\s+)?(?:how|which|does|is|are|do|did|where|why|who|whom|whose|when|what)\b.*\?\s*$|^\s*(?:how\s+often|"
+    r"how\s+many|where|why|who|what\s+time)\b|\bwhat\s+happens\b",
     re.I,
 )
-_WHEN = re.compile(r"\b(?:when|how\s+often|what\s+time|at\s+what\s+time)\s+(?:does|do|will|is|are)\b", re.I)
-_SHOULD = re.compile(r"^\s*(?:can|could|would|will)\s+you\s+(?!explain|tell|describe|do\b|help\b)", re.I)
+#: The most frequent words of some languages that English has not.
+_FOREIGN = re.compile(
+    r"\b(?:der|die|das|und|ich|mir|nicht|ein|eine|einen|jeden|wenn|bitte|schick\w*|mit|für|zum|zur|auf|"
+    r"le|les|des|une|et|est|pour|avec|chaque|quand|mon|ma|mes|peux|vous|tu|je|dans|sur|matin|"
+    r"el|los|las|una|por|para|cada|cuando|con|mi|quiero|puedes|mañana|correo|"
+    r"il|gli|della|ogni|quando|per|puoi|voglio|een|het|niet|elke|voor|met|naar|ik|wanneer|os|uma|não|todos?|dia|"
+    r"você)\b|[а-яα-ωא-ת؀-ۿ一-鿿぀-ヿ가-힯]",
+    re.I,
+)
+_ENGLISH = re.compile(
+    r"\b(?:the|and|to|of|it|is|when|every|each|send|post|with|from|if|my|me|for|then|this|that|at|in|on|a|an|you|"
+    r"what|i)\b",
+    re.I,
+)
+
+
+_ENGLISH_ONLY = "Sorry, I understand English only. Please tell me in English what should happen, and when."
+_REFUSAL = (
+    "I keep to what I am made for: building, changing and explaining workflows. I change nothing, and I give no keys "
+    "or instructions away."
+)
 
 
 def answer(said: Talk) -> str | None:
     """The answer to a message that wants no change, else None."""
     text = said.request
-    if any(
-        "Shall I build it?" in asked and re.match(r"^\s*(?:no|not)\b", given, re.I) for asked, given in said.answers
-    ):
-        return "All right, nothing is built. Tell me what should be different."
-    if said.answers or _SHOULD.match(text):
+    if said.answers:
         return None
+    if foreign(text):
+        return f"{_ENGLISH_ONLY}\n\n{speak.OFFLINE}"
+    if _HOSTILE.search(text) and not _builds(text):
+        return f"{_REFUSAL}\n\n{speak.OFFLINE}"
     if _HELLO.match(text):
         return f"Hello! Tell me what should happen and when, and I build the workflow. {speak.OFFLINE}"
     if _THANKS.match(text):
@@ -50,43 +112,77 @@ def answer(said: Talk) -> str | None:
     if _MODEL.search(text):
         return speak.OFFLINE
     if _ABILITY.search(text):
-        return _abilities(said)
+        return _abilities()
+    if _BLOCKS.search(text):
+        return f"{questions.listing(text)}\n\n{speak.OFFLINE}"
+    if not said.nodes and (told := ability(said)):
+        return told
     if said.context.mode == "repair":
         return None
-    if _WHEN.search(text) and said.nodes:
-        return _when(said)
-    if _EXPLAIN.search(text) or (said.context.mode == "conversation" and text.rstrip().endswith("?")):
+    asks = _EXPLAIN.search(text) or _EXPLAIN.search(phrasing.without_politeness(text))
+    if (
+        asks
+        and not _builds(text)
+        or (said.context.mode == "conversation" and text.rstrip().endswith("?") and not _CAN.match(text))
+    ):
         return _explain(said)
     return None
 
 
-def _abilities(said: Talk) -> str:
+def ability(said: Talk) -> str | None:
+    """Whether a block does what a question about abilities names; None when it is another question."""
+    text, bare = said.request, phrasing.without_politeness(said.request)
+    if not _CAN.match(text) or _builds(text) or said.answers or (bare != text and _EXPLAIN.search(bare)):
+        return None
+    return f"{questions.capability(text)}\n\n{speak.OFFLINE}"
+
+
+def reports(said: Talk) -> bool:
+    """Whether a question wants to know what validation says."""
+    text = said.request
+    return bool(
+        said.nodes and not said.answers and _REPORT.search(text) and "validate_workflow" in said.tools
+    ) and not _builds(text)
+
+
+def foreign(text: str) -> bool:
+    other, english = len(_FOREIGN.findall(text)), len(_ENGLISH.findall(text))
+    return other >= 2 and other > english
+
+
+def _builds(text: str) -> bool:
+    """Whether a question carries what only a request carries: an address, a channel, a schedule."""
+    shadow = words.masked(text)
+    found = schedule.find(shadow)
+    addressed = words.url(text) or words.emails(text) or words.CHANNEL.search(words.URL.sub("", text))
+    asks = re.match(r"^\W*(?:what|why|how|who|when(?=\s+(?:does|do|will|is))|where|which|in\s+which)\b", text, re.I)
+    return not asks and bool(
+        addressed
+        or (found and found.freq)
+        or re.search(r"\bwhen(?:ever)?\s+(?:a|an|the|someone|somebody|i)\b.*,", text, re.I)
+    )
+
+
+def _abilities() -> str:
     return (
         "I build and change workflows from plain sentences. For example:\n"
         "- “Every weekday at 9 search the web for AI news, summarize the results and post them to #news on Slack”\n"
         "- “When a chat message arrives, classify it as billing or bug, and if it is billing email me@example.com”\n"
         "- “Change the time to 10”, “also email me”, “remove the Slack step”, “what does this workflow do?”\n\n"
         "Workflows start on a schedule, on a webhook, on a chat message or by hand. They can call HTTP APIs, "
-        "search the web, "
-        "branch, loop, wait, ask a person, summarize, classify, extract data, let an AI agent write, and post to "
-        "Slack, Discord, "
-        f"email or the chat. I ask when something is missing.\n\n{speak.OFFLINE}"
+        "search the web, branch, loop, wait, ask a person, summarize, classify, extract data, let an AI agent write, "
+        "and post to Slack, Discord, email or the chat. I ask when something is missing.\n\n"
+        f"{speak.OFFLINE}"
     )
-
-
-def _when(said: Talk) -> str:
-    told = []
-    for node_id in said.start.get("triggerNodeIds") or ["root"]:
-        node = said.nodes.get(node_id)
-        if node is not None:
-            told.append(f"{speak.trigger(str(node.get('type')), node.get('payload') or {})} (`{node_id}`)")
-    return f"It starts {words.joined(told)}." if told else "It has no trigger yet."
 
 
 def _explain(said: Talk) -> str:
     if not said.nodes:
         empty = "There is no workflow on the canvas yet. Tell me what should happen and when, and I build it."
         return f"{empty}\n\n{speak.OFFLINE}"
+    told = questions.about(said)
+    if told is not None:
+        return told
     count = len(said.nodes)
     steps = f"{count} step" + "s" * (count != 1)
     return f"This workflow has {steps}:\n{speak.explain(said.start)}"

@@ -15,6 +15,11 @@ from caddie.models.offline.request import Slot
 
 # Rules are regular expressions: their time grows faster than the text, so a text has a bound, and so have runs in it.
 READ_CHARS = 1200
+#: The last words of a plan.
+APPROVAL = "Shall I build it?"
+WHAT_ELSE = "What should be different?"
+#: An answer to a plan that does not say what to change.
+CHANGE = re.compile(r"\s*(?:change(?:\s+it)?|no|not\s+yet|nope)\s*[.!]?\s*$", re.I)
 
 
 def readable(text: str) -> str:
@@ -60,13 +65,22 @@ def read(request: ModelRequest) -> Talk:
         said, asked = turns[position - 1], turns[position - 2]
         if not (isinstance(said, AssistantTurn) and isinstance(asked, UserTurn) and said.text.rstrip().endswith("?")):
             break
-        if not (answering or _answers(said.text, talk.request)):
+        replied = position < last and _on_plan(said.text)
+        if not (answering or replied or _answers(said.text, talk.request)):
             break
         talk.answers.insert(0, (said.text, talk.request))
         talk.request = readable(asked.text)
         position -= 2
         answering = False
+    # What the user says to a plan, until it is approved, changes what is planned.
+    said_to_plans = talk.answers if context.mode == "planning" else talk.answers[:-1]
+    wishes = [given for question, given in said_to_plans if _on_plan(question) and not CHANGE.match(given)]
+    talk.request = readable("\n".join([talk.request, *wishes]))
     return talk
+
+
+def _on_plan(question: str) -> bool:
+    return APPROVAL in question or question == WHAT_ELSE
 
 
 def _answers(question: str, message: str) -> bool:

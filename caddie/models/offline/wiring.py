@@ -76,6 +76,8 @@ def _message(action: Action, scope: Scope) -> str:
     """What a message says: the dictated words, else what the step before found, named."""
     if action.said:
         return action.said
+    if told := _named(action, scope):
+        return told
     text = scope.nearest("text")
     source = scope.nearest("text", "data", "list", "item") or scope.nearest()
     if scope.subject and (data := scope.nearest("item", "data")) and scope.subject not in ("approved",):
@@ -84,13 +86,13 @@ def _message(action: Action, scope: Scope) -> str:
             return f"{words.sentence(scope.subject)}: {data.member(words.field_name(scope.subject))}"
         if plain and re.search(r"status", scope.subject, re.I):
             return "Status: {{" + plain.path.removesuffix(".body") + ".status}}"
+    item = scope.nearest("item")
     if (
-        source is not None
-        and source.kind == "item"
+        item
         and re.fullmatch(r"[a-z_]+", action.topic)
-        and action.topic != source.label
+        and action.topic not in (item.label, f"{item.label}s", "message", "text", "result")
     ):
-        return source.member(action.topic)
+        return item.member(action.topic)
     if source is not None and source.kind in ("label", "approval") and text:
         return text.expression()
     if source is None:
@@ -99,6 +101,30 @@ def _message(action: Action, scope: Scope) -> str:
         return source.expression()
     label = words.sentence((source.label or action.topic or "result").replace("_", " "))
     return f"{label}: {source.expression()}"
+
+
+_FIELD = re.compile(
+    r"\bwith\s+(?:just\s+|only\s+)?(?:the|its|their|his|her)\s+((?!result|data|summary|subject|text|"
+    r"message)[\w-]+(?:\s[\w-]+)?)(?:\s+in\s+it)?(?=\s+(?:to|in|on|at)\b|$)|\b(?:the|its|their|his|"
+    r"her)\s+(?:[\w-]+'s\s+)?([\w-]+)$",
+    re.I,
+)
+
+
+def _named(action: Action, scope: Scope) -> str:
+    """The field a message is about: "with the order id", "log the pupil's name"."""
+    source = scope.nearest("item", "data")
+    match = _FIELD.search(action.clause)
+    if source is None or match is None or scope.nearest("item", "data", "text", "list") is not source:
+        return ""
+    if match.group(2) and "'s" not in match.group():
+        return ""
+    name = words.field_name(match.group(1) or match.group(2))
+    label = words.slug(source.label)
+    name = name if " " not in name else words.slug(name)
+    if label and words.slug(name).startswith(f"{label}_"):
+        name = words.slug(name)[len(label) + 1 :]
+    return f"{words.sentence(name.replace('_', ' '))}: {source.member(name)}"
 
 
 def _input(action: Action, scope: Scope) -> str | None:
@@ -139,13 +165,31 @@ _FILL: dict[str, Callable[[Action, Scope], dict[str, Any]]] = {
     "classify": lambda a, s: {"text": _text_input(a, s)},
     "extract-json": lambda a, s: {"text": _text_input(a, s)},
     "agent": lambda a, s: {"input": _text_input(a, s)},
-    "send-webhook": lambda a, s: {"body": (_input(a, s) or ({"text": a.said} if a.said else None))},
-    "http-request": lambda a, s: {"body": _input(a, s)} if a.payload.get("method") in ("POST", "PUT", "PATCH") else {},
+    "send-webhook": lambda a, s: {"body": (_members(a, s) or _input(a, s) or ({"text": a.said} if a.said else None))},
+    "http-request": lambda a, s: (
+        {"body": _members(a, s) or _input(a, s)} if a.payload.get("method") in ("POST", "PUT", "PATCH") else {}
+    ),
+    "regex": lambda a, s: {"text": _text_input(a, s)},
+    "merge": lambda a, s: {"values": _gathered(s)},
     "filter": lambda a, s: {"items": _input(a, s)},
     "web-search": lambda a, s: {"query": _input(a, s)},
     "pluck": lambda a, s: {"items": _input(a, s)},
     "set-variable": lambda a, s: {"value": _input(a, s)},
 }
+
+
+def _members(action: Action, scope: Scope) -> dict[str, str] | None:
+    """The named fields of the data at hand."""
+    source = scope.nearest("item", "data")
+    return {name: source.member(name) for name in action.members} if source and action.members else None
+
+
+def _gathered(scope: Scope) -> list[str] | None:
+    """What steps in a row brought, to be combined."""
+    brought = [
+        each.expression() for each in scope.sources if each.block in ("web-search", "http-request", "trigger-workflow")
+    ]
+    return brought[-5:] if len(brought) > 1 else None
 
 
 def _question(scope: Scope) -> str:

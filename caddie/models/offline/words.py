@@ -61,6 +61,10 @@ def channel(text: str) -> str | None:
     return next((f"#{name}" for name in named if name not in _NO_CHANNEL), None)
 
 
+def email(text: str) -> str | None:
+    return next(iter(emails(text)), None)
+
+
 def quoted(text: str) -> str | None:
     found = QUOTE.search(text)
     return next(group for group in found.groups() if group) if found else None

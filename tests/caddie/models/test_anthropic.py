@@ -79,6 +79,13 @@ async def test_the_request_carries_bearer_cache_marks_images_and_results() -> No
     assert results["content"][-1]["cache_control"] == {"type": "ephemeral"}
 
 
+async def test_many_changes_in_one_call_arrive_whole_whatever_the_pieces() -> None:
+    changes = [{"op": "add_node", "nodeId": f"n{n}", "payload": {"text": "ä“\n" * 50}} for n in range(50)]
+    async with FakeAnthropic(Answer(calls=(("edit_workflow", {"changes": changes}),))).running() as fake:
+        events = await collect(fake)
+    assert [e.args for e in events if isinstance(e, ToolCall)] == [{"changes": changes}]
+
+
 async def test_signed_thinking_is_sent_back_unchanged() -> None:
     script = Answer(thinking="Hm.", calls=(("add_node", {"nodeId": "root"}),))
     async with FakeAnthropic(script, Answer("done")).running() as fake:

@@ -54,6 +54,13 @@ async def test_text_calls_and_usage_arrive() -> None:
     )
 
 
+async def test_many_changes_in_one_call_arrive_whole_whatever_the_pieces() -> None:
+    changes = [{"op": "add_node", "nodeId": f"n{n}", "payload": {"text": "ä“\n" * 50}} for n in range(50)]
+    async with FakeOpenAI(Answer(calls=(("edit_workflow", {"changes": changes}),))).running() as fake:
+        events = await collect(fake)
+    assert [e.args for e in events if isinstance(e, ToolCall)] == [{"changes": changes}]
+
+
 async def test_turns_become_messages() -> None:
     turns = (
         UserTurn("look", (ImagePart("image/png", "aGk="),)),

@@ -1,0 +1,151 @@
+"""Clauses for a language model: summarise, classify, extract, write.
+
+Invariant: as in ``actions``. Callers: ``actions``, ``dialogue``.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from caddie.models.offline import words
+from caddie.models.offline.reading import LATER, about_what, needs
+from caddie.models.offline.request import Action, Slot
+
+_SUMMARY = re.compile(
+    r"\b(?:summari[sz]e|shorten|condense|digest|recap|boil\s+(?:\w+\s+){0,3}?down|sum\s+(?:\w+\s+)?up|tl;?dr|(?:make|"
+    r"write|create|give|send)\s+(?:me\s+)?a\s+(?:short\s+|brief\s+)?summary)\b",
+    re.I,
+)
+_CLASSIFY = re.compile(
+    r"\b(?:classify|categori[sz]e|label|triage|detect|determine|tag|sort|rate|judge|analy[sz]e|(?:work|figure|"
+    r"find)\s+out|decide|see|check)\b",
+    re.I,
+)
+_WHETHER = re.compile(
+    r"\b(?:whether|if|which\s+of)\s+.*?\b(?:is|are|concerns?|regards?|belongs?\s+to|deals?\s+with|"
+    r"about)\s+(?:about\s+|an?\s+|either\s+)?((?:[\w\"' -]+(?:,|\s+or\b|\s+and\b|\s*/)\s*)+[\w\"' -]+)\s*$",
+    re.I,
+)
+_DIRECTLY = re.compile(
+    r"^(?:label|tag|mark|flag|classify)\s+(?:it|them|each|these|those|the\s+\w+|"
+    r"every\s+\w+)\s+(?:as\s+)?([\w-]+(?:\s*,\s*[\w-]+)*\s*,?\s+or\s+[\w-]+)\s*$",
+    re.I,
+)
+_LABELS = re.compile(
+    r"\b(?:as|into|in|with\s+the\s+labels?|by|between|labels?:)\s+(?:either\s+|one\s+of\s+)?((?:[\w\"' -]+(?:,|"
+    r"\s+or\b|\s+and\b|\s*/)\s*)+[\w\"' -]+)\s*$",
+    re.I,
+)
+_KNOWN_LABELS = {
+    "sentiment": ("positive", "neutral", "negative"),
+    "mood": ("positive", "neutral", "negative"),
+    "spam": ("spam", "not spam"),
+    "priority": ("high", "medium", "low"),
+    "urgen": ("urgent", "not urgent"),
+}
+_EXTRACT = re.compile(
+    r"\b(?:extract|parse\s+out|pull\s+out|read\s+out|pick\s+out|collect)\s+(.+?)(?:\s+(?:from|out\s+of)\s+(.+))?$", re.I
+)
+_OUT_OF = re.compile(
+    r"^(?:get|take|read|pull|find|grab|collect|note)\s+((?:the\s+|their\s+|its\s+)?[\w' -]+?(?:\s*(?:,|"
+    r"and)\s*[\w' -]+?)+)\s+(?:from|out\s+of|in)\s+(?:it|them|that|this|the\s+(?:body|message|text|form|mail|e-?mail|"
+    r"request|order|payload|document))$",
+    re.I,
+)
+_AGENT = re.compile(
+    r"^(?:(?:have|let|ask|use)\s+(?:the\s+|an?\s+)?(?:ai|agent|llm|gpt|claude|model|assistant)\b|(?:write|draft|"
+    r"translate|generate|compose|rewrite|proofread|brainstorm|explain|analy[sz]e|research|review|describe|decide|"
+    r"think|rate|score)\b)",
+    re.I,
+)
+
+
+def summary(clause: str, about: str) -> Action | None:
+    if not _SUMMARY.search(clause):
+        return None
+    action = Action("summarize", topic=about_what(clause, _SUMMARY))
+    if limit := re.search(r"\b(?:in|to|under|at\s+most|max(?:imum)?)\s+(?:about\s+)?(\d{1,4})\s+words\b", clause, re.I):
+        action.payload["maxWords"] = min(2000, max(5, int(limit.group(1))))
+    elif how := re.search(
+        r"\b(in\s+(?!the\b)\w+(?:\s+(?:sentences?|points?|bullets?|lines?|words?|paragraphs?))?|as\s+[\w ]+|"
+        r"for\s+(?:a|an|the)\s+\w+)\s*$",
+        clause,
+        re.I,
+    ):
+        action.payload["instructions"] = words.sentence(how.group(1))
+    return action
+
+
+def classify(clause: str, about: str) -> Action | None:
+    if not _CLASSIFY.search(clause):
+        return None
+    known = next((labels for word, labels in _KNOWN_LABELS.items() if word in clause.lower()), None)
+    match = _DIRECTLY.search(clause) or _WHETHER.search(clause) or _LABELS.search(clause)
+    if match is None and re.match(r"(?:see|check|decide|find|work|figure)\b", clause, re.I):
+        return None
+    labels = [_label(each) for each in words.listed(match.group(1))] if match else []
+    if (
+        len(labels) < 2
+        and not known
+        and not re.search(r"\b(?:classify|categori[sz]e|label|triage|sort|tag)\b", clause, re.I)
+    ):
+        return None
+    options = (
+        ("positive, neutral, negative", "Positive, neutral, negative"),
+        ("urgent, not urgent", "Urgent, not urgent"),
+        LATER,
+    )
+    slot = Slot("labels", "labels", "Which categories should I sort the text into?", options)
+    action = Action("classify", topic=about_what(clause, _CLASSIFY))
+    return needs(action, slot, labels if len(labels) > 1 else list(known or ()))
+
+
+def _label(text: str) -> str:
+    return "other" if re.fullmatch(r"(?:something|anything|everything|none|neither).*", text, re.I) else text
+
+
+def extract(clause: str, about: str) -> Action | None:
+    if words.url(clause) and re.match(r"collect\b", clause, re.I):
+        return None
+    match = _EXTRACT.search(clause) or (None if words.url(clause) else _OUT_OF.match(clause))
+    if match is None:
+        return None
+    fields = [words.slug(name) for name in words.listed(match.group(1))]
+    vague = {
+        "data",
+        "fields",
+        "details",
+        "information",
+        "info",
+        "it",
+        "them",
+        "everything",
+        "structured_data",
+        "the_data",
+    }
+    action = Action("extract-json", topic=words.joined([name.replace("_", " ") for name in fields[:3]]))
+    slot = Slot("schema", "fields", "Which fields should I extract?", (("name, email", "Name and email"), LATER))
+    return needs(action, slot, fields_schema([name for name in fields if name and name not in vague]))
+
+
+def fields_schema(names: list[str]) -> dict[str, Any] | None:
+    """A JSON Schema with one property per name; amounts and the like are numbers."""
+    if not names:
+        return None
+    numeric = re.compile(r"(?:amount|total|price|count|quantity|number_of|sum|age|score|cost)")
+    properties = {name: {"type": "number" if numeric.search(name) else "string"} for name in names}
+    return {"type": "object", "properties": properties, "required": list(properties)}
+
+
+def agent(clause: str, about: str) -> Action | None:
+    if not _AGENT.match(clause):
+        return None
+    told = re.sub(
+        r"^(?:have|let|ask|use|get)\s+(?:the\s+|an?\s+|your\s+)?(?:ai|agent|llm|gpt|claude|model|"
+        r"assistant)\s+(?:to\s+)?",
+        "",
+        clause,
+        flags=re.I,
+    )
+    return Action("agent", {"prompt": f"{words.sentence(told)}."}, topic=told.split()[0] if told.split() else "")

@@ -1,0 +1,153 @@
+"""Everyday phrasing made plain before it is read: slips, contractions, list marks, politeness, the passive.
+
+Invariant: quotes, addresses and expressions come out as they went in; a rule is about grammar, never about one request.
+Callers: ``understand``, ``change``.
+"""
+
+from __future__ import annotations
+
+import re
+
+from caddie.models.offline import spelling, words
+from caddie.models.offline.verbs import PARTICIPLES, VERBS
+
+_PROTECTED = re.compile(
+    rf"{{{{[^{{}}]*}}}}|{words.URL.pattern}|{words.QUOTE.pattern}|{words.EMAIL.pattern}|{words.CHANNEL.pattern}", re.I
+)
+_MARK = re.compile(r"\x02(\d+)\x02")
+_SHORT = (
+    (r"\b(do|does|did|is|are|was|were|has|have|had|should|would|could|must)n['’]t\b", r"\1 not"),
+    (r"\b(?:can['’]t|cannot)\b", "can not"), (r"\bwon['’]t\b", "will not"),
+    (r"\b(i|you|we|they)['’]d\b", r"\1 would"), (r"\b(i|you|we|they)['’]ll\b", r"\1 will"),
+    (r"\b(you|we|they)['’]re\b", r"\1 are"), (r"\bi['’]m\b", "i am"), (r"\b(it|that|there|here|what)['’]s\b", r"\1 is"),
+    (r"\blet['’]s\b", "let us"), (r"\b(i|we|you|they)['’]ve\b", r"\1 have"), (r"\bgonna\b", "going to"),
+    (r"\bwanna\b", "want to"), (r"\bpls\b|\bplz\b", "please"),
+)  # fmt: skip
+_POLITE = re.compile(
+    r"^\s*(?:(?:hi|hello|hey|ok(?:ay)?|alright|so|well|now|please|and|then|caddie|thanks?(?:\s+(?:you|a\s+lot|"
+    r"so\s+much))?|"
+    r"dear\s+\w+)(?:\s+(?:there|caddie|all|everyone))?(?=[\s,!.:]|$)[\s,!.:]*)?"
+    r"(?:(?:can|could|would|will)\s+you\s+(?:please\s+|kindly\s+)?|please\s+|kindly\s+|"
+    r"(?:i|we)\s+(?:(?:would|really)\s+)*(?:like|love|want|need)\s+(?:you\s+)?(?:to\s+have\s+|to\s+|(?:this|"
+    r"the\s+following)\s*:\s*|"
+    r"an?\s+(?:new\s+|simple\s+|little\s+)?(?:workflow|automation|flow|pipeline)\s+(?:that|to|which)\s+)|"
+    r"set\s+(?:something|this|it|things)\s+up\s+(?:so\s+(?:that\s+)?|which\s+|that\s+|to\s+|for\s+me\s+)?|"
+    r"(?:i|we)\s+need\s+(?=\w+\s+\w+s\b\s)|"
+    r"(?:build|create|make|set\s+up|design|write|plan|propose|outline|sketch|suggest|draft|prepare|"
+    r"plan\s+out)\s+(?:me\s+|us\s+)?"
+    r"(?:a|an|the|another|this)\s+(?:new\s+|simple\s+)?(?:\w+\s+)?(?:workflow|automation|flow|pipeline)\s*(?:that|to|"
+    r"which|where|with\s+these\s+steps|:|,|and)?\s*|"
+    r"(?:make\s+sure|ensure|see\s+to\s+it)\s+(?:that\s+)?|(?:it|the\s+workflow|this\s+workflow)\s+(?:should|must|"
+    r"shall|has\s+to|needs\s+to)\s+|"
+    r"for\s+(?:the|our|my)\s+\w+\s*:\s*|(?:i\s+need\s+this|steps?|todo|to\s+do)\s*:\s*)*",
+    re.I,
+)
+_ENTITY = r"(?=.*(?:\x02|\bslack\b|\bdiscord\b|\be-?mail\b|\blog\b|\bchannel\b|\bchat\b))"
+_WILL = r"(?:should|must|shall|needs?\s+to|ha(?:s|ve)\s+to|(?:is|are)\s+to|will|can|gets?|are|is)"
+_EXTRA = r"(?:\s+(?:also|then|just|only|always|simply|automatically|immediately))*"
+_PARTICIPLE = "|".join(sorted(PARTICIPLES, key=len, reverse=True))
+_FINITE = "|".join(sorted((verb for verb in VERBS if verb not in ("have", "go", "get", "do")), key=len, reverse=True))
+#: Pattern and replacement, tried in order on a clause until one fits.
+_RULES: tuple[tuple[re.Pattern[str], str], ...] = tuple((re.compile(pattern, re.I | re.S), to) for pattern, to in (
+    (r"^(?:i|we)\s+(?:also\s+|then\s+)?(?:want|need|would\s+like|expect)\s+(?:to\s+(?:get|receive|have|be\s+sent)\s+)?"
+     r"((?:an?|the)\s+(?:\w+\s+)?(?:e-?mail|mail|message|notification|alert|summary|note|ping|"
+     r"reminder)\b.*)$", r"send \1"),
+    (r"^(?:i|we)\s+(?:also\s+|then\s+|only\s+)?(?:want|need|would\s+like)\s+to\s+(?:know|hear|be\s+(?:told|informed|"
+     r"notified|alerted|warned))\b",
+     "notify me"),
+    (r"^(?:(?:my|our|the)\s+)?[\w-]+\s+(?:wants?|needs?|would\s+like)\s+to\s+(?:know|see|get|have|"
+     r"receive)\s+(?:(?:about|how|what|which)\s+)?", "get "),
+    (r"^let\s+(?:me|us|[\w\s]{2,20})\s+know\b", "notify me"),
+    (r"^(?:ring|sound|raise)\s+(?:the|an?)\s+(?:alarm|alert|bell|flag)\b", "alert"),
+    (rf"^{_ENTITY}((?!if\b|when|unless|for\s+each|once\b).+?)\s+(?:should\s+|must\s+|will\s+|are\s+to\s+)?(?:just\s+|"
+     rf"also\s+)?(?:go(?:es)?|reach(?:es)?|lands?|ends?\s+up|belongs?)\s+"
+     r"(?:me\s+|us\s+)?(?:(?:straight|directly|right)\s+)?((?:to|at|in|on|via|into|by)\s+.*)$", r"send \1 \2"),
+    (r"^((?!if\b|when|unless|once\b).+?)\s+(?:should\s+)?gets?\s+((?:an?|the)\s+(?:\w+\s+)*(?:answer|reply|"
+     r"response)\b.*)$", r"reply to \1 with \2"),
+    (rf"^((?!if\b|when|unless|once\b|for\s+each|"
+     rf"as\s+soon)(?:[\w\x02'-]+\s+){{0,6}}?[\w\x02'-]+)\s+{_WILL}{_EXTRA}\s+(?:be\s+|"
+     rf"get\s+)?(?P<verb>{_PARTICIPLE})\b(.*)$",
+     r"\g<verb> \1\3"),
+    (rf"^(?:it|the\s+\w+|everyone|someone)\s+(?:should|must|shall|needs?\s+to|ha(?:s|ve)\s+to|"
+     rf"will)\s+(?=(?:{_FINITE})\b)", ""),
+    (rf"^{_ENTITY}(?:and\s+|but\s+)?((?:the\s+)?(?:\w+\s+)?(?:ones|rest|others?|(?:every|any)thing\s+else|"
+     rf"all\s+others?))\s+((?:on|to|in|via|by|into)\s+.*)$", r"send \1 \2"),
+))  # fmt: skip
+
+
+class Guard:
+    """A text whose quotes, addresses, channels and expressions are marks for the time being."""
+
+    def __init__(self, text: str) -> None:
+        self._kept: list[str] = []
+        self.text = _PROTECTED.sub(self._keep, text)
+
+    def _keep(self, match: re.Match[str]) -> str:
+        self._kept.append(match.group())
+        return f"\x02{len(self._kept) - 1}\x02"
+
+    def restored(self, text: str) -> str:
+        return _MARK.sub(lambda match: self._kept[int(match.group(1))], text)
+
+
+def plain(text: str) -> str:
+    """A message without slips, contractions and list marks; a list's items are lines."""
+    guard = Guard(text)
+    shadow = guard.text.replace("’", "'")
+    for pattern, to in _SHORT:
+        shadow = re.sub(pattern, to, shadow, flags=re.I)
+    shadow = re.sub(r"\s*(?:-+>|=+>|→)\s*", "\n", shadow)
+    if re.search(r"(?:^|\s)1[.)]\s", shadow) and re.search(r"\s2[.)]\s", shadow):
+        shadow = re.sub(r"(?:^|\s+)\d{1,2}[.)]\s+", "\n", shadow)
+    shadow = re.sub(r"(?:^|\n)\s*(?:[-*•–]|step\s+\d+\s*[:.)]|\d{1,2}[.)])\s+", "\n", shadow, flags=re.I).strip()
+    shadow = re.sub(r"\s*\(([^()]{1,120})\)", _aside, shadow)
+    shadow = re.sub(
+        r"\b(does|is|are|has)\s+(it|this|that|the\s+\w+)\s+([^.?!\n]{2,60})\?\s+(?:then|if\s+so|if\s+yes|"
+        r"in\s+that\s+case)\b,?",
+        _asked, shadow, flags=re.I,
+    )  # fmt: skip
+    return guard.restored(spelling.corrected(shadow))
+
+
+def _aside(match: re.Match[str]) -> str:
+    """What stands in brackets, when it says where or how."""
+    said = match.group(1)
+    if re.search(r"\bweb\s?hook", said, re.I):
+        return " by webhook"
+    return f" {said}" if "\x02" in said else ""
+
+
+def _asked(match: re.Match[str]) -> str:
+    """ "Does it say rain? Then …" → "if it says rain, …"."""
+    verb, subject, rest = match.group(1).lower(), match.group(2), match.group(3)
+    return f"if {subject} {rest}," if verb == "does" else f"if {subject} {verb} {rest},"
+
+
+def without_politeness(text: str) -> str:
+    previous, text = None, text.strip()
+    while previous != text:
+        previous, text = text, _POLITE.sub("", text, count=1).strip()
+    return text
+
+
+def plainly(phrase: str) -> str:
+    """ "sending it to …" → "send it to …"."""
+    first, _, rest = phrase.strip().partition(" ")
+    low = first.lower()
+    forms = (low[:-3], f"{low[:-3]}e", low[:-4]) if low.endswith("ing") else ()
+    verb = next((form for form in forms if form in VERBS), None)
+    return f"{verb} {rest}".strip() if verb else phrase
+
+
+def imperative(clause: str) -> str:
+    """A clause that says what should happen as one that tells it to happen."""
+    guard = Guard(clause)
+    for pattern, to in _RULES:
+        match = pattern.match(guard.text)
+        if match is None:
+            continue
+        if "verb" in pattern.groupindex:
+            verb = PARTICIPLES[match.group("verb").lower()]
+            return guard.restored(f"{verb} {match.group(1)}{match.group(3)}")
+        return guard.restored(pattern.sub(to, guard.text, count=1))
+    return clause

@@ -1,0 +1,346 @@
+"""Puts clauses into a tree of steps, one after another.
+
+Invariant: the order of the steps is the order of the sentence; a condition holds for what follows it up to the end of
+its sentence, "otherwise" begins its other branch. Callers: ``understand``.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+from caddie.models.offline import actions, clauses, conditions, guess, phrasing, reading, sequence, turns, words
+from caddie.models.offline.outside import fetched
+from caddie.models.offline.request import Action, Branch, Condition, Loop, Step, Test
+from caddie.models.offline.request import actions as listed
+from caddie.models.offline.verbs import VERBS
+
+
+class Reader:
+    """Where the next step goes: the innermost open branch or loop."""
+
+    def __init__(self, about: str, labels: list[str]) -> None:
+        self._about = about
+        self.steps: list[Step] = []
+        self.unknown: list[str] = []
+        self._open: list[list[Step]] = [self.steps]
+        self._branches: list[tuple[Branch, int]] = []
+        #: The condition told last, also in an earlier sentence: "the rest" is its other branch.
+        self._last: tuple[Branch, list[list[Step]]] | None = None
+        self._labels = labels
+        self._limit: Test | None = None
+        self._always = False
+
+    def sentence(self) -> None:
+        """A full stop closes the branches; a loop stays open, for its body is told in several sentences."""
+        if self._branches:
+            del self._open[self._branches[0][1] :]
+            self._branches.clear()
+
+    def clause(self, clause: str) -> None:
+        clause = turns.told(clause.strip(" ,.;:"))
+        if not clause or self._placed(clause) or self._bounded(clause):
+            return
+        if turns.ALWAYS.match(clause):
+            self.sentence()
+            self._always = True
+        if (match := turns.ONLY_IF.match(clause)) and self._gated(match.group(1), match.group(2)):
+            return
+        if match := turns.SO.match(clause):
+            self._resume(match.group(1))
+        elif (
+            (match := turns.WHETHER.match(clause))
+            and (test := self._test("if", match.group(1)))
+            and not conditions.listing(match.group(1))
+        ):
+            self._branch(test, "")
+        elif (match := turns.ELSE.match(clause)) and (self._last or not turns.IF.match(clause)):
+            self._otherwise(match.group(1))
+        elif match := turns.LOOP.match(self._fetched(clause)):
+            self._loop(match.group(2) or match.group(1), match.group(3))
+        elif match := turns.IF.match(clause):
+            self._condition(match.group(1), match.group(2))
+        elif self._selected(clause):
+            return
+        elif (match := turns.SUFFIX.match(clause)) and turns.DONE.match(match.group(3)):
+            self.clause(match.group(1))
+        elif (match := turns.SUFFIX.match(clause)) and (test := self._test(match.group(2), match.group(3))):
+            self._branch(test, match.group(1))
+        else:
+            self._action(clause)
+
+    def finish(self, blind: bool) -> None:
+        """blind: the trigger brings no data, so what a condition looks at has to be fetched."""
+        sequence.remembered(self.steps)
+        sequence.approved(self.steps)
+        if blind:
+            sequence.hoisted(self.steps)
+
+    def _gated(self, word: str, text: str) -> bool:
+        """ "…, but only if it is above 5": a condition for the step before."""
+        test = self._test(word, text)
+        before = self._open[-1]
+        if test is None or not before or not isinstance(before[-1], Action):
+            return False
+        last = before.pop()
+        self._branch(test, "")
+        self._add(last)
+        return True
+
+    def _bounded(self, clause: str) -> bool:
+        """ "it must not get warmer than 5 degrees": what a later "if it does" means."""
+        match = turns.MUST_NOT.match(clause)
+        if match is None:
+            return False
+        test = conditions.find(f"{match.group(1)} is {match.group(2)}")
+        named = conditions.comparative(match.group(2))
+        self._limit = named[0] if named else test
+        return self._limit is not None
+
+    def _placed(self, clause: str) -> bool:
+        """ "you can find them at https://…": where something said before is."""
+        address = words.url(clause)
+        if address is None or not turns.CONTEXT.match(clause):
+            return False
+        fetches = [each for each in listed(self.steps) if each.block == "http-request" and not each.payload.get("url")]
+        if fetches:
+            fetches[-1].payload["url"] = address
+            fetches[-1].missing = [slot for slot in fetches[-1].missing if slot.field != "url"]
+        else:
+            self._add(fetched(address))
+        return True
+
+    def _fetched(self, clause: str) -> str:
+        """ "for each item in https://…" without the address, which becomes a step in front."""
+        address = words.url(clause)
+        match = re.match(
+            r"^(?:for|loop\b|iterate\b|go\s+(?:through|over))\s+.*?\s+(?:in|of|from|at)\s+(?=https?:)", clause, re.I
+        )
+        if address is None or match is None:
+            return clause
+        self._add(fetched(address))
+        head = re.sub(r"\s+(?:in|of|from|at)\s+$", "", match.group())
+        return f"{head}: {clause[match.end() + len(address) :].strip(' ,:')}"
+
+    def _selected(self, clause: str) -> bool:
+        """ "urgent ones go to …", "post the bad ones …", "the rest …": a label, or what is left, as a condition."""
+        rest = re.search(rf"\b{clauses.REST}\b", clause, re.I)
+        if rest and self._last and not re.search(r"\brest\s+api\b", clause, re.I):
+            self._resume_otherwise(re.sub(r"\s+", " ", f"{clause[: rest.start()]}it{clause[rest.end() :]}"))
+            return True
+        heavier = conditions.comparative(clause)
+        if heavier is not None:
+            test, start, end = heavier
+            self._branch(test, f"{clause[:start]}it{clause[end:]}")
+            return True
+        for label in self._labels:
+            if lead := re.match(
+                rf"^(?:for|in\s+case\s+of|with|on)\s+(?:the\s+|all\s+|any\s+|"
+                rf"an?\s+)?{re.escape(label)}(?:e?s)?(?:\s+(?:ones|messages|questions|requests))?\b[\s,:]*(.*)$",
+                clause,
+                re.I | re.S,
+            ):
+                self._branch(Test((Condition("", "eq", label),), said=label), lead.group(1))
+                return True
+            found = re.search(
+                rf"(?<![\w#@/-])(?:the\s+|all\s+)?{re.escape(label)}(?:e?s)?(?:\s+(?:ones?|messages?|questions?|"
+                rf"requests?|reviews?|cases?|items?|mails?|emails?|tickets?))?(?![\w@/-])",
+                words.masked(clause), re.I,
+            )  # fmt: skip
+            if found:
+                shorter = f"{clause[: found.start()]}it{clause[found.end() :]}"
+                if actions.recognise(turns.told(shorter), self._about) is not None:
+                    self._branch(Test((Condition("", "eq", label),), said=label), shorter)
+                    return True
+        return False
+
+    def _action(self, clause: str) -> None:
+        first = clause.split()[0].lower()
+        if first not in VERBS and (again := phrasing.imperative(clause)) != clause:
+            clause = again
+        action = actions.recognise(clause, self._about)
+        if action is None and self._stated(clause):
+            return
+        if action is None and turns.ELLIPSIS.match(clause):
+            action = actions.recognise(f"send it {clause}", self._about)
+        if action is None and (address := words.url(clause)):
+            action = fetched(address, reading.about_what(clause, turns.FIRST))
+        if action is None and not (first not in VERBS and turns.background(clause)):
+            action = guess.searched(clause)
+        if action is not None:
+            address = words.url(clause)
+            used = {str(value) for value in action.payload.values()}
+            if address and address not in used and address not in (action.said or "") and action.block != "web-search":
+                self._add(fetched(address, action.topic))
+            action.always, self._always = self._always, False
+            self._add(action)
+            for other in (
+                words.URL.findall(clause)[1:]
+                if action.block == "http-request" and action.payload.get("method") == "GET"
+                else []
+            ):
+                self._add(fetched(other))
+            for more in actions.destinations(action, clause):
+                self._add(more)
+            if action.block == "human_confirmation" and (match := turns.BEFORE.match(clause)):
+                self._branch(Test((Condition("approved", "eq", True),)), phrasing.plainly(match.group(2)))
+        elif not turns.EMPTY.fullmatch(clause) and not turns.background(clause):
+            self.unknown.append(clause)
+
+    def _stated(self, clause: str) -> bool:
+        """A comparison without "if", in front of what to do: "the temperature is above 5 log it"."""
+        shadow = words.masked(clause)
+        for match in list(turns.VERB.finditer(shadow))[:6]:
+            test = conditions.find(clause[: match.start()])
+            if (
+                test is not None
+                and test.conditions[0].subject
+                and not (conditions.undirected(test) and turns.background(clause))
+            ):
+                self._branch(test, clause[match.end() :])
+                return True
+        return False
+
+    def _add(self, step: Step) -> None:
+        if isinstance(step, Action) and step.block == "classify":
+            self._labels = [str(each) for each in step.payload.get("labels") or []]
+        self._open[-1].append(step)
+
+    def _waiting(self) -> bool:
+        before = listed(self.steps)
+        return bool(before) and any(each.block == "wait" for each in before)
+
+    def _test(self, word: str, text: str) -> Test | None:
+        if self._limit and turns.DOES.fullmatch(text.strip(" ,.")):
+            return self._limit
+        approved = turns.APPROVED.match(text)
+        if approved:
+            denied = bool(turns.DENIED.match(approved.group(1)))
+            test: Test | None = Test((Condition("approved", "eq", not denied),))
+        else:
+            test = conditions.find(text)
+        if test is not None and conditions.undirected(test) and (label := self._named(text)):
+            test = Test((Condition("", "eq", label),), said=text)
+        return conditions.negated(test) if test and word.lower() == "unless" else test
+
+    def _named(self, text: str) -> str | None:
+        """The label a text names."""
+        return next((each for each in self._labels if re.search(rf"\b{re.escape(each)}\b", text, re.I)), None)
+
+    def _condition(self, word: str, text: str) -> None:
+        """ "if A above 5 post it": the condition ends where the first verb of an action begins."""
+        approved = turns.APPROVED.match(text)
+        if approved and (test := self._test(word, text)):
+            if re.match(r"(?:and|or)\b", approved.group(2)):
+                approved = None
+            else:
+                self._decided(test, approved.group(2))
+                return
+        if self._waiting() and word.lower() != "unless" and self._outcome(text):
+            return
+        shadow = words.masked(text)
+        cuts = [(match.start(), match.end()) for match in turns.VERB.finditer(shadow)]
+        if comma := turns.THEN.match(shadow):
+            cuts.insert(0, (comma.end(1), comma.start(2)))
+        for end, start in [*cuts[:10], (len(text), len(text))]:
+            test = self._test(word, text[:end])
+            if test is not None:
+                self._branch(test, re.sub(r"^then\s+", "", text[start:].strip(), flags=re.I))
+                return
+        self.unknown.append(f"{word} {text}")
+        # What hangs on a condition nobody understands must not happen unconditionally: it is left out with it.
+        lost = Branch(Test(()))
+        self._branches.append((lost, len(self._open)))
+        self._last = (lost, list(self._open))
+        self._open.append(lost.then)
+
+    def _decided(self, test: Test, rest: str) -> None:
+        """Approved or declined; the other answer of a question asked already is the other branch of it."""
+        right = test.conditions[0].right
+        if self._last and any(c.subject == "approved" and c.right is not right for c in self._last[0].test.conditions):
+            self._resume_otherwise(rest)
+        else:
+            self._branch(test, rest)
+
+    def _outcome(self, text: str) -> bool:
+        """How a wait ended."""
+        late, came = turns.TIMED_OUT.match(text), turns.RESUMED.match(text)
+        if late and (not came or re.match(r"nothing|nobody|no\s*one|none", text, re.I)):
+            if self._last and self._last[0].waits:
+                self._resume_otherwise(late.group(1))
+            else:
+                self._branch(Test((), said="waited"), "", waits=True)
+                self._otherwise(late.group(1))
+            return True
+        if came:
+            self._branch(Test((), said="waited"), came.group(1), waits=True)
+            return True
+        return False
+
+    def _branch(self, test: Test, rest: str, waits: bool = False) -> None:
+        outer = self._branches[-1][0] if self._branches else None
+        if outer and outer.then and not waits and all(each.subject != "approved" for each in outer.test.conditions):
+            # A condition told after what another one leads to stands beside it, not within it.
+            self.sentence()
+        said = " ".join(each.subject for each in test.conditions)
+        if address := words.url(said):
+            self._add(fetched(address))
+            kept = tuple(
+                replace(c, subject=re.sub(r"\s*(?:(?:at|from|on|of|in)\s+)?https?:\S+", "", c.subject))
+                for c in test.conditions
+            )
+            test = replace(test, conditions=kept)
+        branch = Branch(test, waits=waits)
+        self._add(branch)
+        self._branches.append((branch, len(self._open)))
+        self._last = (branch, list(self._open))
+        self._open.append(branch.then)
+        if rest.strip():
+            self.clause(rest)
+
+    def _otherwise(self, rest: str) -> None:
+        if not self._branches:
+            self._resume_otherwise(rest) if self._last else self.clause(rest)
+            return
+        branch, depth = self._branches[-1]
+        del self._open[depth:]
+        self._open.append(branch.otherwise)
+        if rest:
+            self.clause(rest)
+
+    def _resume(self, rest: str) -> None:
+        """Back on the branch where the last condition holds."""
+        if self._last and not self._branches:
+            branch, around = self._last
+            self._open = [*around, branch.then]
+            self._branches = [(branch, len(around))]
+        self.clause(rest)
+
+    def _resume_otherwise(self, rest: str) -> None:
+        assert self._last is not None
+        branch, around = self._last
+        self._open = [*around, branch.otherwise]
+        self._branches = [(branch, len(around))]
+        if rest.strip():
+            self.clause(rest)
+
+    def _loop(self, items: str, rest: str) -> None:
+        qualified = turns.QUALIFIED.match(items)
+        items = (qualified.group(1) if qualified else items).strip()
+        loop = Loop(items)
+        self._add(loop)
+        self._open.append(loop.body)
+        rest = re.sub(
+            r"^(with\s+)(?:an?\s+|the\s+)?(\w+)\s+(?:of\s+)?(?!is\b|are\b|above|below|over|under|more|less|"
+            r"at\b)(\w+)(?=[\s,:]|$)",
+            r"\1\2 is \3",
+            rest,
+            flags=re.I,
+        )
+        text = f"{qualified.group(0)[qualified.start(2) :]} {rest}" if qualified else rest
+        if qualified or (
+            qualified := re.match(r"^(?:whose|with|where|that\s+(?:is|are|has|have))\s+(.+)$", rest, re.I | re.S)
+        ):
+            self._condition("if", text if text != rest else qualified.group(1))
+        elif rest.strip():
+            self.clause(rest)

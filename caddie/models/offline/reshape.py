@@ -1,0 +1,185 @@
+"""Changes of a workflow's shape: another block in a step's place, branches swapped, a copy, a name, another trigger.
+
+Invariant: what was there keeps its place, its data and its account wherever the new block has room for them. Callers:
+``change``.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from caddie.models.offline import actions, conditions, phrasing, speak, starts, words
+from caddie.models.offline.canvas import Canvas
+from caddie.models.offline.extension import Change, gate
+from caddie.models.offline.plan import Edit, Plan
+from caddie.models.offline.request import Action, Slot
+from caddie.models.offline.thread import Talk, value
+from caddie.models.offline.wiring import fill
+
+_REPLACE = re.compile(
+    r"^(?:please\s+)?(?:replace|swap(?:\s+out)?|exchange|switch|change|turn)\s+(?P<old>.+?)\s+(?:with|by|for|into|"
+    r"to)\s+(?P<new>(?:an?\s+)?(?:e-?mail|mail|slack|discord|web\s?hook|log|http|telegram|message).*)$|"
+    r"^(?:please\s+)?(?:use|take|send|make\s+it)\s+(?P<new2>.+?)\s+(?:instead\s+of|rather\s+than|in\s+place\s+of|"
+    r"not)\s+(?P<old2>.+)$|"
+    r"^(?:instead\s+of|rather\s+than)\s+(?P<old3>[^,]+?),\s*(?P<new3>.+)$|"
+    r"^(?P<new4>(?:send|post|e?mail|notify|log|write|use)\b.+?)\s+instead\s+of\s+(?P<old4>.+)$",
+    re.I,
+)
+_SWAP = re.compile(
+    r"\b(?:swap|switch|flip|exchange|reverse|invert)\b.*\b(?:branch(?:es)?|then\s+and\s+else|sides?|condition)\b", re.I
+)
+_COPY = re.compile(
+    r"^(?:duplicate|copy|clone|repeat)\s+(?:the\s+)?(.+?)(?:\s+(?:step|node|block))?(?:\s+(?:for|to|but|with|"
+    r"in)\s+(.+))?$",
+    re.I,
+)
+_RENAME = re.compile(
+    r"^(?:rename|call|title|name)\s+(?:the\s+)?(.+?)(?:\s+(?:step|node|block))?\s+(?:to|as|into|:)?\s*(?=[\"'“`]|"
+    r"to\b|as\b|into\b|[A-Z])(?:to\s+|as\s+)?(.+)$",
+    re.I,
+)
+_START = re.compile(
+    r"^(?:(?:start|trigger|run|launch|begin|kick\s+off|make)\s+(?:it|this|the\s+workflow|"
+    r"the\s+flow)?\s*(?:be\s+)?(?:from|by|via|with|on|through|when|whenever|start\s+(?:from|by|on))\s+.+|"
+    r"(?:use|make)\s+an?\s+(?:web\s?hook|chat|manual|button)\s+(?:trigger|start)?.*|(?:change|switch|"
+    r"replace)\s+the\s+(?:trigger|start|schedule)\s+(?:to|with|by|for)\s+.+)$",
+    re.I,
+)
+_GATE = re.compile(
+    r"^(?:only\s+(?P<what>.+?)\s+(?P<word>if|when|unless)|(?P<what2>.+?)\s+only\s+(?P<word2>if|when)|"
+    r"do\s+not\s+(?P<what3>.+?)\s+(?P<word3>unless))\s+(?P<test>.+)$",
+    re.I,
+)
+_MESSAGE = ("text", "message", "template", "body")
+
+
+def replaced(text: str, canvas: Canvas, said: Talk) -> Change | None:
+    match = _REPLACE.match(text)
+    if match is None:
+        return None
+    groups = match.groupdict()
+    old = next((groups[name] for name in ("old", "old2", "old3", "old4") if groups[name]), "")
+    new = next((groups[name] for name in ("new", "new2", "new3", "new4") if groups[name]), "")
+    node_id = canvas.meant(phrasing.plainly(old))
+    action = actions.recognise(_verbal(new), text) or actions.recognise(f"send {new}", text)
+    if node_id is None or action is None or node_id in canvas.triggers:
+        return None
+    if action.block == canvas.nodes[node_id].get("type"):
+        return None
+    return _put(canvas, node_id, action, said)
+
+
+def _verbal(phrase: str) -> str:
+    return re.sub(r"^(?:an?\s+|the\s+)?(?=(?:e-?mail|mail|slack|discord)\b)", "send ", phrase.strip(), flags=re.I)
+
+
+def _put(canvas: Canvas, node_id: str, action: Action, said: Talk) -> Change:
+    """The step with another block; its words go into the field of the new one that holds words."""
+    old = canvas.payload(node_id)
+    text = next((old[name] for name in _MESSAGE if old.get(name)), None)
+    payload: dict[str, Any] = {name: None for name in old}
+    parents = canvas.parents(node_id)
+    scope = canvas.scope(parents[0]) if parents else canvas.scope(node_id)
+    action.said = action.said or (str(text) if text is not None else None)
+    filled = {name: value_ for name, value_ in fill(action, scope).items() if value_ not in (None, "")}
+    slots: list[Slot] = []
+    for slot in action.missing:
+        given = next((answer for asked, answer in said.answers if slot.question in asked), None)
+        known = value(slot, given) if given is not None else None
+        if known is not None:
+            action.payload[slot.field] = known
+        elif given is None:
+            slots.append(slot)
+    payload |= {**filled, **action.payload}
+    edit = Edit("update_node", {"nodeId": node_id, "type": action.block, "payload": payload})
+    told = speak.step(action.block, action.payload)
+    return Change(Plan([edit]), f"I turn `{node_id}` into: {told}.", slots=slots)
+
+
+def swapped(text: str, canvas: Canvas, said: Talk) -> Change | None:
+    if not _SWAP.search(text):
+        return None
+    checks = canvas.of("if")
+    meant = canvas.meant(re.sub(_SWAP, "", text))
+    node_id = meant if meant in checks else checks[-1] if checks else None
+    if node_id is None:
+        return None
+    other = {"then": "else", "else": "then"}
+    made = [
+        Edit("connect_nodes", {"source": node_id, "target": child, "branch": other[str(branch)]})
+        for child in canvas.nodes[node_id].get("children") or []
+        if (branch := (canvas.nodes.get(child) or {}).get("branch")) in other
+    ]
+    return Change(Plan(made), f"I swap the branches of `{node_id}`.") if made else None
+
+
+def copied(text: str, canvas: Canvas, said: Talk) -> Change | None:
+    match = _COPY.match(text)
+    node_id = canvas.meant(match.group(1)) if match else None
+    if match is None or node_id is None or node_id in canvas.triggers:
+        return None
+    node, payload = canvas.nodes[node_id], dict(canvas.payload(node_id))
+    rest = match.group(2) or ""
+    given = {"to": words.email(rest), "channel": words.channel(rest), "url": words.url(rest)}
+    payload |= {name: new for name, new in given.items() if new and name in payload}
+    name = next(each for at in range(2, 100) if (each := f"{node_id}_{at}") not in canvas.nodes)
+    place = canvas.place_after(node_id)
+    args: dict[str, Any] = {"nodeId": name, "type": node.get("type"), "payload": payload, "after": [node_id]}
+    if node.get("connector"):
+        args["connector"] = node["connector"]
+    if place.loop:
+        args["inLoop"] = place.loop
+    return Change(Plan([Edit("add_node", args)]), f"I add a copy of `{node_id}` after it.")
+
+
+def renamed(text: str, canvas: Canvas, said: Talk) -> Change | None:
+    match = _RENAME.match(text)
+    node_id = canvas.meant(match.group(1)) if match else None
+    if match is None or node_id is None:
+        return None
+    title = (words.quoted(match.group(2)) or match.group(2)).strip(" .\"'")
+    return Change(
+        Plan([Edit("update_node", {"nodeId": node_id, "titleOverride": title})]), f"I call `{node_id}` “{title}”."
+    )
+
+
+def restarted(text: str, canvas: Canvas, said: Talk) -> Change | None:
+    """Another trigger, except a schedule, which ``change`` sets."""
+    if not _START.match(text) or len(canvas.triggers) != 1:
+        return None
+    wanted = re.split(r"\s+(?:instead\s+of|rather\s+than|not)\b", text, flags=re.I)[0]
+    wanted = re.sub(r"^(?:change|switch|replace)\s+the\s+\w+\s+", "", wanted, flags=re.I)
+    if re.search(r"\bweb\s?hook\b", wanted, re.I):
+        block = "webhook"
+    elif re.search(r"\b(?:chat|message)\b", wanted, re.I):
+        block = "trigger_chat"
+    elif re.search(r"\b(?:manual|button|hand|demand|i\s+press|i\s+click)\b", wanted, re.I):
+        block = "manual"
+    else:
+        found, rest = starts.trigger(wanted, said.context.timezone)
+        if found is None or found.block == "cronjob" or actions.recognise(rest, text):
+            return None
+        block = found.block
+    root = canvas.triggers[0]
+    if canvas.nodes[root].get("type") == block:
+        return None
+    payload: dict[str, Any] = {name: None for name in canvas.payload(root)}
+    edit = Edit("update_node", {"nodeId": root, "type": block, "payload": payload})
+    return Change(Plan([edit]), f"I let it start {speak.trigger(block, {})}.")
+
+
+def gated(text: str, canvas: Canvas, said: Talk) -> Change | None:
+    """A condition in front of a step that is there: "only send the mail if …"."""
+    match = _GATE.match(text)
+    if match is None:
+        return None
+    groups = match.groupdict()
+    what = next(groups[name] for name in ("what", "what2", "what3") if groups[name])
+    word = next(groups[name] for name in ("word", "word2", "word3") if groups[name])
+    test = conditions.find(groups["test"])
+    target = canvas.meant(what)
+    if test is None or target is None or target in canvas.triggers or not canvas.parents(target):
+        return None
+    test = conditions.negated(test) if word.lower() == "unless" else test
+    return Change(gate(canvas, target, test), f"I put a condition in front of `{target}`: {speak.told(test)}.")

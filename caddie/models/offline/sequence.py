@@ -1,0 +1,62 @@
+"""The order of steps set right once all of a request is read.
+
+Invariant: a step is moved, gated or dropped only because of what another step needs. Callers: ``reader``.
+"""
+
+from __future__ import annotations
+
+from caddie.models.offline import actions, words
+from caddie.models.offline.reading import LATER
+from caddie.models.offline.request import Action, Branch, Condition, Loop, Slot, Step, Test
+
+
+def approved(steps: list[Step]) -> None:
+    """What comes after a question to a person waits for a yes, whether or not that is said."""
+    for at, step in enumerate(steps):
+        if isinstance(step, Branch):
+            approved(step.then)
+            approved(step.otherwise)
+        elif isinstance(step, Loop):
+            approved(step.body)
+        elif step.block == "human_confirmation" and steps[at + 1 :]:
+            following = steps[at + 1]
+            if not isinstance(following, Branch) or all(
+                each.subject != "approved" for each in following.test.conditions
+            ):
+                steps[at + 1 :] = [Branch(Test((Condition("approved", "eq", True),)), then=steps[at + 1 :])]
+                return
+
+
+def remembered(steps: list[Step]) -> None:
+    """ "only when it changed" remembers the last value by itself."""
+    branches = [each for each in steps if isinstance(each, Branch)]
+    if any(c.op == "changed" for branch in branches for c in branch.test.conditions):
+        steps[:] = [each for each in steps if not (isinstance(each, Action) and each.block == "set-variable")]
+
+
+def hoisted(steps: list[Step]) -> None:
+    """A condition told before what it looks at: the step that fetches it comes first, if only with an open address."""
+    first = next((at for at, each in enumerate(steps) if isinstance(each, Branch | Loop)), None)
+    if first is None or any(isinstance(each, Action) and each.block in actions.SOURCES for each in steps[:first]):
+        return
+    branch = steps[first]
+    later = [*(branch.then if isinstance(branch, Branch) else []), *steps[first + 1 :]]
+    source = next((each for each in later if isinstance(each, Action) and each.block in actions.FETCHERS), None)
+    subject = branch.items if isinstance(branch, Loop) else ""
+    if isinstance(branch, Branch):
+        subject = next((c.subject for c in branch.test.conditions if c.subject), "")
+    if isinstance(branch, Branch) and (branch.waits or not subject or subject == "approved" or words.url(subject)):
+        if source is None:
+            return
+    if source is not None:
+        for holder in (steps, *([branch.then] if isinstance(branch, Branch) else [])):
+            if source in holder:
+                holder.remove(source)
+    else:
+        topic = words.bare(subject)
+        question = f"From which address (URL) can I read the {topic or 'data'}?"
+        source = Action("http-request", {"method": "GET"}, topic=topic, clause=f"fetch {topic}")
+        source.missing.append(Slot("url", "url", question, (LATER,)))
+    if not source.topic:
+        source.topic = words.bare(subject)
+    steps.insert(first, source)

@@ -1,0 +1,253 @@
+"""What starts the workflow: a schedule, an event, a chat message, a button; and the text without that part.
+
+Invariant: an event of the outside world is a webhook unless it is a chat message. Callers: ``understand``, ``change``.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+from functools import cache
+from zoneinfo import ZoneInfo, available_timezones
+
+from caddie.models.offline import clauses, conditions, occasion, schedule, words
+from caddie.models.offline.request import Trigger
+
+_EVENT = re.compile(
+    r"\b(?:(?:start|run|begin|trigger|kick\s+off|launch)s?\s+)?(?:every\s+time|each\s+time|when(?:ever)?|once|"
+    r"as\s+soon\s+as|"
+    r"on(?=\s+(?:an?\s+|each\s+|every\s+|any\s+|new\s+|incoming\s+)+(?!\w*day\b|\d|first|last|week|month|hour|"
+    r"morning|evening))|upon|after|if)\s+",
+    re.I,
+)
+_PERSON = (
+    r"(?:someone|somebody|anyone|anybody|(?:an?|the|my|our|any)\s+(?:\w+\s+){0,2}?\w+|users?|customers?|people|"
+    r"visitors?|"
+    r"they|parents?|guests?|members?|tenants?|clients?|students?|patients?|\w+s)"
+)
+_CHAT = re.compile(
+    r"\bchat\s?bot\b|\bchat\s+(?:assistant|agent)\b|\b(?:chat|incoming|new|user(?:'s)?|"
+    r"customer(?:'s)?)\s+(?:chat\s+)?messages?\b|"
+    rf"\b{_PERSON}\s+(?:\w+\s+)?(?:writes?(?!\s+(?:a\s+)?review)|messages?|chats?|asks?|says?|talks?|types?|"
+    rf"sends?\s+(?:me\s+|us\s+)?(?:a\s+)?(?:chat\s+)?(?:message|question))\b|"
+    r"\b(?:chat|message|question)\s+(?:arrives|comes\s+in|is\s+received|is\s+sent)\b|\b(?:in|by|via|over|through|"
+    r"to)\s+(?:the\s+|a\s+|this\s+|our\s+)?(?:live\s+)?chat\b|"
+    r"\bchat\s+trigger\b|\bmessages?\s+(?:the|our|my)\s+(?:chat|bot)\b",
+    re.I,
+)
+_HAPPENS = re.compile(
+    r"\breceives?\b|\b(?:http|post|api)\s+(?:request|call)\b|"
+    r"\b(?:arrives?|comes?(?:\s+(?:in|through|up))?|happens|signs?\s+up|registers?|pays|buys|subscribes|submits|"
+    r"fills?\s+(?:in|out)|"
+    r"places|opens|files|pushes|fails|succeeds|goes\s+(?:down|out)|lands|reports|requests|orders|joins|leaves|fires|"
+    r"delivers|"
+    r"books|cancels|uploads|creates|posts|sends|drops|completes|finishes|starts|ends|calls|hits|applies|donates|"
+    r"enters|returns|rings)\b|"
+    r"\b(?:is|was|are|were|gets?|got|ha(?:s|ve)\s+been)\s+(?:just\s+)?\w+(?:ed|en|nt|id|made|out|in|d)\b",
+    re.I,
+)
+_THING = re.compile(r"\bweb\s?hooks?\b|\bnew\s+\w+", re.I)
+_QUOTES = re.compile(
+    rf"\s*(?:the\s+words?\s+)?(?:{words.QUOTE.pattern})(?:\s*(?:,|or|and)\s*(?:{words.QUOTE.pattern}))*"
+)
+#: "webhook → …", "chat message: …", "webhook to Discord".
+_BARE = re.compile(
+    r"^(?:an?\s+|incoming\s+|new\s+)*(web\s?hook|chat(?:\s+messages?)?)(?:\s+trigger)?(\s+(?:to|into)\s+|\s*[:\n,]\s*)",
+    re.I,
+)
+_TIMES_A_WEEK = re.compile(
+    r"\b(?:once|twice|(?:two|three|four|five|\d+)\s+times)\s+(?:a|per|each|every)\s+(?:day|week|month|"
+    r"year)\b\s*,?\s*(?:on\s+)?",
+    re.I,
+)
+_STATED = re.compile(
+    r"^(?:(?:incoming|new|all|our|the)\s+)*(?:\w+\s+){1,4}?(?:takes?|gets?|hits?|reach(?:es)?|arrives?|comes?|sends?|"
+    r"come\s+in|is\s+sent)\b[^.]*"
+    r"\b(?:web\s?hook|form|chat)\b[^.,;]*(?=[.;]|$)",
+    re.I,
+)
+_NAMED_HOOK = re.compile(
+    r"(?:\b(?:that|which)\s+(?:arrives?|comes?(?:\s+in)?|is\s+sent|are\s+sent)\s+)?\b(?:with|using|via|from|on|by|"
+    r"over|through)\s+"
+    r"(?:an?\s+|the\s+|our\s+)?(?:incoming\s+)?web\s?hook(?:\s+trigger)?\b(?:\s+(?:that|which|to))?",
+    re.I,
+)
+_MANUAL = re.compile(
+    r"\b(?:when(?:ever)?\s+(?:the|a|my)\s+button\s+is\s+(?:pressed|clicked|pushed)|when(?:ever)?\s+i\s+(?:press|"
+    r"click|run|start|hit|push|want)\b[^,.;]*|manually|on\s+demand|by\s+hand|at\s+the\s+(?:press|push|"
+    r"click)\s+of\s+a\s+button)",
+    re.I,
+)
+_BOT = re.compile(
+    r"(?:\b(?:i|we)\s+(?:would\s+|really\s+)*\w+\s+|\b\w+\s+(?:me\s+|us\s+)?)?\b(?:an?\s+)?(?:friendly\s+|simple\s+|"
+    r"new\s+)?(?:chat\s?bot|chat\s+(?:assistant|agent)|bot)\b(?:\s+(?:that|which|to|for))?",
+    re.I,
+)
+_ZONE = re.compile(r"\b([A-Z][A-Za-z]+/[A-Z][A-Za-z_]+(?:/[A-Z][A-Za-z_]+)?|UTC)\b(?:\s+time)?")
+_CITY = re.compile(r"\b([A-Z][a-z]+(?:\s[A-Z][a-z]+)?)\s+time\b")
+
+
+#: What is left of "a bot that …" once its event is known.
+BOT = re.compile(
+    r"^(?:(?:i|we)\s+(?:would\s+|really\s+)*\w+\s+)?(?:an?\s+)?(?:\w+\s+)?(?:chat\s?)?bot\s+(?:that|which|to)\s+", re.I
+)
+
+
+def zone(text: str) -> str | None:
+    """An IANA time zone the text names, or a city that has one ("New York time")."""
+    if (named := _ZONE.search(text)) and named.group(1) in _zones():
+        return named.group(1)
+    city = _CITY.search(text)
+    if city is None:
+        return None
+    parts = city.group(1).split(" ")
+    names = (" ".join(parts[at:]) for at in range(len(parts)))
+    return next((found for name in names if (found := _cities().get(name.lower()))), None)
+
+
+@cache
+def _zones() -> frozenset[str]:
+    return frozenset(available_timezones())
+
+
+@cache
+def _cities() -> dict[str, str]:
+    return {name.rsplit("/", 1)[-1].replace("_", " ").lower(): name for name in sorted(_zones()) if "/" in name}
+
+
+def trigger(text: str, timezone: str, now: datetime | None = None) -> tuple[Trigger | None, str]:
+    """What starts the workflow, and the text without that part."""
+    shadow = words.masked(text)
+    if plain := _BARE.match(shadow):
+        block = "trigger_chat" if "chat" in plain.group(1).lower() else "webhook"
+        return Trigger(block), f"{'send it to ' if plain.group(2).strip() else ''}{text[plain.end() :]}"
+    if manual := _MANUAL.search(shadow):
+        return Trigger("manual"), _cut_out(text, [manual.span()])
+    found = schedule.find(shadow)
+    event = _event(text, shadow, found is not None and found.freq is not None)
+    if event is not None:
+        return event
+    if (
+        now is not None
+        and (found is None or found.freq is None)
+        and (once := occasion.once(shadow, now, ZoneInfo(timezone)))
+    ):
+        start, spans = once
+        return Trigger("cronjob", {"rrule": "FREQ=DAILY;COUNT=1", "start": start, "timezone": timezone}), _cut_out(
+            text, spans
+        )
+    if found is not None and (found.freq or found.hours):
+        named = zone(text)
+        spans = [*found.spans, *(each.span() for each in _TIMES_A_WEEK.finditer(shadow) if found.days)]
+        if named and (
+            said := re.search(
+                rf"\s*\(?(?:in\s+)?{re.escape(named)}(?:\s+time)?\)?|\s*(?:[A-Z]\w+\s)?[A-Z]\w+\s+time\b", text
+            )
+        ):
+            spans.append(said.span())
+        return Trigger("cronjob", {"rrule": found.rrule(), "timezone": named or timezone or "UTC"}), _cut_out(
+            text, spans
+        )
+    if stated := _STATED.search(shadow):
+        block = "trigger_chat" if re.search(r"\bchat\b", stated.group(), re.I) else "webhook"
+        return Trigger(block, event=text[: stated.end()].strip()), _cut_out(text, [stated.span()])
+    if (bot := _BOT.search(shadow)) and (bot.start() < 3 or _CHAT.search(shadow)):
+        return Trigger("trigger_chat", event="a chat message"), _cut_out(text, [bot.span()])
+    if hook := _NAMED_HOOK.search(shadow):
+        return Trigger("webhook"), _cut_out(text, [hook.span()])
+    return None, text
+
+
+def _event(text: str, shadow: str, scheduled: bool) -> tuple[Trigger, str] | None:
+    for start in _EVENT.finditer(shadow):
+        word, first = start.group().strip().lower(), not shadow[: start.start()].strip(" \n")
+        end = _clause_end(shadow, start.end())
+        phrase = shadow[start.end() : end]
+        chat = None if re.search(r"hook", phrase, re.I) else _CHAT.search(phrase)
+        match = chat or _HAPPENS.search(phrase) or _THING.search(phrase)
+        if (
+            match is None
+            and first
+            and not scheduled
+            and word not in ("if", "after", "upon")
+            and shadow[end : end + 1] in (",", ":")
+        ):
+            if conditions.find(phrase) is None:
+                return Trigger("webhook", event=text[start.end() : end].strip()), _cut_out(text, [(start.start(), end)])
+        if match is None or (scheduled and not first):
+            continue
+        if not chat and (word == "if" and "hook" not in phrase or (word in ("after", "upon") and not first)):
+            continue
+        if not chat and not re.search(r"\bweb\s?hook", phrase) and _compares(phrase, match.end()):
+            continue
+        return _cut_at(text, shadow, start, match.end() + start.end(), end, "trigger_chat" if chat else "webhook")
+    return None
+
+
+def _compares(phrase: str, end: int) -> bool:
+    """ "the price drops below 100" is no event."""
+    test = conditions.find(phrase)
+    return test is not None and (isinstance(test.conditions[0].right, int | float | bool))
+
+
+def _cut_at(text: str, shadow: str, start: re.Match[str], known: int, end: int, block: str) -> tuple[Trigger, str]:
+    """Where the event ends and the first step, or a condition on the event, begins."""
+    rest = shadow[known:end]
+    if block == "trigger_chat" and re.match(r"\s+and\b", shadow[end:]):
+        end = next((at for at in range(end, len(shadow)) if shadow[at] in ",.;\n"), len(shadow))
+    said = conditions.operator(shadow[start.end() : end]) if block == "trigger_chat" else None
+    if said and said[1] == "contains" and (quoted := _QUOTES.match(text, start.end() + said[0].end(), end)):
+        tests = " or ".join(f'it contains "{next(filter(None, each))}"' for each in words.QUOTE.findall(quoted.group()))
+        rest = re.sub(r"^\s+(?:in|to)\s+(?:the|our)\s+(?:chat|bot)\b", "", text[quoted.end() :])
+        return Trigger(block, event="a chat message"), f"{text[: start.start()]} if {tests}{rest}".strip()
+    joined = re.search(
+        r"\s+(?:and|but|with|whose|(?:says?|tells?|reports?)(?:\s+that)?)\s+(?=(?:either\s+)?(?:it|they|that|the|its|"
+        r"their|an?|no|[\w']+)\b)",
+        rest,
+        re.I,
+    )
+    if joined and (test := _tested(text[known + joined.end() : end])):
+        event = text[start.end() : known + joined.start()]
+        tail = text[known + joined.end() :]
+        return Trigger(block, event=event.strip()), f"{text[: start.start()]} if {tail}".strip() if test else tail
+    follows = re.match(r"\s*,\s+(?:and|but)\s+(?=(?:the|it|its|they|their)\b)", shadow[end:], re.I)
+    if follows and _tested(text[end + follows.end() :].split(",")[0]):
+        return Trigger(
+            block, event=text[start.end() : end].strip()
+        ), f"{text[: start.start()]} if {text[end + follows.end() :]}".strip()
+    if (
+        (bare := conditions.operator(rest))
+        and not rest[: bare[0].start()].strip()
+        and _tested(f"it {text[known:end].strip()}")
+    ):
+        return Trigger(
+            block, event=text[start.end() : known].strip()
+        ), f"{text[: start.start()]} if it {text[known:].strip()}".strip()
+    # No comma: the event ends where the first action begins.
+    action = re.compile(rf"(?<!\sa)(?<!\san)(?<!\sthe)\s+(?={clauses.LEAD})", re.I).search(rest)
+    stop = known + action.start() if action else end
+    return Trigger(block, event=text[start.end() : stop].strip()), _cut_out(text, [(start.start(), stop)])
+
+
+def _tested(text: str) -> bool:
+    """Whether a text begins with a comparison."""
+    return any(conditions.find(part) is not None for part in (text, *_beginnings(text)))
+
+
+def _beginnings(text: str) -> list[str]:
+    shadow = words.masked(text)
+    return [text[: match.start()] for match in re.finditer(rf",|\s+(?={clauses.LEAD})", shadow, re.I)][:6]
+
+
+def _clause_end(shadow: str, start: int) -> int:
+    """The end of a "when …" part: a comma or a full stop, else a verb that begins an action after "and"."""
+    stop = re.compile(r",|[.;!?:](?=\s|$)|\s+then\b|\n|\s+and\s+(?=" + clauses.LEAD + r")", re.I).search(shadow, start)
+    return stop.start() if stop else len(shadow)
+
+
+def _cut_out(text: str, spans: list[tuple[int, int]]) -> str:
+    for start, end in sorted(schedule.united(spans), reverse=True):
+        text = f"{text[:start].rstrip(' ')} {text[end:].lstrip(' ')}"
+    text = re.sub(r"[^\S\n]+([,.;!?:])", r"\1", text)
+    text = re.sub(r"([.!?;:])\s*,\s*", r"\1 ", text)
+    return re.sub(r"^[\s,.;:!?-]*(?:(?:and|then|but)\s+)?", "", text).strip()

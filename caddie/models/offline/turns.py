@@ -1,0 +1,110 @@
+"""The turns of phrase that open a condition, its other branch, a loop, an outcome.
+
+Invariant: grammar only; which block a clause means is not decided here. Callers: ``reader``.
+"""
+
+from __future__ import annotations
+
+import re
+
+from caddie.models.offline import clauses, words
+from caddie.models.offline.verbs import VERBS
+
+IF = re.compile(
+    r"^(?:and\s+|but\s+|only\s+)?(if|unless|when|in\s+case|whenever|once|as\s+soon\s+as|should)\s+(.+)$", re.I | re.S
+)
+ELSE = re.compile(
+    r"^(?:otherwise|else|if\s+(?:it\s+(?:does|is)\s+)?not(?=[\s,:]*$|\s*[,:])|if\s+(?:it\s+(?:does|"
+    r"is)\s+)?not\b(?!\s+\w+\s+(?:than|to)))[\s,:]*(.*)$",
+    re.I | re.S,
+)
+WHETHER = re.compile(
+    r"^(?:check|see|verify|test|find\s+out|determine|make\s+sure)\s+(?:whether|if|that)\s+(.+)$", re.I | re.S
+)
+BEFORE = re.compile(r"^(.*?)\s+before\s+(?:you\s+|it\s+|we\s+|the\s+workflow\s+)?(.+)$", re.I | re.S)
+SO = re.compile(r"^(?:if\s+(?:so|yes|it\s+(?:is|does)(?=\s*,))|in\s+that\s+case)[\s,:]+(.*)$", re.I | re.S)
+LOOP = re.compile(
+    r"^(?:(?:loop|iterate)\s+(?:over|through)|for|go\s+(?:through|over)|process|handle)\s+(?:each|every|all(?:\s+of)?|"
+    r"the)\s*(?:of\s+the\s+|the\s+)?([\w -]+?)(?:\s+(?:in|of|"
+    r"from)\s+(?:the\s+)?([\w ]+?))?(?:\s+one\s+by\s+one)?(?:\s*[:,]\s*|$|"
+    r"\s+(?=(?:if|send|post|e?mail|summari[sz]e|call|log|fetch|classify|extract|ask|write|translate|reply|notify|"
+    r"wait|whose|with|where|that)\b))(.*)$",
+    re.I | re.S,
+)
+SUFFIX = re.compile(
+    r"^(.+?)\s*,?\s+(?:but\s+)?(?:only\s+)?(if|unless|when|in\s+case|as\s+soon\s+as|once)\s+(.+)$", re.I | re.S
+)
+THEN = re.compile(r"^(.*?)\s*(?:,\s*then\b|\bthen\b|,|:)\s*(.+)$", re.I | re.S)
+APPROVED = re.compile(
+    r"^(?:it\s+|that\s+|they\s+|(?:s?he|i|we|someone|the\s+\w+|my\s+\w+)\s+)?(?:(?:is|gets|was|are|have|"
+    r"has)\s+)?(approves?|approved|agrees?|confirms?|confirmed|accepts?|accepted|says?\s+(?:yes|no|ok)|declines?|"
+    r"declined|rejects?|rejected|denied|den(?:y|ies)|refuses?|disapproves?)(?:\s+(?:it|that|this))?\b[,\s]*(.*)$",
+    re.I | re.S,
+)
+DENIED = re.compile(r"^(?:declin|reject|den|refus|says?\s+no|disapp)", re.I)
+VERB = re.compile(rf"\s+(?=(?:then\s+)?{clauses.LEAD})", re.I)
+RESUMED = re.compile(
+    r"^(?:it|that|this|the\s+\w+(?:\s+\w+)?|one|they)\s+(?:comes?(?:\s+in|\s+through)?|arrives?|is\s+(?:there|"
+    r"received|confirmed|resumed)|resumes?|happens)\b[,\s]*(.*)$",
+    re.I | re.S,
+)
+TIMED_OUT = re.compile(
+    r"^(?:it|that|this|the\s+\w+(?:\s+\w+)?|nothing|nobody|no\s*one|none)\s+(?:times?\s+out|(?:does\s+not|"
+    r"do\s+not)\s+(?:come|arrive|happen)(?:\s+in)?|never\s+\w+|comes?(?:\s+in)?|arrives?|"
+    r"happens)(?:\s+in\s+time)?\b[,\s]*(.*)$",
+    re.I | re.S,
+)
+CONTEXT = re.compile(
+    r"^(?:you\s+can\s+(?:find|get|see)|(?:it|they|that|this|these|those)\s+(?:is|are)|the\s+(?:address|url|link|api|"
+    r"data)\s+is|(?:available|found)\s+(?:at|under))\b.*?(?=https?:)",
+    re.I | re.S,
+)
+MUST_NOT = re.compile(
+    r"^(.*?)\s+(?:must|should|may|can|shall)\s+(?:not|never)\s+(?:get|be|become|go|rise|fall|drop|climb|run)?\s*(.+)$",
+    re.I | re.S,
+)
+DOES = re.compile(r"(?:it|that|this|they)\s+(?:does|do|is|are|happens|did)(?:\s+so)?", re.I)
+ALWAYS = re.compile(
+    r"^(?:all\s+of\s+(?:them|these)|all\s+(?:gets?|receives?|should)|everyone|everybody|(?:each|every)\s+of\s+them|"
+    r"in\s+(?:any|either|all|every)\s+cases?|either\s+way|regardless)\b",
+    re.I,
+)
+ELLIPSIS = re.compile(r"^(?:to|in|on|into|via|at)\s+", re.I)
+FIRST = re.compile(r"^\w+")
+DONE = re.compile(
+    r"^(?:it|that|this|everything|all|the\s+\w+)\s+(?:is|has|was|are)\s+(?:been\s+)?(?:all\s+)?(?:done|finished|"
+    r"completed?|ready|through|over|happened|sent|posted)$",
+    re.I,
+)
+ONLY_IF = re.compile(r"^(?:but\s+)?only\s+(if|when|unless)\s+(.+)$", re.I | re.S)
+EMPTY = re.compile(
+    r"(?:do|does|it|start|starts|run|runs|begin|once|twice|workflow|automation|flow|stop|nothing|thanks?|please|\W|"
+    r"do\s+nothing|thank\s+you|a\s+lot|"
+    r"so\s+much|just|straight\s+away|right\s+away)+",
+    re.I,
+)
+QUALIFIED = re.compile(r"^(.*?)\b(?:whose|with|where|(?:that|which)\s+(?:is|are|has|have))\s+(.+)$", re.I | re.S)
+
+
+def told(clause: str) -> str:
+    """ "sends it to …" → "send it to …": a workflow told in the third person."""
+    first, _, rest = clause.partition(" ")
+    low = first.lower()
+    if low in ("runs", "starts", "works", "triggers") and not re.search(r"\bworkflow|flow\b", rest):
+        return told(rest) if rest else ""
+    endings = (
+        low[:-2] if low.endswith("es") else "",
+        low[:-1] if low.endswith("s") else "",
+        f"{low[:-3]}y" if low.endswith("ies") else "",
+    )
+    verb = next((name for name in endings if name in VERBS), None)
+    return f"{verb} {rest}".strip() if verb and low not in VERBS and rest else clause
+
+
+def background(clause: str) -> bool:
+    """A statement about the world, which asks for nothing."""
+    return bool(
+        re.match(r"^(?:i|we|our|my|the|there|this|it|they|tenants|customers|people)\b(?:(?!\b(?:should|must|want|"
+                 r"need)\b).)*$", clause, re.I | re.S)
+        and not words.url(clause) and not words.emails(clause) and not words.channel(clause)
+    )  # fmt: skip

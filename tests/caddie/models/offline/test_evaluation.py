@@ -1,0 +1,43 @@
+"""The offline model's score on the evaluation, which must not fall."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from bench.evaluation.cases import KINDS, Case, load, workflows
+from bench.evaluation.conversation import Conversation
+from bench.evaluation.judge import Verdict, judged
+from caddie.agent.library import Library
+from caddie.models.offline.model import OfflineModel
+from shared.catalog import Catalog
+from shared.search import BlockSearch
+
+AT_LEAST = 0.85
+
+
+@pytest.fixture(scope="module")
+def verdicts() -> list[Verdict]:
+    return asyncio.run(judged(load(), "offline"))
+
+
+@pytest.mark.parametrize("kind", [*KINDS, "held"])
+def test_the_offline_model_does_what_everyday_requests_ask(verdicts: list[Verdict], kind: str) -> None:
+    chosen = [each for each in verdicts if each.case.kind == kind or (kind == "held" and each.case.held)]
+    wrong = [f"{each.case.id}: {'; '.join(each.faults)}" for each in chosen if each.faults]
+    assert len(chosen) - len(wrong) >= AT_LEAST * len(chosen), "\n".join(wrong)
+
+
+def test_no_case_ends_with_an_exception(verdicts: list[Verdict]) -> None:
+    assert [each.case.id for each in verdicts for fault in each.faults if fault.startswith("failed:")] == []
+
+
+@pytest.mark.parametrize("name", sorted(workflows()))
+async def test_no_message_whatever_the_workflow_leaves_an_error_behind(name: str) -> None:
+    catalog = Catalog.default()
+    library, start = Library(catalog, BlockSearch(catalog)), workflows()[name]
+    for case in load():
+        alone = Case(id=case.id, kind=case.kind, say=case.say[:1], check=(), version="v2")
+        outcome = await Conversation(alone, lambda: OfflineModel(0), library, start).run()
+        assert [issue.message for issue in outcome.issues if issue.severity == "error"] == [], case.say[0]

@@ -6,6 +6,7 @@ writes the header itself changes nothing. Callers: the gate (rate limits, thrott
 
 from __future__ import annotations
 
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address, ip_network
 
 from aiohttp import web
@@ -14,6 +15,7 @@ Address = IPv4Address | IPv6Address
 #: One customer's usual IPv6 assignment: within it an address costs nothing, so it is one bucket.
 IPV6_BUCKET_BITS = 64
 FORWARDED_HOPS_MAX = 16
+ADDRESSES_REMEMBERED = 4_096
 
 
 class Addresses:
@@ -47,6 +49,7 @@ class Addresses:
         return peer
 
 
+@lru_cache(ADDRESSES_REMEMBERED)
 def _parse(text: str) -> Address | None:
     try:
         address = ip_address(text)
@@ -56,6 +59,7 @@ def _parse(text: str) -> Address | None:
     return mapped or address
 
 
+@lru_cache(ADDRESSES_REMEMBERED)
 def _bucket(address: Address) -> str:
     if isinstance(address, IPv6Address):
         return str(IPv6Network((int(address), IPV6_BUCKET_BITS), strict=False))

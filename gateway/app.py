@@ -7,46 +7,65 @@ Callers: ``gateway.__main__``; tests build it with their own settings.
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
 import structlog
 from aiohttp import web
-from aiohttp.http_exceptions import HttpProcessingError
 from prometheus_client import REGISTRY, CollectorRegistry
 
 from gateway.address import Addresses
 from gateway.auth import Authenticator
 from gateway.cors import Cors
+from gateway.definitions import Definitions
 from gateway.gate import Gate
 from gateway.guard import Guard, Metrics
+from gateway.issuing import Issuer
 from gateway.limits import Limits
 from gateway.routes.chat import Chat
+from gateway.routes.chat_export import ChatExport
+from gateway.routes.chat_messages import ChatMessages
+from gateway.routes.chat_sse import ChatSse
 from gateway.routes.chat_stream import ChatStream
+from gateway.routes.chat_turn import Turns
+from gateway.routes.chats import Chats
+from gateway.routes.identity import Identity
 from gateway.routes.keys import Keys
 from gateway.routes.library import Library
+from gateway.routes.members import Members
+from gateway.routes.models import Models
 from gateway.routes.operations import Operations
+from gateway.routes.user_workflows import UserWorkflows
+from gateway.routes.workflow_messages import WorkflowMessages
 from gateway.routes.workflows import WorkflowRoutes
+from gateway.sse import Streams
 from gateway.table import TABLE, openapi, version
 from shared.admin import open_admin
 from shared.catalog import Catalog
 from shared.connections import open_redis
+from shared.decisions import Decisions
+from shared.follow import LogReader
+from shared.journal import http_logger
 from shared.log import EventLog
+from shared.models import ModelNames
 from shared.registry import Registry
 from shared.runs import Runs, open_queue
 from shared.seal import Seal
+from shared.sensitive import Sensitive
 from shared.sessions import Revocations
 from shared.settings import Settings
 from shared.store import Store
 from shared.store.database import Database
+from shared.together import Together
 from shared.tokens import KeyTable, Tokens
 
 #: A client that dribbles its headers, or says nothing at all, is cut after this.
 KEEPALIVE_S = 15.0
 HEADER_LINE_BYTES = 8_190
 BACKLOG = 1_024
+#: Logs whose newest index is looked up in one round trip.
+HEADS_MAX = 128
 _log = structlog.get_logger()
 
 
@@ -63,13 +82,15 @@ def build(settings: Settings, metrics: CollectorRegistry = REGISTRY) -> web.Appl
     redis, store, queue = open_redis(address), Store(Database(settings.database_address)), open_queue(address)
     limits = Limits(redis, settings)
     log = EventLog(redis, settings.log_retention_s, settings.log_retention_events)
-    owners = _owners(settings, store, log, Runs(store, log, queue), Registry(redis), Revocations(redis), limits)
+    reader, streams = LogReader(log, address, settings.ring_events, settings.ring_bytes), Streams(settings, metrics)
+    runs, revocations = Runs(store, log, queue), Revocations(redis)
+    owners = _owners(settings, store, log, runs, Registry(redis), revocations, limits, reader, streams)
     gate = Gate(settings, Addresses(settings.trusted_proxies), limits, Authenticator(store, limits))
     app = web.Application()
     Guard(Metrics(metrics)).install(app)
     Cors(settings.origins).install(app)
     for owner, entry in TABLE:
-        handler = gate.bind(entry, getattr(owners[owner], entry.name))
+        handler = gate.bind(entry, owners[owner])
         if entry.method == "GET":
             app.router.add_get(entry.path, handler, allow_head=True)
         else:
@@ -77,44 +98,50 @@ def build(settings: Settings, metrics: CollectorRegistry = REGISTRY) -> web.Appl
 
     async def connections(_app: web.Application) -> AsyncIterator[None]:
         try:
-            async with queue:
+            async with queue, reader:
                 yield
+                await streams.close()
         finally:
             await store.close()
             await redis.aclose()
 
     app.cleanup_ctx.append(connections)
+    app.on_shutdown.append(streams.drain)
     return app
 
 
 def _owners(
     settings: Settings, store: Store, log: EventLog, runs: Runs, registry: Registry, revocations: Revocations,
-    limits: Limits,
+    limits: Limits, reader: LogReader, streams: Streams,
 ) -> dict[type[Any], Any]:  # fmt: skip
     tokens = Tokens(
         KeyTable.parse(settings.token_key_table), settings.token_issuer, settings.token_audience, settings.token_ttl_s
     )
+    issuer, names = Issuer(settings, store, registry, tokens), ModelNames(settings)
     catalog, seal = Catalog.default(), Seal.parse(settings.seal_key_text)
+    definitions = Definitions(catalog, Sensitive(seal))
+    turns = Turns(store, log, runs, seal, limits)
+    heads = Together("heads", log.positions, HEADS_MAX)
+    sse = ChatSse(store, log, reader, runs, turns, streams)
     return {
-        ChatStream: ChatStream(settings, store, log, runs, registry, tokens, seal, limits, catalog),
+        ChatStream: ChatStream(settings, issuer, definitions, turns, sse, heads),
+        ChatSse: sse,
         Chat: Chat(store, log, runs, revocations),
-        WorkflowRoutes: WorkflowRoutes(store, catalog),
+        Chats: Chats(store, log, revocations, issuer, names),
+        ChatMessages: ChatMessages(store, log, reader, runs, limits, streams, sse, names),
+        ChatExport: ChatExport(settings, store),
+        Models: Models(settings, names),
+        Members: Members(store, revocations),
+        UserWorkflows: UserWorkflows(store),
+        WorkflowMessages: WorkflowMessages(
+            store, log, reader, runs, limits, issuer, names, Decisions(store, log)
+        ),
+        WorkflowRoutes: WorkflowRoutes(store, catalog, definitions),
         Library: Library(store, catalog),
         Keys: Keys(store, revocations),
+        Identity: Identity(settings, store, limits, revocations),
         Operations: Operations(settings, store, registry, version(), openapi),
     }
-
-
-def _server_logger() -> logging.Logger:
-    """aiohttp's log of a connection, without what was no HTTP: that is answered 400, and its traceback quotes it."""
-
-    def is_ours(record: logging.LogRecord) -> bool:
-        return record.exc_info is None or not isinstance(record.exc_info[1], HttpProcessingError)
-
-    logger = logging.Logger("gateway.http")
-    logger.parent = logging.getLogger("gateway")
-    logger.addFilter(is_ours)
-    return logger
 
 
 @asynccontextmanager
@@ -122,7 +149,7 @@ async def listening(app: web.Application, settings: Settings) -> AsyncIterator[i
     """Serve ``app`` while the block runs; the port. On leaving: no new connection, requests under way may end."""
     runner = web.AppRunner(
         app, handler_cancellation=True, keepalive_timeout=KEEPALIVE_S, access_log=None, auto_decompress=False,
-        logger=_server_logger(), max_line_size=HEADER_LINE_BYTES,
+        logger=http_logger("gateway"), max_line_size=HEADER_LINE_BYTES,
         max_field_size=HEADER_LINE_BYTES, shutdown_timeout=settings.drain_timeout_s,
     )  # fmt: skip
     await runner.setup()

@@ -12,8 +12,9 @@ from typing import Any, Literal
 from pydantic import BaseModel, Field, JsonValue, create_model
 from pydantic.json_schema import models_json_schema
 
-from shared.events import EVENTS, MessageDelta, Mode
+from shared.events import EVENTS, MessageDelta, Mode, Side
 from shared.fold import FoldedMessage
+from shared.runs import WhenBusy
 
 _REFERENCE = "#/components/schemas/{model}"
 ConversationId = Field(min_length=1, max_length=128, pattern=r"^[A-Za-z0-9_.:-]+$")
@@ -99,13 +100,17 @@ class ImageLink(BaseModel):
 
 
 class MessageCommand(BaseModel):
-    """Submit a turn; idempotent by requestId. Needs scope write."""
+    """Submit a turn; idempotent by requestId. Needs scope write.
+
+    whenBusy: what happens while a run is active. `interrupt` cancels it; `steer` hands the text to it: the
+    acknowledgement means accepted, a `message.user` event in that run says taken in; otherwise it becomes a run.
+    """
 
     requestId: str = Field(description="UUID4 chosen by the client.")
     text: str = Field(min_length=1, max_length=10_000)
     images: list[ImageLink] = Field(default=[], max_length=8)
     mode: Mode | None = None
-    whenBusy: Literal["reject", "queue"] = "reject"
+    whenBusy: WhenBusy = "reject"
 
 
 class CancelCommand(BaseModel):
@@ -212,6 +217,7 @@ def _event_model(kind: str, data: type[BaseModel]) -> type[BaseModel]:
         type=(literal, ...),
         ts=(str, ...),
         runId=(str | None, None),
+        agentVersion=(Side | None, Field(None, description="Of a run with agentVersion `both`: which side says it.")),
         data=(data, ...),
         **merged,
     )

@@ -12,7 +12,7 @@ from aiohttp import web
 from aiohttp.typedefs import Middleware
 
 METHODS = "GET, HEAD, POST, PATCH, DELETE"
-HEADERS = "Authorization, Content-Type, If-Match, If-None-Match"
+HEADERS = "Authorization, Content-Type, If-Match, If-None-Match, Last-Event-ID"
 EXPOSED = "X-Request-Id, X-RateLimit-Limit, X-RateLimit-Remaining, X-RateLimit-Reset, Retry-After, ETag"
 MAX_AGE_S = 600
 

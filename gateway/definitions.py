@@ -10,19 +10,28 @@ from typing import Any
 
 from shared.catalog import Catalog
 from shared.errors import CaddieError, Fault
+from shared.sensitive import Sensitive
 from shared.validation import refuse_unusable
 from shared.workflows import parse_definition
 
 
-def usable(value: dict[str, Any], catalog: Catalog) -> dict[str, Any]:
-    """The definition, canonical. Raises DEFINITION_INVALID."""
-    try:
-        definition = parse_definition(value)
-        refuse_unusable(definition, catalog)
-    except CaddieError as error:
-        faults = tuple(Fault(_placed(fault.field), fault.message) for fault in error.faults)
-        raise CaddieError(error.code, error.message, faults=faults) from error
-    return definition.wire()
+class Definitions:
+    """Reads the definitions of one gateway's requests."""
+
+    def __init__(self, catalog: Catalog, sensitive: Sensitive) -> None:
+        self._catalog, self._sensitive = catalog, sensitive
+
+    def usable(self, value: dict[str, Any] | None, org: int) -> dict[str, Any] | None:
+        """The definition, canonical and with its secrets sealed; None for none. Raises DEFINITION_INVALID."""
+        if value is None:
+            return None
+        try:
+            definition = parse_definition(value)
+            refuse_unusable(definition, self._catalog)
+            return self._sensitive.seal(definition, org).wire()
+        except CaddieError as error:
+            faults = tuple(Fault(_placed(fault.field), fault.message) for fault in error.faults)
+            raise CaddieError(error.code, error.message, faults=faults) from error
 
 
 def _placed(field: str) -> str:

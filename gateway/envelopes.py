@@ -52,7 +52,7 @@ def failure(family: Family, error: CaddieError, request_id: str, headers: dict[s
     headers = dict(headers or {})
     if error.retry_after_s is not None:
         headers["Retry-After"] = str(error.retry_after_s)
-    if error.status == 401:
+    if error.status == 401 and family != "api":
         headers["WWW-Authenticate"] = 'Bearer realm="caddie"'
     status = _status(family, error)
     return encoded(_failure_body(family, error, request_id), status, headers)

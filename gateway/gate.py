@@ -1,7 +1,8 @@
 """What a request passes before its handler: limits, authentication, scope, then validation, in this order.
 
 Invariant: a handler of an authenticated route receives a ``Call`` and never runs without one; every await here and in
-the handler is bounded by ``HANDLER_TIMEOUT_S``. Caller: ``gateway.app``, which binds each entry of the route table.
+the handler is bounded, by ``HANDLER_TIMEOUT_S`` or what the route says. Caller: ``gateway.app``, which binds each entry
+of the route table.
 """
 
 from __future__ import annotations
@@ -14,8 +15,9 @@ from typing import Any
 from aiohttp import web
 
 from gateway.address import Addresses
-from gateway.auth import Authenticator, Principal
+from gateway.auth import NOBODY, Authenticator, Principal
 from gateway.body import read_json, validate, validate_query
+from gateway.cookies import require_own_page
 from gateway.envelopes import success
 from gateway.limits import Limits, Rate
 from gateway.routing import Call, Route
@@ -31,6 +33,8 @@ REQUEST_ID = web.RequestKey("request_id", str)
 #: What the envelope calls the request: the `requestId` its body carried, else the id above.
 ENVELOPE_ID = web.RequestKey("envelope_id", str)
 RATE = web.RequestKey("rate", Rate)
+#: The client's address, as limits count it.
+ADDRESS = web.RequestKey("address", str)
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
@@ -42,14 +46,18 @@ class Gate:
         self._authenticator = authenticator
         self._large = asyncio.Semaphore(LARGE_AT_ONCE)
 
-    def bind(self, route: Route, method: Callable[[Any], Awaitable[Any]]) -> Handler:
-        """An aiohttp handler that runs ``method`` behind the gate."""
+    def bind(self, route: Route, owner: Any) -> Handler:
+        """An aiohttp handler that runs the route's method of ``owner`` behind the gate."""
+        method: Callable[[Any], Awaitable[Any]] = getattr(owner, route.name)
+        precheck = getattr(owner, route.precheck) if route.precheck else None
 
         async def handle(request: web.Request) -> web.StreamResponse:
             if route.open:
                 response: web.StreamResponse = await method(request)
                 return response
             principal = await self._admit(route, request)
+            if precheck is not None:
+                await self._run(precheck, Call(principal, None, None, request.match_info, request, request[REQUEST_ID]))
             length = request.content_length if request.can_read_body else 0
             if route.body is None or (length is not None and length <= LARGE_BYTES):
                 return await self._answer(route, method, principal, request)
@@ -66,11 +74,13 @@ class Gate:
             query = validate_query(route.query, request)
         if route.body is not None:
             settings = self._settings
-            value = await read_json(request, settings.http_body_bytes, settings.http_body_timeout_s)
+            value = {}
+            if request.can_read_body or not route.bodiless:
+                value = await read_json(request, settings.http_body_bytes, settings.http_body_timeout_s)
             body = validate(route.body, value)
             request[ENVELOPE_ID] = getattr(body, "requestId", None) or request[REQUEST_ID]
         call = Call(principal, body, query, request.match_info, request, request[ENVELOPE_ID])
-        answer = await self._run(method, call)
+        answer = await self._run(method, call, route.timeout_s or HANDLER_TIMEOUT_S)
         if isinstance(answer, web.StreamResponse):
             return answer
         return success(route.family, answer, route.status, call.request_id)
@@ -88,20 +98,31 @@ class Gate:
             self._large.release()
 
     async def _admit(self, route: Route, request: web.Request) -> Principal:
-        address = self._addresses.client(request)
-        await self._limits.address(address)
-        principal = await self._authenticator.principal(request, address)
-        request[RATE], refusal = await self._limits.key(principal.org, principal.key)
+        address = request[ADDRESS] = self._addresses.client(request)
+        known = None if route.cookie or route.visitor else self._authenticator.known(request)
+        if known is not None:
+            principal = known
+            request[RATE], refusal = await self._limits.request(address, known.org, known.user, known.key)
+        else:
+            await self._limits.address(address)
+            if route.cookie:
+                require_own_page(request, self._settings.origins)
+            if route.visitor:
+                return NOBODY
+            principal = await self._authenticator.principal(request, address, cookie=route.cookie)
+            request[RATE], refusal = await self._limits.caller(principal.org, principal.user, principal.key)
         if refusal is not None:
             raise refusal
         for scope in route.scopes:
             principal.require(scope, f"{route.method} {route.template}")
         return principal
 
-    async def _run(self, method: Callable[[Any], Awaitable[Any]], call: Call[Any, Any]) -> Any:
+    async def _run(
+        self, method: Callable[[Any], Awaitable[Any]], call: Call[Any, Any], limit_s: float = HANDLER_TIMEOUT_S
+    ) -> Any:
         try:
-            async with asyncio.timeout(HANDLER_TIMEOUT_S):
+            async with asyncio.timeout(limit_s):
                 return await method(call)
         except TimeoutError as error:
-            message = f"expected an answer within {HANDLER_TIMEOUT_S:g} s, got none: try again"
+            message = f"expected an answer within {limit_s:g} s, got none: try again"
             raise CaddieError("UNAVAILABLE", message) from error

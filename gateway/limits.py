@@ -10,8 +10,10 @@ Redis keys: `limit:<bucket>…/<window>`, gone after the window. Callers: the ga
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import time
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,12 +23,19 @@ from limits.aio.storage import RedisStorage
 from shared.connections import redis_errors
 from shared.errors import CaddieError
 from shared.settings import Settings
+from shared.together import Together
 
 WINDOW_S = 60
 #: Well inside the promise of 503 within 2 s when Redis hangs rather than refuses.
 CHECK_TIMEOUT_S = 1.0
+#: Requests that are counted in one go.
+COUNTS_MAX = 256
 #: Failed authentications a minute per address; keys have 256 bits, this only stops the noise.
 FAILED_AUTHENTICATIONS = 30
+#: Attempts a minute to sign in with one e-mail address, wherever they come from.
+SIGN_INS = 10
+#: Its name, whose it is, how much a minute.
+Bucket = tuple[str, str, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,17 +75,29 @@ class Limits:
 
     def __init__(self, redis: object, settings: Settings, now: Callable[[], float] = time.time) -> None:
         self._storage, self._settings, self._now = SharedRedisStorage(redis), settings, now
+        self._counted = Together("limits", self._count, COUNTS_MAX)
 
     async def address(self, address: str) -> None:
         """Count a request of an address. Raises RATE_LIMITED."""
-        rate, over = await self._hit("address", address, self._settings.rate_per_address)
+        rate, over = await self._hit(*self._of_address(address))
         if over:
             raise self._refusal("requests from this address", rate)
 
-    async def key(self, org: int, key: int) -> tuple[Rate, CaddieError | None]:
-        """Count a request of an API key; the refusal is returned so that its answer can carry the rate, too."""
-        rate, over = await self._hit("key", f"{org}.{key}", self._settings.rate_per_minute)
-        return rate, self._refusal("requests with this API key", rate) if over else None
+    async def request(self, address: str, org: int, user: int, key: int | None) -> tuple[Rate, CaddieError | None]:
+        """``address`` and ``caller`` in one round trip, for a caller that is known already."""
+        (all_rate, too_many), (rate, over) = await self._hits(
+            self._of_address(address), self._of_caller(org, user, key)
+        )
+        if too_many:
+            raise self._refusal("requests from this address", all_rate)
+        return rate, self._over(rate, key) if over else None
+
+    async def caller(self, org: int, user: int, key: int | None) -> tuple[Rate, CaddieError | None]:
+        """Count a request of an API key, of a user without one; the refusal is returned so that its answer can carry
+        the rate, too.
+        """
+        rate, over = await self._hit(*self._of_caller(org, user, key))
+        return rate, self._over(rate, key) if over else None
 
     async def run(self, org: int, user: int) -> None:
         """Count a new run of a user. Raises RUN_LIMIT."""
@@ -90,13 +111,57 @@ class Limits:
         if over:
             raise self._refusal("failed authentications from this address", rate)
 
-    async def _hit(self, bucket: str, identifier: str, amount: int) -> tuple[Rate, bool]:
+    async def sign_in(self, email: str) -> None:
+        """Count an attempt to sign in, right or wrong. Raises RATE_LIMITED."""
+        digest = hashlib.sha256(email.strip().lower().encode()).hexdigest()[:32]
+        rate, over = await self._hit("signin", digest, SIGN_INS)
+        if over:
+            raise self._refusal("attempts to sign in as this user", rate)
+
+    def _of_address(self, address: str) -> Bucket:
+        return "address", address, self._settings.rate_per_address
+
+    def _of_caller(self, org: int, user: int, key: int | None) -> Bucket:
+        kind, identifier = ("user", user) if key is None else ("key", key)
+        return kind, f"{org}.{identifier}", self._settings.rate_per_minute
+
+    def _over(self, rate: Rate, key: int | None) -> CaddieError:
+        return self._refusal("requests of this user" if key is None else "requests with this API key", rate)
+
+    async def _hit(self, name: str, identifier: str, amount: int) -> tuple[Rate, bool]:
+        return (await self._hits((name, identifier, amount)))[0]
+
+    async def _hits(self, *buckets: Bucket) -> list[tuple[Rate, bool]]:
+        """Count once in each bucket: what is left of it, and whether it was empty."""
         now = self._now()
         window = int(now // WINDOW_S)
-        key = RateLimitItemPerMinute(amount, namespace=bucket).key_for(identifier, str(window))
-        async with redis_errors(), asyncio.timeout(CHECK_TIMEOUT_S):
-            count = await self._storage.incr(key, WINDOW_S)
-        return Rate(amount, max(0, amount - count), max(1, round((window + 1) * WINDOW_S - now))), count > amount
+        keys = tuple(
+            RateLimitItemPerMinute(amount, namespace=name).key_for(identifier, str(window))
+            for name, identifier, amount in buckets
+        )
+        try:
+            async with asyncio.timeout(CHECK_TIMEOUT_S):
+                counts = await self._counted(keys)
+        except TimeoutError:
+            raise CaddieError("UNAVAILABLE", "rate limits cannot be counted right now: try again") from None
+        reset_s = max(1, round((window + 1) * WINDOW_S - now))
+        return [
+            (Rate(amount, max(0, amount - count), reset_s), count > amount)
+            for (_, _, amount), count in zip(buckets, counts, strict=True)
+        ]
+
+    async def _count(self, questions: Sequence[tuple[str, ...]]) -> list[list[int]]:
+        """The counts of each question's keys after they were counted once more, as if one came after the other."""
+        numbers = Counter(key for keys in questions for key in keys)
+        async with redis_errors():
+            totals = await asyncio.gather(*(self._storage.incr(key, WINDOW_S, n) for key, n in numbers.items()))
+        counts = {key: total - numbers[key] for key, total in zip(numbers, totals, strict=True)}
+        answers = []
+        for keys in questions:
+            for key in keys:
+                counts[key] += 1
+            answers.append([counts[key] for key in keys])
+        return answers
 
     @staticmethod
     def _refusal(subject: str, rate: Rate, code: str = "RATE_LIMITED") -> CaddieError:

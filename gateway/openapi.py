@@ -41,7 +41,17 @@ def document(table: Iterable[Route], version: str) -> dict[str, Any]:
         "components": {
             "schemas": schemas | _error_schemas(),
             "securitySchemes": {
-                "apiKey": {"type": "http", "scheme": "bearer", "description": "An API key; scopes name what it may do."}
+                "apiKey": {
+                    "type": "http",
+                    "scheme": "bearer",
+                    "description": "An API key; scopes name what it may do.",
+                },
+                "login": {
+                    "type": "apiKey",
+                    "in": "cookie",
+                    "name": "__Host-caddie",
+                    "description": "Set by sign-in; on loopback its name is `caddie`.",
+                },
             },
         },
     }
@@ -67,17 +77,23 @@ def _operation(route: Route) -> dict[str, Any]:
         "tags": [route.tag],
         "parameters": [*_path_parameters(route), *_query_parameters(route)],
         "responses": {str(status): _answer(route.family, answer, status) for status, answer in route.answers.items()},
-        "security": [] if route.open else [{"apiKey": list(route.scopes)}],
+        "security": _security(route),
     }
     if route.body is not None:
         schema = {"$ref": _REFERENCE.format(model=route.body.__name__)}
-        operation["requestBody"] = {"required": True, "content": {"application/json": {"schema": schema}}}
+        operation["requestBody"] = {"required": not route.bodiless, "content": {"application/json": {"schema": schema}}}
     by_status: dict[int, list[str]] = {}
     for code in route.all_errors:
         by_status.setdefault(ERRORS[code].status, []).append(code)
     for status, codes in sorted(by_status.items()):
         operation["responses"][str(status)] = _error(route.family, codes)
     return operation
+
+
+def _security(route: Route) -> list[dict[str, list[str]]]:
+    if route.open or route.visitor:
+        return []
+    return [{"login": []} if route.cookie else {"apiKey": list(route.scopes)}]
 
 
 def _path_parameters(route: Route) -> list[dict[str, Any]]:
@@ -105,8 +121,11 @@ def _answer(family: Family, answer: Answer, status: int) -> dict[str, Any]:
         if not answer.whole:
             schema = _success_schema(family, schema, status)
         response["content"] = {answer.media_type: {"schema": schema}}
-    elif status != 204:
+    elif status != 204 and not answer.events:
         response["content"] = {answer.media_type: {"schema": {}}}
+    if answer.events:
+        frames = {"schema": {"type": "string", "description": answer.events}}
+        response.setdefault("content", {})["text/event-stream"] = frames
     return response
 
 

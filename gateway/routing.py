@@ -24,22 +24,29 @@ Method = TypeVar("Method", bound=Callable[..., Awaitable[BaseModel | web.StreamR
 _PATTERN = re.compile(r"\{([a-zA-Z]+):(?:[^{}]|\{[^{}]*\})*\}")
 #: Errors any authenticated route may answer with.
 COMMON_ERRORS = ("UNAUTHORIZED", "SCOPE_NEEDED", "RATE_LIMITED", "INTERNAL", "UNAVAILABLE")
+VISITOR_ERRORS = ("RATE_LIMITED", "INTERNAL", "UNAVAILABLE")
 BODY_ERRORS = ("INVALID", "TIMEOUT", "TOO_LARGE", "UNSUPPORTED_TYPE")
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One documented success. whole: the model is the entire body, not what goes inside the family's envelope."""
+    """One documented success. whole: the model is the entire body, not what goes inside the family's envelope;
+    events: what the frames are when the answer is, or may be, a stream of server-sent events.
+    """
 
     model: type[BaseModel] | None = None
     description: str = "OK"
     whole: bool = False
     media_type: str = "application/json"
+    events: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One route. open: needs no API key, and its handler takes the bare request instead of a ``Call``."""
+    """One route. open: needs no identity, and its handler takes the bare request instead of a ``Call``; visitor: needs
+    none either, but passes the gate; precheck: a method that may refuse before the body is read; bodiless: a request
+    without a body is one with an empty object; timeout_s: for a handler that waits longer than others.
+    """
 
     method: str
     path: str
@@ -52,6 +59,15 @@ class Route:
     answers: Mapping[int, Answer]
     errors: tuple[str, ...]
     open: bool
+    visitor: bool = False
+    precheck: str | None = None
+    bodiless: bool = False
+    timeout_s: float | None = None
+
+    @property
+    def cookie(self) -> bool:
+        """Callers are known by a browser's cookie, not by an API key."""
+        return self.family == "api" and not self.open
 
     @property
     def family(self) -> Family:
@@ -76,7 +92,10 @@ class Route:
     def all_errors(self) -> tuple[str, ...]:
         if self.open:
             return self.errors
-        return (*self.errors, *(BODY_ERRORS if self.body else ("INVALID",) if self.query else ()), *COMMON_ERRORS)
+        common = VISITOR_ERRORS if self.visitor else COMMON_ERRORS
+        changing = ("FORBIDDEN",) if self.cookie and self.method != "GET" else ()
+        given = BODY_ERRORS if self.body else ("INVALID",) if self.query else ()
+        return (*self.errors, *changing, *given, *common)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,11 +122,18 @@ def route(
     query: type[BaseModel] | None = None,
     errors: tuple[str, ...] = (),
     open: bool = False,
+    visitor: bool = False,
+    precheck: str | None = None,
+    bodiless: bool = False,
+    timeout_s: float | None = None,
 ) -> Callable[[Method], Method]:
     """Declare the decorated method as the handler of a route."""
 
     def declare(handler: Method) -> Method:
-        entry = Route(method, path, handler.__name__, summary, tag, scopes, body, query, answers, errors, open)
+        entry = Route(
+            method, path, handler.__name__, summary, tag, scopes, body, query, answers, errors, open, visitor, precheck,
+            bodiless, timeout_s,
+        )  # fmt: skip
         handler.route = entry  # type: ignore[attr-defined]
         return handler
 

@@ -13,14 +13,26 @@ from typing import Any
 
 from gateway.openapi import document
 from gateway.routes.chat import Chat
+from gateway.routes.chat_export import ChatExport
+from gateway.routes.chat_messages import ChatMessages
+from gateway.routes.chat_sse import ChatSse
 from gateway.routes.chat_stream import ChatStream
+from gateway.routes.chats import Chats
+from gateway.routes.identity import Identity
 from gateway.routes.keys import Keys
 from gateway.routes.library import Library
+from gateway.routes.members import Members
+from gateway.routes.models import Models
 from gateway.routes.operations import Operations
+from gateway.routes.user_workflows import UserWorkflows
+from gateway.routes.workflow_messages import WorkflowMessages
 from gateway.routes.workflows import WorkflowRoutes
 from gateway.routing import Route, routes_of
 
-OWNERS: tuple[type[Any], ...] = (ChatStream, Chat, WorkflowRoutes, Library, Keys, Operations)
+OWNERS: tuple[type[Any], ...] = (
+    ChatStream, ChatSse, Chat, WorkflowRoutes, Library, Keys, Identity, Chats, ChatMessages, ChatExport,
+    UserWorkflows, WorkflowMessages, Models, Members, Operations,
+)  # fmt: skip
 TABLE: tuple[tuple[type[Any], Route], ...] = tuple((owner, entry) for owner in OWNERS for entry in routes_of(owner))
 
 

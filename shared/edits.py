@@ -18,7 +18,18 @@ from shared.errors import CaddieError, Fault
 from shared.expressions import rename
 from shared.graph import Graph, loop_bodies
 from shared.validation import check_names, check_shape, place
-from shared.workflows import BRANCHES, MAX_FAULTS, MAX_NODES, ROOT, Definition, Node, VariableDef, outsized, parse_node
+from shared.workflows import (
+    BRANCHES,
+    MAX_FAULTS,
+    MAX_NODES,
+    ROOT,
+    Definition,
+    InputField,
+    Node,
+    VariableDef,
+    outsized,
+    parse_node,
+)
 
 
 def add_node(
@@ -149,6 +160,16 @@ def set_variables(definition: Definition, defs: Sequence[VariableDef]) -> Defini
     """With these variables and no others. Raises INVALID with every fault of theirs."""
     edited = definition.model_copy(update={"variableDefs": tuple(defs)})
     found = [issue for issue in check_names(edited) if (issue.field or "").startswith("variableDefs")]
+    if found:
+        faults = tuple(Fault(issue.field or "", issue.message) for issue in found)
+        raise CaddieError("INVALID", f"{faults[0].field}: {faults[0].message}", faults=faults)
+    return edited
+
+
+def set_inputs(definition: Definition, inputs: Sequence[InputField]) -> Definition:
+    """With these inputs and no others. Raises INVALID when two have one key."""
+    edited = definition.model_copy(update={"inputSchema": tuple(inputs)})
+    found = [issue for issue in check_names(edited) if (issue.field or "").startswith("inputSchema")]
     if found:
         faults = tuple(Fault(issue.field or "", issue.message) for issue in found)
         raise CaddieError("INVALID", f"{faults[0].field}: {faults[0].message}", faults=faults)

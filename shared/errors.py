@@ -48,6 +48,7 @@ ERRORS: dict[str, ErrorCode] = {
     "NOT_IMPLEMENTED": ErrorCode(501, 1, title="Not Implemented"),
     "MODEL_FAILED": ErrorCode(502, 1, True, title="Bad Gateway"),
     "UNAVAILABLE": ErrorCode(503, 1, True, title="Service Unavailable"),
+    "RUN_TIMEOUT": ErrorCode(504, 1, True, title="Gateway Timeout"),
     "FENCED": ErrorCode(409, 9, title="Conflict"),
 }
 

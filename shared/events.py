@@ -1,8 +1,8 @@
 """The event log's vocabulary: a closed set of frozen models and their one encoding.
 
-An event on the wire is ``{"index","type","ts","runId"?,"data"}`` (protocol.md, "Server → client"). It is encoded
-once, by its producer, as a *body*: the JSON object without its index and without the opening brace. The index is
-known only when the log appends the body; ``join`` puts it in front as text, so nobody ever encodes twice.
+An event on the wire is ``{"index","type","ts","runId"?,"agentVersion"?,"data"}`` (protocol.md, "Server → client").
+It is encoded once, by its producer, as a *body*: the JSON object without its index and without the opening brace. The
+index is known only when the log appends the body; ``join`` puts it in front as text, so nobody ever encodes twice.
 
 Invariant: what is encoded can be parsed again, by readers of this version and, as a bare object, by older ones.
 Callers: the agent and the worker (emit), the log (bodies), every reader (``decode``; ``shared.fold`` for the state).
@@ -11,12 +11,14 @@ Callers: the agent and the worker (emit), the log (bodies), every reader (``deco
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, NamedTuple
 
 import orjson
 from pydantic import BaseModel, ConfigDict, Field, InstanceOf, JsonValue
 
 Mode = Literal["planning", "building", "repair", "conversation"]
+#: Which side of a run with agentVersion `both` says an event; absent on what is of the whole run.
+Side = Literal["v1", "v2"]
 
 
 class Data(BaseModel):
@@ -61,7 +63,10 @@ class IncompleteField(BaseModel):
 
 
 class RunResult(BaseModel):
-    """What a run left behind. `workflow` is the whole definition when the run touched it."""
+    """What a run left behind. `workflow` is the whole definition when the run touched it.
+
+    results: of a run with agentVersion `both`, by version; the result around it is v2's, or v1's when v2 failed.
+    """
 
     model_config = ConfigDict(frozen=True)
     type: Literal["workflow", "message"] = "message"
@@ -69,6 +74,7 @@ class RunResult(BaseModel):
     message: str = ""
     incompleteFields: tuple[IncompleteField, ...] = ()
     validationErrors: tuple[ValidationFault, ...] = ()
+    results: dict[Side, RunResult] | None = None
 
 
 class MessageUser(Data):
@@ -241,6 +247,7 @@ class Event(BaseModel):
     type: str
     ts: str
     runId: str | None = None
+    agentVersion: Side | None = None
     data: InstanceOf[Data] | dict[str, Any]
 
 
@@ -250,10 +257,19 @@ def timestamp(moment: datetime | None = None) -> str:
     return moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"
 
 
-def encode(data: Data, run_id: str | None = None, ts: str | None = None) -> bytes:
-    """The body of an event: ``"type":…,"ts":…,"runId":…,"data":{…}}`` — everything but ``{"index":N,``."""
+class Sided(NamedTuple):
+    """An event of one side of a run with agentVersion `both`, on its way to the log."""
+
+    side: Side
+    data: Data
+
+
+def encode(data: Data, run_id: str | None = None, ts: str | None = None, side: Side | None = None) -> bytes:
+    """The body of an event: ``"type":…,"ts":…,"runId":…,"agentVersion":…,"data":{…}}``: all but ``{"index":N,``."""
     head = b'"type":"%b","ts":"%b",' % (data.TYPE.encode(), (ts or timestamp()).encode())
     run = b'"runId":"%b",' % run_id.encode() if run_id else b""
+    if side:
+        run += b'"agentVersion":"%b",' % side.encode()
     value = data.model_dump(mode="json", exclude_none=True)
     try:
         text = orjson.dumps(value)
@@ -285,7 +301,10 @@ def parse(raw: bytes | dict[str, Any]) -> Event:
     value = orjson.loads(raw) if isinstance(raw, bytes) else raw
     model = EVENTS.get(value["type"])
     data = model.model_validate(value["data"]) if model else value["data"]
-    return Event(index=value["index"], type=value["type"], ts=value["ts"], runId=value.get("runId"), data=data)
+    return Event(
+        index=value["index"], type=value["type"], ts=value["ts"], runId=value.get("runId"),
+        agentVersion=side if (side := value.get("agentVersion")) in ("v1", "v2") else None, data=data,
+    )  # fmt: skip
 
 
 def decode(index: int, body: bytes) -> Event:

@@ -58,7 +58,12 @@ class State(BaseModel):
     before: dict[str, Any] | None = None
 
     def apply(self, event: Event) -> None:
-        """Account for one event. Events must come in index order."""
+        """Account for one event. Events must come in index order.
+
+        Of a run on which v1 and v2 work side by side, v1's events are shown; what is kept is v2's.
+        """
+        if event.agentVersion == "v1":
+            return
         match event.data:
             case MessageUser() as data:
                 self.messages.append(

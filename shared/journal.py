@@ -21,7 +21,7 @@ from shared.redaction import Redaction
 
 # INFO of these prints packets, prompts or addresses, so also tokens.
 QUIET_LOGGERS = (
-    "aiohttp.access", "aiosqlite", "alembic", "anthropic", "docket", "engineio", "engineio.server", "httpcore2",
+    "aiohttp.access", "alembic", "anthropic", "docket", "engineio", "engineio.server", "httpcore2",
     "httpx", "httpx2", "openai", "redis", "socketio", "socketio.server", "sqlalchemy",
 )  # fmt: skip
 OWN_LOGGERS = ("caddie", "gateway", "shared")
@@ -56,6 +56,21 @@ def configure(
     logging.captureWarnings(True)
     sys.excepthook = _log_uncaught
     threading.excepthook = _log_uncaught_in_thread
+
+
+def http_logger(role: str) -> logging.Logger:
+    """For aiohttp's words about a connection, without what was no HTTP: that is answered 400, and its traceback
+    quotes what the client sent.
+    """
+
+    def is_ours(record: logging.LogRecord) -> bool:
+        kind = record.exc_info[0] if record.exc_info else None
+        return kind is None or kind.__module__ != "aiohttp.http_exceptions"
+
+    logger = logging.Logger(f"{role}.http")
+    logger.parent = logging.getLogger(OWN_LOGGERS[0])
+    logger.addFilter(is_ours)
+    return logger
 
 
 class Sink:

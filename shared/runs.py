@@ -10,9 +10,12 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
+from urllib.parse import urlsplit
 from uuid import NAMESPACE_URL, uuid5
 
 import orjson
@@ -25,14 +28,23 @@ from shared.errors import CaddieError
 from shared.events import Mode
 from shared.log import EventLog
 from shared.store import Store
+from shared.store.endings import INTERRUPTS
 from shared.store.records import RunRecord
+from shared.store.steers import STEERED, STEERS
 
 #: Name of the queue's only task; its argument is the run id.
 TASK = "run"
 #: The queue's own client waits for ever on a server that has stopped answering.
 ENQUEUE_TIMEOUT_S = 1.0
-#: What happens to a message while a run is active. steer and interrupt come with the workflow builder.
-WhenBusy = Literal["reject", "queue"]
+#: Commands of this process that are under way together, and how long one may wait for its turn.
+TOGETHER_MAX = 32
+TURN_S = 5.0
+#: As many commands as one process may ever send at once.
+QUEUE_CONNECTIONS = 4_096
+#: What happens to a message while a run is active: refuse it, let it wait, cancel the run for it, hand it to the run.
+WhenBusy = Literal["reject", "queue", "interrupt", "steer"]
+#: How a turn is worked on: the loop over a workflow, a general chat, or the loop with its result as a proposal.
+Profile = Literal["builder", "chat", "proposal"]
 _ANSWERS = uuid5(NAMESPACE_URL, "caddie:answer")
 
 
@@ -70,6 +82,9 @@ class TurnContext(BaseModel):
     #: apiKeyOverride, sealed; opened for one run only.
     sealedKey: str | None = None
     failedRunId: str | None = None
+    profile: Profile = "builder"
+    #: The model the user chose, by any name of the model table.
+    model: str | None = None
 
 
 class TurnInput(TurnContext):
@@ -96,7 +111,10 @@ class Submission:
 
 @dataclass(frozen=True, slots=True)
 class Submitted:
-    """created is False when the requestId was known already."""
+    """created is False when the requestId was known already.
+
+    run_id: of a steer, the run it was sent to, unless it has become a run of its own.
+    """
 
     run_id: str
     conversation: str
@@ -107,10 +125,12 @@ class Submitted:
 class Runs:
     def __init__(self, store: Store, log: EventLog, queue: Docket) -> None:
         self._store, self._log, self._queue = store, log, queue
+        self._places = asyncio.Semaphore(TOGETHER_MAX)
 
     async def submit(self, submission: Submission) -> Submitted:
         """One run per (user, requestId), whatever the number of calls.
 
+        A message that steers is a run too, until the run it was sent to takes it in (``shared.store.steers``).
         Raises CaddieError: CONFLICT (same requestId, another body), RUN_BUSY (the conversation has an active run),
         NOT_FOUND (another user's conversation), UNAVAILABLE.
         """
@@ -127,14 +147,24 @@ class Runs:
             create_session_id=submission.session_meta,
             when_busy=submission.when_busy,
         )
+        target = run.input.get(STEERS) if run.status == "queued" or run.outcome == STEERED else None
         if run.status == "queued":
+            await self._announce(run, submission.when_busy, target)
             await self.enqueue(run.id)
-        return Submitted(run.id, run.conversation, created, run.status)
+        return Submitted(target or run.id, run.conversation, created, run.status)
+
+    async def _announce(self, run: RunRecord, when_busy: WhenBusy, target: str | None) -> None:
+        """Tell whoever carries the active run. A call that is repeated tells again; the wish is in the store."""
+        conversation = keys.conversation_key(run.org_id, run.conversation)
+        if target is not None:
+            await self._log.announce_steer(conversation, target)
+        elif when_busy == "interrupt" and (active := run.input.get(INTERRUPTS)):
+            await self._log.request_cancel(conversation, active)
 
     async def enqueue(self, run_id: str) -> None:
         """Put the run's job on the queue; nothing happens when it is there. A failure is left to the sweep."""
         try:
-            async with asyncio.timeout(ENQUEUE_TIMEOUT_S):
+            async with self._turn(), asyncio.timeout(ENQUEUE_TIMEOUT_S):
                 await self._queue.add(TASK, key=run_id)(run_id)
         except (RedisError, OSError) as error:
             raise CaddieError("UNAVAILABLE", "the queue is not reachable right now: try again") from error
@@ -148,8 +178,22 @@ class Runs:
             raise CaddieError("NOT_FOUND", "run: expected one of this conversation, got an unknown runId or requestId")
         if run.status in ("queued", "running"):
             await self._store.runs.request_cancel(run.id)
-            await self._log.request_cancel(keys.conversation_key(org, conversation), run.id)
+            async with self._turn():
+                await self._log.request_cancel(keys.conversation_key(org, conversation), run.id)
         return run
+
+    @asynccontextmanager
+    async def _turn(self) -> AsyncIterator[None]:
+        """A burst waits its turn here, so that the time a command may take is its own. Raises UNAVAILABLE."""
+        try:
+            async with asyncio.timeout(TURN_S):
+                await self._places.acquire()
+        except TimeoutError:
+            raise CaddieError("UNAVAILABLE", "too many calls at once: try again") from None
+        try:
+            yield
+        finally:
+            self._places.release()
 
     async def find(
         self, org: int, user: int, *, run_id: str | None = None, request_id: str | None = None
@@ -157,6 +201,9 @@ class Runs:
         run = await self._store.runs.get(org, run_id) if run_id else None
         if run is None and request_id:
             run = await self._store.runs.by_request(user, request_id)
+        if run is not None and run.outcome == STEERED:
+            # What came of a steer is in the run that took it in.
+            run = await self._store.runs.get(org, run.input[STEERS])
         return run if run and run.user_id == user and run.org_id == org else None
 
     async def answer(
@@ -189,15 +236,28 @@ class Runs:
             raise CaddieError("INPUT_RESOLVED", "the question has been answered already", data={"by": by}) from error
 
 
+def answer_id(run_id: str) -> str:
+    """The id of the one message a run with profile `chat` answers with, known before the run begins."""
+    return str(uuid5(_ANSWERS, run_id))
+
+
 def open_queue(redis_url: str) -> Docket:
     """The queue of runs; enter it as an async context manager. A worker registers its own task over ``TASK``."""
-    queue = Docket(name=keys.DOCKET, url=redis_url)
+    queue = Docket(name=keys.DOCKET, url=_roomy(redis_url))
 
     async def run(run_id: str) -> None:
         """Only the task's name and arguments travel; workers hold the real one."""
 
     queue.register(run, [TASK])
     return queue
+
+
+def _roomy(redis_url: str) -> str:
+    """The queue's pool refuses a command when all its connections are busy, and then takes Redis for dead."""
+    parts = urlsplit(redis_url)
+    if parts.scheme not in ("redis", "rediss", "unix") or "max_connections" in parts.query:
+        return redis_url
+    return f"{redis_url}{'&' if parts.query else '?'}max_connections={QUEUE_CONNECTIONS}"
 
 
 def answer_text(body: dict[str, Any], value: JsonValue) -> str:

@@ -1,7 +1,9 @@
-"""Secrets at rest: AES-256-GCM with a random nonce, as text that may stand in a database or in Redis.
+"""Secrets at rest, as text that may stand in a database or in Redis: AES-256-GCM with a random nonce, or AES-SIV
+(RFC 5297) where the same text has to be the same again.
 
-Invariant: what comes out of ``seal`` reveals nothing but the length. Callers: the gateway seals an
-`apiKeyOverride`, the worker opens it for one run.
+Invariant: what comes out of ``seal`` reveals nothing but the length; what comes out of ``seal_same`` also whether two
+texts of one context are equal. Callers: the gateway seals an `apiKeyOverride`, the worker opens it for one run;
+``shared.sensitive``.
 """
 
 from __future__ import annotations
@@ -11,9 +13,13 @@ import os
 from typing import Self
 
 from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM, AESSIV
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 _PREFIX = "sealed1."
+#: How a text of ``seal_same`` begins.
+SEALED = "sealed2."
 _NONCE_BYTES = 12
 
 
@@ -24,6 +30,8 @@ class Seal:
         if len(key) != 32:
             raise ValueError(f"seal key: expected 32 bytes, got {len(key)}")
         self._cipher = AESGCM(key)
+        # Another key for another purpose; AES-256-SIV takes two of 32 bytes.
+        self._same = AESSIV(HKDF(hashes.SHA256(), 64, None, b"caddie seal_same").derive(key))
 
     @classmethod
     def parse(cls, text: str) -> Self:
@@ -51,3 +59,18 @@ class Seal:
             return self._cipher.decrypt(raw[:_NONCE_BYTES], raw[_NONCE_BYTES:], None).decode()
         except (InvalidTag, ValueError):
             raise ValueError("sealed text: expected one of this key, got another") from None
+
+    def seal_same(self, text: str, context: str) -> str:
+        """The same text in the same context is sealed to the same; it opens in that context only."""
+        sealed = self._same.encrypt(text.encode(), [context.encode()])
+        return SEALED + base64.urlsafe_b64encode(sealed).decode()
+
+    def open_same(self, sealed: str, context: str) -> str:
+        """Raises ValueError when the text was not sealed with this key in this context."""
+        if not sealed.startswith(SEALED):
+            raise ValueError("expected a sealed text, got something else")
+        try:
+            raw = base64.b64decode(sealed[len(SEALED) :], altchars=b"-_", validate=True)
+            return self._same.decrypt(raw, [context.encode()]).decode()
+        except (InvalidTag, ValueError):
+            raise ValueError("sealed text: expected one of this key and context, got another") from None

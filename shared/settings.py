@@ -34,7 +34,7 @@ class Settings(BaseSettings):
     admin_port: int = Field(0, ge=0, le=65535, description="`/metrics`, `/healthz`, `/readyz` of this process; 0 is off.")
 
     redis_url: SecretStr | None = Field(None, description="`redis://`, `rediss://`, `unix://`, `redis+sentinel://`, `redis+cluster://`. Unset under `caddie up`: the embedded Valkey.")
-    database_url: SecretStr | None = Field(None, description="`sqlite+aiosqlite://` or `postgresql+psycopg://`. Unset under `caddie up`: the SQLite file of the state folder.")
+    database_url: SecretStr | None = Field(None, description="`sqlite://` or `postgresql+psycopg://`. Unset under `caddie up`: the SQLite file of the state folder.")
 
     token_keys: SecretStr | None = Field(None, description="Session-token keys, JSON: `{kid: key}` or `{kid: {key, alg}}`; the first signs. Unset: generated in the state folder.")
     token_issuer: str = Field("caddie", description="`iss` of session tokens.")
@@ -50,10 +50,14 @@ class Settings(BaseSettings):
     openai_base_url: str = Field("", description="Address of an OpenAI-compatible host, also a local one.")
     offline_words_per_s: float = Field(60.0, ge=0, le=100_000, description="Rate at which the offline model streams its text; 0 is as fast as it can.")
 
+    web_search_url: str = Field("", description="Search for `web_search`: an endpoint that answers `?q=…&format=json` with `{results: [{title, url, content}]}`, such as SearXNG's `/search`. Empty: the tool says that it is not configured.")
+    outbound_networks: Annotated[tuple[str, ...], NoDecode] = Field((), description="Networks (CIDR) that outbound HTTP of users may reach besides the public internet, comma separated.")
+
     bootstrap_api_key: SecretStr | None = Field(None, description="Fixed first API key, 32–128 characters of `[A-Za-z0-9_-]`. Unset: generated and printed once.")
     bootstrap_email: str = Field("owner@caddie.local", description="Login of the first user.")
     bootstrap_password: SecretStr | None = Field(None, description="Password of the first user. Unset: generated and printed once.")
 
+    sign_up: bool = Field(True, description="Whether visitors may sign up, each with an organisation of their own. Off: owners add the members.")
     default_agent_version: Literal["", "v1", "v2", "v3", "both"] = Field("", description="What an absent `agentVersion` means. Empty: v1 when `Accept` names text/event-stream, else v3.")
     origins: Annotated[tuple[str, ...], NoDecode] = Field((), description="Browser origins allowed besides the gateway's own, comma separated; `*` for any (refused in production).")
     trusted_proxies: Annotated[tuple[str, ...], NoDecode] = Field((), description="Networks (CIDR) whose `X-Forwarded-For` is believed, comma separated.")
@@ -91,9 +95,11 @@ class Settings(BaseSettings):
     run_timeout_s: float = Field(600.0, description="Longest run.")
     run_steps: int = Field(25, ge=1, description="Model calls one run may make.")
     run_tokens: int = Field(200_000, ge=1, description="Output tokens one run may use.")
+    run_history_tokens: int = Field(24_000, ge=500, description="Tokens of earlier messages in a prompt; older ones are summarised.")
     input_ttl_s: int = Field(86_400, ge=60, description="How long a question to the user stays open.")
+    proposal_ttl_s: int = Field(604_800, ge=60, description="How long a proposal can be decided.")
 
-    @field_validator("origins", "trusted_proxies", mode="before")
+    @field_validator("origins", "trusted_proxies", "outbound_networks", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value

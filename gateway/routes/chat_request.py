@@ -49,6 +49,7 @@ def _link(url: str) -> str:
     return url
 
 
+TimeZone = Annotated[str, AfterValidator(_timezone)]
 ClientId = Annotated[str, Field(pattern=ID_PATTERN)]
 RequestId = Annotated[str, AfterValidator(_uuid4), Field(json_schema_extra={"format": "uuid"})]
 
@@ -92,7 +93,7 @@ class ChatRequest(BaseModel):
     images: list[ChatImage] | None = Field(None, max_length=IMAGES_MAX)
     preferredMode: Mode | None = Field(None, description="Overrides the classifier.")
     templateSearchMode: Literal["lightweight", "hybrid"] = Field("lightweight")
-    timezone: Annotated[str, AfterValidator(_timezone)] | None = Field(None, description="An IANA name.")
+    timezone: TimeZone | None = Field(None, description="An IANA name.")
     modelOverride: str | None = Field(
         None, pattern=r"^[!-~]{1,200}$", description="Evaluation only: needs an API key with scope eval."
     )
@@ -115,7 +116,8 @@ class ChatRequest(BaseModel):
     def require_message(self, *alternatives: str) -> None:
         """Raises INVALID when there is no message and none of ``alternatives`` was given instead."""
         if self.message is None and not any(getattr(self, name) is not None for name in alternatives):
-            instead = f" (or one of {', '.join(alternatives)})" if alternatives else ""
+            names = f"one of {', '.join(alternatives)}" if len(alternatives) > 1 else "".join(alternatives)
+            instead = f" (or {names})" if names else ""
             text = f"expected 1 to {MESSAGE_MAX} characters{instead}, got none"
             raise CaddieError("INVALID", f"message: {text}", faults=(Fault("message", text),))
         if self.message is None and self.images:

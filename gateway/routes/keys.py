@@ -1,4 +1,4 @@
-"""API keys of the organisation, for keys with scope `admin`.
+"""API keys: those of the organisation for keys with scope `admin`, one's own for whoever is signed in.
 
 Invariant: a secret is shown once, in the answer that makes it; a disabled key and the sessions it issued stop
 working everywhere within two seconds.
@@ -50,6 +50,14 @@ class KeyCreate(BaseModel):
     scopes: list[Scope] = Field(min_length=1, max_length=8)
 
 
+class OwnKeyCreate(BaseModel):
+    """A key of the signed-in user; it may do no more than they may."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    name: Annotated[str, Field(min_length=1, max_length=100)]
+    scopes: list[Scope] = Field(["read", "write", "decide"], min_length=1, max_length=8)
+
+
 class Keys:
     """Make, list, disable."""
 
@@ -85,6 +93,40 @@ class Keys:
         if record is None:
             raise CaddieError("NOT_FOUND", "expected an API key of this organisation, got an unknown id")
         await self._revoke_sessions(org, record)
+
+    @route(
+        "POST", "/api/keys", summary="Make an API key of one's own", tag="keys", body=OwnKeyCreate,
+        answers={201: Answer(NewApiKey)},
+    )  # fmt: skip
+    async def own_key_create(self, call: Call[OwnKeyCreate, None]) -> NewApiKey:
+        principal, body = call.principal, call.body
+        if beyond := sorted(set(body.scopes) - principal.scopes):
+            had = ", ".join(sorted(principal.scopes))
+            raise CaddieError("FORBIDDEN", f"scopes: expected some of {had}, got {', '.join(beyond)}")
+        record, secret = await self._store.accounts.create_api_key(
+            principal.org, principal.user, body.name, body.scopes
+        )
+        return NewApiKey(**_api_key(record).model_dump(), key=secret)
+
+    @route("GET", "/api/keys", summary="One's own API keys", tag="keys", answers={200: Answer(ApiKeys)})
+    async def own_key_list(self, call: Call[None, None]) -> ApiKeys:
+        records = await self._store.accounts.list_api_keys(call.principal.org)
+        return ApiKeys(keys=[_api_key(record) for record in records if record.user_id == call.principal.user])
+
+    @route(
+        "DELETE", "/api/keys/{key:[^/]{1,64}}", summary="Disable an API key of one's own and revoke its sessions",
+        tag="keys", answers={204: Answer(description="Disabled")}, errors=("NOT_FOUND",),
+    )  # fmt: skip
+    async def own_key_disable(self, call: Call[None, None]) -> None:
+        principal, handle = call.principal, call.path["key"]
+        records = await self._store.accounts.list_api_keys(principal.org)
+        record = next((each for each in records if str(each.id) == handle), None)
+        if record is None:
+            raise CaddieError("NOT_FOUND", "expected an API key of this user, got an unknown id")
+        if record.user_id != principal.user:
+            raise CaddieError("FORBIDDEN", "Cannot disable another user's API key")
+        await self._store.accounts.disable_api_key(principal.org, record.id)
+        await self._revoke_sessions(principal.org, record)
 
     async def _revoke_sessions(self, org: int, key: ApiKeyRecord) -> None:
         sessions = await self._store.sessions.list(org, key.user_id, SESSIONS_LISTED)

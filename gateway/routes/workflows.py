@@ -12,7 +12,7 @@ from aiohttp import web
 from pydantic import BaseModel, ConfigDict, Field
 
 from gateway.auth import Principal
-from gateway.definitions import usable
+from gateway.definitions import Definitions
 from gateway.envelopes import encoded, success, wrapped
 from gateway.routing import Answer, Call, route
 from shared.catalog import Catalog
@@ -131,8 +131,8 @@ class VersionsQuery(BaseModel):
 class WorkflowRoutes:
     """Create, read, change, delete, versions, validation."""
 
-    def __init__(self, store: Store, catalog: Catalog) -> None:
-        self._store, self._catalog = store, catalog
+    def __init__(self, store: Store, catalog: Catalog, definitions: Definitions) -> None:
+        self._store, self._catalog, self._definitions = store, catalog, definitions
 
     @route(
         "POST", "/v1/workflows", summary="Create a workflow", tag="workflows", scopes=("write",), body=WorkflowCreate,
@@ -140,7 +140,7 @@ class WorkflowRoutes:
     )  # fmt: skip
     async def workflow_create(self, call: Call[WorkflowCreate, None]) -> web.Response:
         body, principal = call.body, call.principal
-        definition = usable(body.definition, self._catalog) if body.definition is not None else None
+        definition = self._definitions.usable(body.definition, principal.org)
         record = await self._store.workflows.create(
             principal.org, principal.user, body.name, body.slug, body.description or "", definition
         )
@@ -179,7 +179,7 @@ class WorkflowRoutes:
         body, principal = call.body, call.principal
         expected = _expected_version(call)
         record = await self._find(principal, call.path["workflow"])
-        definition = usable(body.definition, self._catalog) if body.definition is not None else None
+        definition = self._definitions.usable(body.definition, principal.org)
         changed = await self._store.workflows.update(
             principal.org, record.id, user_id=principal.user, expected_version=expected, name=body.name,
             description=body.description, slug=body.slug, definition=definition, note=body.note or "",

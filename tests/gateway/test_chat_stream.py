@@ -248,11 +248,11 @@ async def test_the_message_may_come_over_the_socket_later(gateway: Gateway, give
         ({}, {"Accept": "text/event-stream"}), ({}, {"Accept": "application/json, text/event-stream;q=0.9"}),
     ],
 )  # fmt: skip
-async def test_streaming_versions_are_validated_and_then_501(
+async def test_streaming_versions_are_validated_and_then_stream(
     client: Client, members: dict[str, Any], headers: dict[str, str]
 ) -> None:
     reply = await client.chat(headers, message="hello", **members)
-    assert reply.status == 501 and reply.body["code"] == 501001
+    assert reply.status == 200 and reply.headers["Content-Type"] == "text/event-stream"
     assert (await client.chat(headers, **members)).fields == ["message"]
     assert (await client.chat(headers, message="x", timezone="Nowhere", **members)).fields == ["timezone"]
 
@@ -261,9 +261,9 @@ async def test_v3_wins_over_accept_and_the_setting_over_neither(settings: Settin
     async with running(settings.model_copy(update={"default_agent_version": "v2"})) as gateway:
         client = await gateway.key()
         await gateway.announce()
-        assert (await client.chat(message="hello")).status == 501
+        assert (await client.chat(message="hello")).headers["Content-Type"] == "text/event-stream"
         reply = await client.chat({"Accept": "text/event-stream"}, message="hello", agentVersion="v3")
-        assert reply.status == 200
+        assert reply.status == 200 and reply.body["sessionToken"]
 
 
 async def test_fifty_posts_of_one_request_are_one_run(gateway: Gateway) -> None:

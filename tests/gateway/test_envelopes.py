@@ -93,7 +93,7 @@ async def test_an_unknown_route_is_404_in_its_family(client: Client, path: str, 
 @pytest.mark.parametrize(
     ("method", "path", "allow"),
     [
-        ("GET", PATH, "POST"), ("PUT", "/v1/workflows", "GET, HEAD, POST"), ("OPTIONS", PATH, "POST"),
+        ("PUT", PATH, "GET, HEAD, POST"), ("PUT", "/v1/workflows", "GET, HEAD, POST"), ("OPTIONS", PATH, "GET, HEAD, POST"),
         ("POST", "/health", "GET, HEAD"), ("POST", "/v1/workflows/x", "DELETE, GET, HEAD, PATCH"),
     ],
 )  # fmt: skip
@@ -225,7 +225,7 @@ async def assert_unavailable(client: Client) -> None:
 
 
 async def test_database_away_is_503(settings: Settings, tmp_path: Path) -> None:
-    away = SecretStr(f"sqlite+aiosqlite:///{tmp_path}/no-such-folder/caddie.db")
+    away = SecretStr(f"sqlite:///{tmp_path}/no-such-folder/caddie.db")
     async with running(settings.model_copy(update={"database_url": away})) as gateway:
         reply = await gateway.client.with_key("x" * 43).get("/v1/workflows")
         assert reply.status == 503 and reply.headers["Retry-After"]

@@ -37,12 +37,25 @@ async def test_the_buckets_refuse_at_their_limit_and_open_with_the_next_window(
     assert await code(limits.address("192.0.2.1")) == ("RATE_LIMITED", 60)
     await limits.run(1, 1)
     assert await code(limits.run(1, 1)) == ("RUN_LIMIT", 60)
-    rate, refusal = await limits.key(1, 1)
+    rate, refusal = await limits.caller(1, 1, 1)
     assert (rate.limit, rate.remaining, rate.reset_s, refusal) == (2, 1, 60, None)
     now += 59.4
     assert await code(limits.address("192.0.2.1")) == ("RATE_LIMITED", 1)
     now += 1
     await limits.address("192.0.2.1")
+    await client.aclose()
+
+
+async def test_requests_of_one_moment_are_counted_one_by_one(redis_url: str, settings: Settings) -> None:
+    client: Redis = Redis.from_url(redis_url)
+    few = settings.model_copy(update={"rate_per_address": 9, "rate_per_minute": 4})
+    limits = Limits(client, few, lambda: 6000.0)
+    answers = await asyncio.gather(*(limits.request("192.0.2.1", 1, 1, 7) for _ in range(12)), return_exceptions=True)
+    counted = [answer for answer in answers if isinstance(answer, tuple)]
+    assert [rate.remaining for rate, _ in counted] == [3, 2, 1, 0, 0, 0, 0, 0, 0]
+    assert [refusal is not None for _, refusal in counted] == [False] * 4 + [True] * 5
+    assert [type(answer) for answer in answers[9:]] == [CaddieError] * 3
+    assert (await limits.caller(1, 1, 7))[0].remaining == 0
     await client.aclose()
 
 

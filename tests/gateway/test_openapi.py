@@ -32,10 +32,14 @@ def test_every_route_is_documented_with_its_key_scopes_and_errors() -> None:
     for _, entry in TABLE:
         operation = DOCUMENT["paths"][entry.template][entry.method.lower()]
         assert operation["summary"] and operation["operationId"]
-        assert operation["security"] == ([] if entry.open else [{"apiKey": list(entry.scopes)}])
-        if not entry.open:
-            assert {"401", "403", "429", "500", "503"} <= set(operation["responses"])
-            assert entry.scopes
+        identity = {"login": []} if entry.cookie else {"apiKey": list(entry.scopes)}
+        assert operation["security"] == ([] if entry.open or entry.visitor else [identity])
+        documented = set(operation["responses"])
+        if entry.visitor:
+            assert {"429", "500", "503"} <= documented
+        elif not entry.open:
+            assert {"401", "403", "429", "500", "503"} <= documented
+            assert entry.scopes or entry.cookie
     names = [operation["operationId"] for item in DOCUMENT["paths"].values() for operation in item.values()]
     assert len(names) == len(set(names))
 

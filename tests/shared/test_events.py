@@ -40,6 +40,7 @@ SAMPLES: list[Data] = [
     MessageUser(messageId="u1", text=""),
     RunStarted(requestId="q1", agentVersion="both", mode="planning", model="offline", attempt=2),
     RunStarted(kind="execution"),
+    RunFinished(outcome="completed", result=RunResult(message="b", results={"v1": RunResult(message="a")})),
     RunRestarted(attempt=2, keepThrough=4),
     events.ModeSelected(mode="repair", reason=ODD),
     events.Thinking(text=ODD),
@@ -103,6 +104,34 @@ def test_the_wire_form_is_the_documented_one() -> None:
         b'{"index":7,"type":"message.delta","ts":"' + TS.encode() + b'","runId":"r1",'
         b'"data":{"messageId":"m","text":"a"}}'
     )
+
+
+def test_a_side_stands_in_the_envelope_before_the_data() -> None:
+    body = encode(MessageDelta(messageId="m1", text="x"), "r1", TS, "v1")
+    assert join(3, body) == (
+        b'{"index":3,"type":"message.delta","ts":"%b","runId":"r1","agentVersion":"v1",'
+        b'"data":{"messageId":"m1","text":"x"}}' % TS.encode()
+    )
+    assert decode(3, body).agentVersion == "v1" and body.startswith(events.DELTA_PREFIX)
+    assert decode(3, encode(MessageDelta(messageId="m1", text="x"), "r1", TS)).agentVersion is None
+    later = {"index": 1, "type": "thinking", "ts": TS, "agentVersion": "v9", "data": {"text": "x"}}
+    assert parse(later).agentVersion is None
+
+
+def test_what_v1_says_beside_v2_is_shown_and_not_kept() -> None:
+    def said(side: events.Side, number: int) -> list[Event]:
+        told: list[Data] = [
+            MessageStarted(messageId=side), MessageDelta(messageId=side, text=side),
+            MessageCompleted(messageId=side, text=side),
+            NodeChanged(action="add", nodeId=side, node={"type": "manual"}),
+            events.ModeSelected(mode="repair", reason=""),
+        ]  # fmt: skip
+        return [decode(number + offset, encode(data, "r1", TS, side)) for offset, data in enumerate(told)]
+
+    state = fold([*said("v1", 1), *said("v2", 6)])
+    assert [message.id for message in state.messages] == ["v2"] and list(state.definition or {}) == ["nodes"]
+    assert list((state.definition or {})["nodes"]) == ["v2"]
+    assert fold(said("v1", 1)) == State()
 
 
 def test_unknown_types_and_members_are_tolerated() -> None:

@@ -146,7 +146,7 @@ async def test_cancelling_again_changes_nothing(place: Place, name: str) -> None
         assert found.id == run.run_id
     stored = await place.store.runs.get(place.org, run.run_id)
     assert stored and stored.cancel_requested
-    assert await place.log.cancel_requested(keys.conversation_key(place.org, "c1"), run.run_id)
+    assert (await place.log.wishes(keys.conversation_key(place.org, "c1"), run.run_id))[0]
 
 
 async def test_cancelling_a_run_that_is_over_changes_nothing(place: Place) -> None:
@@ -156,7 +156,7 @@ async def test_cancelling_a_run_that_is_over_changes_nothing(place: Place) -> No
     await place.store.runs.finish(run.run_id, claim.run.attempt, status="finished", outcome="completed")
     found = await place.runs.cancel(place.org, place.user, "c1", run_id=run.run_id)
     assert (found.status, found.outcome) == ("finished", "completed")
-    assert not await place.log.cancel_requested(keys.conversation_key(place.org, "c1"), run.run_id)
+    assert not (await place.log.wishes(keys.conversation_key(place.org, "c1"), run.run_id))[0]
 
 
 async def test_a_run_of_somebody_else_does_not_exist(place: Place) -> None:
@@ -167,7 +167,7 @@ async def test_a_run_of_somebody_else_does_not_exist(place: Place) -> None:
             with pytest.raises(CaddieError) as refused:
                 await place.runs.cancel(org, user, conversation, **handle)
             assert refused.value.code == "NOT_FOUND"
-    assert not await place.log.cancel_requested(keys.conversation_key(place.org, "c1"), run.run_id)
+    assert not (await place.log.wishes(keys.conversation_key(place.org, "c1"), run.run_id))[0]
 
 
 async def test_an_answer_begins_the_next_run_with_the_label_as_its_text(place: Place) -> None:
@@ -253,3 +253,9 @@ def test_an_answer_reads_as_its_option_its_text_or_its_json() -> None:
     assert answer_text(body, "b") == "b"
     assert answer_text(body, "free text") == "free text"
     assert answer_text({}, {"x": [1, None]}) == '{"x":[1,null]}'
+
+
+async def test_more_jobs_may_be_queued_at_once_than_a_pool_has_connections(place: Place) -> None:
+    names = {f"r{number}" for number in range(300)}
+    await asyncio.gather(*map(place.runs.enqueue, names))
+    assert names <= set(await place.jobs())

@@ -29,7 +29,7 @@ export interface Hooks {
   status(status: Status): void;
   /** Something to tell the visitor; "" takes it back. */
   trouble(message: string): void;
-  /** The API key is no longer accepted. */
+  /** The login or the API key is no longer accepted. */
   refused(message: string): void;
 }
 

@@ -1,7 +1,9 @@
-// Who the visitor is and which conversation is open. The API key lives in sessionStorage (gone with the tab), the
-// conversation's id in the address (`#c=…`) and, for a bare address, in localStorage. Caller: the page.
+// Who the visitor is and which conversation is open. The browser keeps the login's cookie, which no script can read, so
+// only that there is one is noted here; an API key lives in sessionStorage (gone with the tab). The conversation's id
+// stands in the address (`#c=…`) and, for a bare address, in localStorage. Caller: the page.
 
 const KEY = "caddie.key";
+const SIGNED_IN = "caddie.signedIn";
 const CONVERSATION = "caddie.conversation";
 const CONVERSATION_FORM = /^[A-Za-z0-9_.:-]{1,128}$/;
 
@@ -13,16 +15,31 @@ export function keepKey(key: string): void {
   sessionStorage.setItem(KEY, key);
 }
 
-export function forgetKey(): void {
-  sessionStorage.removeItem(KEY);
+/** Whether this browser has signed in and not out; the cookie may have ended since. */
+export function signedIn(): boolean {
+  return localStorage.getItem(SIGNED_IN) !== null;
 }
 
-/** The conversation the address or the last visit names, else a new one. */
-export function currentConversation(): string {
+export function keepSignedIn(): void {
+  localStorage.setItem(SIGNED_IN, "1");
+}
+
+export function forgetVisitor(): void {
+  sessionStorage.removeItem(KEY);
+  localStorage.removeItem(SIGNED_IN);
+}
+
+/** Calls back when another tab of this browser has signed out. */
+export function onSignedOutElsewhere(told: () => void): void {
+  window.addEventListener("storage", (event) => {
+    if (event.key === SIGNED_IN && event.newValue === null) told();
+  });
+}
+
+/** The conversation the address or the last visit names. */
+export function namedConversation(): string | null {
   const named = new URLSearchParams(location.hash.slice(1)).get("c") ?? localStorage.getItem(CONVERSATION) ?? "";
-  const id = CONVERSATION_FORM.test(named) ? named : newId();
-  keepConversation(id);
-  return id;
+  return CONVERSATION_FORM.test(named) ? named : null;
 }
 
 export function keepConversation(id: string): void {

@@ -1,35 +1,49 @@
 // Entry: sign-in or the page, and which conversation is open. The only module with state of its own.
-import { currentConversation, forgetKey, keepConversation, keepKey, newId, storedKey } from "./identity";
-import { HttpError, issueSession, type Session } from "./session";
+import { forgetVisitor, keepConversation, keepKey, keepSignedIn, namedConversation, onSignedOutElsewhere, signedIn, storedKey } from "./identity";
+import { CookieVisitor, HttpError, KeyVisitor, type Session, type Visitor } from "./session";
 import { Page } from "./page";
 import { SignIn } from "./view/signin";
 
 const root = document.getElementById("app")!;
-const signIn = new SignIn(enter);
+const signIn = new SignIn({
+  login: (email, password) => enter(() => CookieVisitor.signIn(email, password), keepSignedIn),
+  key: (key) => enter(async () => new KeyVisitor(key), () => keepKey(key)),
+});
+let visitor: Visitor | null = null;
 let page: Page | null = null;
+let leaving: Promise<void> = Promise.resolve();
 
-function openPage(key: string, conversation: string, session?: Session): void {
+function openPage(who: Visitor, conversation: string, session: Session): void {
   page?.close();
+  visitor = who;
   keepConversation(conversation);
-  page = new Page(key, conversation, { newConversation: () => openPage(key, newId()), signOut });
+  page = new Page(who, conversation, { newConversation: () => void open(who, null), signOut });
   root.replaceChildren(page.element);
   page.start(session);
 }
 
 function signOut(reason = ""): void {
-  page?.close(true);
-  page = null;
-  forgetKey();
+  if (page) leaving = page.leave();
+  forgetVisitor();
+  showSignIn(reason);
+}
+
+function showSignIn(reason: string): void {
+  page?.close();
+  page = visitor = null;
   root.replaceChildren(signIn.element);
   signIn.show(reason);
 }
 
-/** Tries a key; answers with the reason it cannot be used, or "". */
-async function enter(key: string): Promise<string> {
+/** Signs somebody in; answers with the reason why not, or "". */
+async function enter(visitorOf: () => Promise<Visitor>, keep: () => void): Promise<string> {
   try {
-    const [conversation, session] = await firstSession(key);
-    keepKey(key);
-    openPage(key, conversation, session);
+    // The answer to a sign-out takes the cookie away: it must not take the next one.
+    await leaving;
+    const who = await visitorOf();
+    const [conversation, session] = await conversationOf(who, namedConversation());
+    keep();
+    openPage(who, conversation, session);
     return "";
   } catch (error) {
     if (error instanceof HttpError) return error.message;
@@ -37,23 +51,41 @@ async function enter(key: string): Promise<string> {
   }
 }
 
-/** A session in the last conversation, or in a new one when the last one is somebody else's. */
-async function firstSession(key: string): Promise<[string, Session]> {
-  const conversation = currentConversation();
+/** Opens a conversation, or a new one (null); what is refused leads back to the sign-in page. */
+async function open(who: Visitor, named: string | null): Promise<void> {
   try {
-    return [conversation, await issueSession(key, conversation)];
+    openPage(who, ...(await conversationOf(who, named)));
   } catch (error) {
-    if (!(error instanceof HttpError) || error.status !== 404) throw error;
-    const fresh = newId();
-    return [fresh, await issueSession(key, fresh)];
+    if (!(error instanceof HttpError)) throw error;
+    if (error.status === 401) signOut(error.message);
+    else if (page) page.say(error.message);
+    else signIn.show(error.message);
   }
 }
 
+/** A session in the named conversation, or in a new one when there is none of this name for this visitor. */
+async function conversationOf(who: Visitor, named: string | null): Promise<[string, Session]> {
+  if (named !== null) {
+    try {
+      return [named, await who.session(named)];
+    } catch (error) {
+      if (!(error instanceof HttpError) || (error.status !== 404 && error.status !== 403)) throw error;
+    }
+  }
+  const fresh = await who.begin();
+  return [fresh, await who.session(fresh)];
+}
+
 window.addEventListener("hashchange", () => {
-  const key = storedKey();
-  if (page && key) openPage(key, currentConversation());
+  if (page && visitor) void open(visitor, namedConversation());
+});
+
+onSignedOutElsewhere(() => {
+  if (visitor instanceof CookieVisitor) showSignIn("You have signed out in another tab.");
 });
 
 const key = storedKey();
-if (key) openPage(key, currentConversation());
-else signOut();
+root.replaceChildren(signIn.element);
+if (key) void open(new KeyVisitor(key), namedConversation());
+else if (signedIn()) void open(new CookieVisitor(), namedConversation());
+else signIn.show();

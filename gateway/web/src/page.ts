@@ -4,7 +4,7 @@ import { Connection, type Status } from "./connection";
 import { h, set, setText } from "./dom";
 import { Journal } from "./journal";
 import { Outbox } from "./outbox";
-import { issueSession, revokeSession, type Session } from "./session";
+import type { Session, Visitor } from "./session";
 import type { Ack, LogEvent, Ready } from "./wire";
 import { Chat } from "./view/chat";
 import { Composer } from "./view/composer";
@@ -36,12 +36,12 @@ export class Page {
   #frame = 0;
 
   constructor(
-    private readonly key: string,
+    private readonly visitor: Visitor,
     private readonly conversation: string,
     private readonly actions: PageActions,
   ) {
     this.#connection = new Connection(
-      () => issueSession(this.key, this.conversation),
+      () => this.visitor.session(this.conversation),
       () => ({ lastEventIndex: this.#journal.last, epoch: this.#journal.epoch }),
       {
         ready: (packet) => this.#ready(packet),
@@ -58,7 +58,7 @@ export class Page {
           if (status.phase !== "live") this.#replayAfter = -1;
           this.#draw();
         },
-        trouble: (message) => this.#say(message),
+        trouble: (message) => this.say(message),
         refused: (message) => this.actions.signOut(message),
       },
     );
@@ -81,12 +81,16 @@ export class Page {
     this.#composer.focus();
   }
 
-  /** Ends it all; `revoke` also makes the session's token worthless. */
-  close(revoke = false): void {
-    const { sessionId } = this.#connection;
+  close(): void {
     this.#connection.close();
     cancelAnimationFrame(this.#frame);
-    if (revoke && sessionId) revokeSession(this.key, sessionId).catch(() => undefined);
+  }
+
+  /** Closes it and makes the session's token worthless; a server that is away is not waited for. */
+  async leave(): Promise<void> {
+    const { sessionId } = this.#connection;
+    this.close();
+    await this.visitor.leave(sessionId).catch(() => undefined);
   }
 
   #ready(packet: Ready): void {
@@ -124,7 +128,7 @@ export class Page {
     this.#replayAfter = after;
     try {
       const ack = await this.#connection.command("replay", { after });
-      if (!ack.ok) this.#say(ack.message ?? "Missing events could not be fetched.");
+      if (!ack.ok) this.say(ack.message ?? "Missing events could not be fetched.");
     } catch {
       // The next head, event or reconnect asks again.
     } finally {
@@ -142,13 +146,14 @@ export class Page {
     if (!runId) return;
     try {
       const ack: Ack = await this.#connection.command("cancel", { runId });
-      this.#say(ack.ok ? "" : (ack.message ?? "The run could not be stopped."));
+      this.say(ack.ok ? "" : (ack.message ?? "The run could not be stopped."));
     } catch (error) {
-      this.#say(error instanceof Error ? `Not stopped: ${error.message}` : "Not stopped.");
+      this.say(error instanceof Error ? `Not stopped: ${error.message}` : "Not stopped.");
     }
   }
 
-  #say(message: string): void {
+  /** Tells the visitor something; "" takes it back. */
+  say(message: string): void {
     setText(this.#trouble, message);
     this.#draw();
   }
@@ -178,7 +183,7 @@ export class Page {
   #buildBanner(): HTMLElement {
     return h("div", { class: "banner", role: "alert", "data-testid": "trouble" }, this.#trouble,
       h("button", { type: "button", class: "again", "data-testid": "reconnect", click: () => this.#connection.start() }, "Reconnect"),
-      h("button", { type: "button", class: "quiet", "aria-label": "Dismiss", click: () => this.#say("") }, "✕"));
+      h("button", { type: "button", class: "quiet", "aria-label": "Dismiss", click: () => this.say("") }, "✕"));
   }
 
   #build(): HTMLElement {

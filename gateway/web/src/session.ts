@@ -1,5 +1,6 @@
-// The HTTP half: POST /v1/ai/workflow/chat/stream with agentVersion v3 answers with a session token and the address of
+// The HTTP half: a visitor, known by the browser's cookie or by an API key, gets sessions: a token and the address of
 // a Socket.IO server. Callers: sign-in, the connection (renewal), sign-out.
+import { newId } from "./identity";
 
 const REQUEST_TIMEOUT_MS = 15_000;
 const CHAT = "/v1/ai/workflow/chat/stream";
@@ -9,6 +10,16 @@ export interface Session {
   sessionId: string;
   socketUrl: string;
   socketPath: string;
+}
+
+/** Somebody who is signed in. Every method raises HttpError. */
+export interface Visitor {
+  /** A session for one conversation. */
+  session(conversationId: string): Promise<Session>;
+  /** The id of a new conversation. */
+  begin(): Promise<string>;
+  /** Ends what the sign-in has begun, so that tokens already issued are worth nothing. */
+  leave(sessionId: string): Promise<void>;
 }
 
 /** An answer that is no success, or none at all (status 0). */
@@ -22,10 +33,53 @@ export class HttpError extends Error {
   }
 }
 
-/** A session for one conversation. Raises HttpError. */
-export async function issueSession(key: string, conversationId: string): Promise<Session> {
-  const timezone = Intl.DateTimeFormat().resolvedOptions().timeZone || "UTC";
-  const body = await call("POST", CHAT, key, { agentVersion: "v3", conversationId, timezone });
+/** A visitor whom the browser's cookie names. */
+export class CookieVisitor implements Visitor {
+  /** Sets the cookie. Raises HttpError. */
+  static async signIn(email: string, password: string): Promise<CookieVisitor> {
+    await call("POST", "/api/auth/sign-in/email", null, { email, password });
+    return new CookieVisitor();
+  }
+
+  async session(conversationId: string): Promise<Session> {
+    return sessionOf(await call("POST", `/api/chats/${encodeURIComponent(conversationId)}/session`, null, { timezone: timezone() }));
+  }
+
+  async begin(): Promise<string> {
+    const { data } = await call("POST", "/api/chats", null, { kind: "builder" });
+    const id = (data as { id?: unknown } | undefined)?.id;
+    if (typeof id !== "string") throw new HttpError(502, "The answer holds no conversation: expected an id.");
+    return id;
+  }
+
+  async leave(): Promise<void> {
+    await call("POST", "/api/auth/sign-out", null);
+  }
+}
+
+/** A visitor with an API key. */
+export class KeyVisitor implements Visitor {
+  constructor(private readonly key: string) {}
+
+  async session(conversationId: string): Promise<Session> {
+    return sessionOf(await call("POST", CHAT, this.key, { agentVersion: "v3", conversationId, timezone: timezone() }));
+  }
+
+  /** The server makes the conversation with its first session. */
+  async begin(): Promise<string> {
+    return newId();
+  }
+
+  async leave(sessionId: string): Promise<void> {
+    if (sessionId) await call("DELETE", `/v1/ai/sessions/${encodeURIComponent(sessionId)}`, this.key);
+  }
+}
+
+function timezone(): string {
+  return Intl.DateTimeFormat().resolvedOptions().timeZone || "UTC";
+}
+
+function sessionOf(body: Record<string, unknown>): Session {
   const fields = { ...(body.data as Record<string, unknown> | undefined), ...body } as Record<string, unknown>;
   if (typeof fields.sessionToken !== "string" || typeof fields.socketUrl !== "string") {
     throw new HttpError(502, "The answer holds no session: expected sessionToken and socketUrl.");
@@ -38,20 +92,17 @@ export async function issueSession(key: string, conversationId: string): Promise
   };
 }
 
-/** Revokes a session, so that its token is worth nothing after sign-out. */
-export async function revokeSession(key: string, sessionId: string): Promise<void> {
-  await call("DELETE", `/v1/ai/sessions/${encodeURIComponent(sessionId)}`, key);
-}
-
-async function call(method: string, path: string, key: string, body?: object): Promise<Record<string, unknown>> {
+/** key: goes along instead of the cookie. */
+async function call(method: string, path: string, key: string | null, body?: object): Promise<Record<string, unknown>> {
   let response: Response;
   try {
     response = await fetch(path, {
       method,
-      headers: { Authorization: `Bearer ${key}`, ...(body && { "Content-Type": "application/json" }) },
+      headers: { ...(key !== null && { Authorization: `Bearer ${key}` }), ...(body && { "Content-Type": "application/json" }) },
       ...(body && { body: JSON.stringify(body) }),
-      credentials: "omit",
-      keepalive: method === "DELETE",
+      credentials: key === null ? "same-origin" : "omit",
+      // What ends a session has to arrive also when the page is left.
+      keepalive: body === undefined,
       signal: AbortSignal.timeout(REQUEST_TIMEOUT_MS),
     });
   } catch (cause) {

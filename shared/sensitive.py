@@ -1,0 +1,87 @@
+"""Values of a definition that hold secrets: the payload members that its `sensitivePropKeys` name.
+
+They are sealed where a definition comes in and opened where a block runs, so that the database, Redis, events, logs and
+clients see `sealed2.…` instead. Sealing is deterministic within an organisation: the same request twice is the same
+request, and a definition that a client got can be sent back. Invariant: a sealed value is worth nothing in another
+organisation; what cannot be opened is refused where it comes in.
+Callers: the gateway and the worker's workspace seal; the executor opens.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+from shared.errors import CaddieError, Fault
+from shared.seal import SEALED, Seal
+from shared.workflows import Definition, Node
+
+Change = Callable[[str, str], str]
+#: A text that is nothing but a reference holds no secret itself.
+_REFERENCE = re.compile(r"\s*\{\{[^{}]*\}\}\s*")
+
+
+class Sensitive:
+    """`org` is part of what is sealed."""
+
+    def __init__(self, seal: Seal) -> None:
+        self._seal = seal
+
+    def seal(self, definition: Definition, org: int) -> Definition:
+        """The definition with nothing to read in it. Raises DEFINITION_INVALID for values sealed elsewhere."""
+
+        def change(text: str, place: str) -> str:
+            if not text or _REFERENCE.fullmatch(text):
+                return text
+            if text.startswith(SEALED):
+                self._open(text, place, org)
+                return text
+            return self._seal.seal_same(text, str(org))
+
+        return _changed(definition, change)
+
+    def open(self, definition: Definition, org: int) -> Definition:
+        """The definition as its owner wrote it. Raises DEFINITION_INVALID for values sealed elsewhere."""
+        return _changed(
+            definition, lambda text, place: self._open(text, place, org) if text.startswith(SEALED) else text
+        )
+
+    def _open(self, text: str, place: str, org: int) -> str:
+        try:
+            return self._seal.open_same(text, str(org))
+        except ValueError:
+            message = "expected a value sealed for this organisation, got another: enter it again"
+            raise CaddieError("DEFINITION_INVALID", f"{place}: {message}", faults=(Fault(place, message),)) from None
+
+
+def _changed(definition: Definition, change: Change) -> Definition:
+    names = frozenset(key.rsplit(".", 1)[-1] for key in definition.sensitivePropKeys or ())
+    if not names:
+        return definition
+    nodes = {
+        node_id: _node(node, f"nodes.{node_id}.payload", names, change) for node_id, node in definition.nodes.items()
+    }
+    return definition.model_copy(update={"nodes": nodes})
+
+
+def _node(node: Node, place: str, names: frozenset[str], change: Change) -> Node:
+    payload = _value(node.payload, place, names, change, named=False)
+    return node if payload == node.payload else node.model_copy(update={"payload": payload})
+
+
+def _value(value: Any, place: str, names: frozenset[str], change: Change, *, named: bool) -> Any:
+    if isinstance(value, str):
+        return change(value, place) if named else value
+    if isinstance(value, dict):
+        # A header or form field may be an object with its name beside its value.
+        beside = value.get("name", value.get("key")) in names
+        return {
+            key: _value(
+                each, f"{place}.{key}", names, change, named=named or key in names or (beside and key == "value")
+            )
+            for key, each in value.items()
+        }
+    if isinstance(value, list | tuple):
+        return [_value(each, f"{place}.{index}", names, change, named=named) for index, each in enumerate(value)]
+    return value

@@ -12,12 +12,13 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Protocol
-from uuid import NAMESPACE_URL, uuid5
+from typing import Any, Literal, Protocol
 
 import structlog
 
+from caddie.inbox import Inbox, message_id, watch
 from caddie.patience import patiently
+from caddie.proposing import draft, proposes
 from caddie.recorder import Body, Recorder, input_row, message_rows, packed, unpacked
 from shared import keys
 from shared.edits import diff
@@ -30,11 +31,13 @@ from shared.events import (
     InputResolved,
     MessageUser,
     NodeChanged,
+    ProposalCreated,
     RunFailed,
     RunFinished,
     RunRestarted,
     RunResult,
     RunStarted,
+    Sided,
     decode,
 )
 from shared.fold import State
@@ -45,9 +48,8 @@ from shared.store import Store
 from shared.store.records import Claim, RunRecord
 from shared.workflows import parse_definition
 
-#: How often a run looks for a cancel request that no message told it of.
-CANCEL_POLL_S = 2.0
-_MESSAGES = uuid5(NAMESPACE_URL, "caddie:user-message")
+#: Attempts that claim their run at a time. Hundreds at once would all wait so long that Redis seems to be away.
+STARTING_MAX = 16
 _log = structlog.get_logger()
 
 
@@ -59,6 +61,7 @@ class Job:
     input: TurnInput
     state: State
     question: dict[str, Any] | None
+    inbox: Inbox
 
 
 class Agent(Protocol):
@@ -66,7 +69,7 @@ class Agent(Protocol):
 
     def model_name(self, content: TurnInput) -> str: ...
 
-    def work(self, job: Job) -> AsyncGenerator[Data, None]: ...
+    def work(self, job: Job) -> AsyncGenerator[Data | Sided, None]: ...
 
 
 class Attempts:
@@ -78,25 +81,33 @@ class Attempts:
     ) -> None:  # fmt: skip
         self._store, self._log, self._reader, self._agent, self._enqueue = store, log, reader, agent, enqueue
         self._attempts_max, self._timeout_s = attempts_max, timeout_s
+        self._starting = asyncio.Semaphore(STARTING_MAX)
 
     async def run(self, run_id: str) -> None:
         """Do one attempt of the run, or what is left to do of it.
 
         Raises CaddieError: FENCED when another attempt has the run now; anything else is to be tried again.
         """
-        claim = await self._store.runs.claim(run_id, self._attempts_max)
-        if claim is None:
+        async with self._starting:
+            claim = await self._store.runs.claim(run_id, self._attempts_max)
+            begun = await self._begin(claim) if claim is not None else None
+        if begun is None:
             await self._settle(run_id)
         else:
-            await self._attempt(claim)
+            await self._attempt(*begun)
 
-    async def _attempt(self, claim: Claim) -> None:
+    async def _begin(self, claim: Claim) -> tuple[Job, Recorder, Claimed]:
+        """Take the fence in the log, too, and gather what the agent works on."""
         run = claim.run
-        conversation = keys.conversation_key(run.org_id, run.conversation)
-        writer = Writer(conversation, run.id, run.attempt)
+        writer = Writer(keys.conversation_key(run.org_id, run.conversation), run.id, run.attempt)
         claimed = await self._log.claim(writer)
         recorder = Recorder(self._log, writer, State(definition=claim.conversation.definition))
-        job = await self._job(claim, recorder)
+        job = await self._job(claim, recorder, Inbox(self._store, run, waiting=claimed.steered))
+        return job, recorder, claimed
+
+    async def _attempt(self, job: Job, recorder: Recorder, claimed: Claimed) -> None:
+        run = job.claim.run
+        conversation = keys.conversation_key(run.org_id, run.conversation)
         appending = asyncio.create_task(recorder.run(), name=f"recorder-{run.id}")
         try:
             await self._open(job, recorder, claimed)
@@ -108,7 +119,7 @@ class Attempts:
             await asyncio.gather(appending, return_exceptions=True)
         await self._next_of(run)
 
-    async def _job(self, claim: Claim, recorder: Recorder) -> Job:
+    async def _job(self, claim: Claim, recorder: Recorder, inbox: Inbox) -> Job:
         content = TurnInput.model_validate(claim.run.input)
         question = None
         if content.answer:
@@ -119,17 +130,20 @@ class Attempts:
                 inputId=asked.id, kind="question", body=asked.body, expiresAt=asked.expires_at.isoformat()
             )
         owner = claim.conversation
-        if owner.definition is None and content.definition is None and owner.workflow_id:
+        if proposes(claim, content):
+            # Its turns work on the workflow as it is stored.
+            content = content.model_copy(update={"definition": None})
+        elif owner.definition is None and content.definition is None and owner.workflow_id:
             workflow = await self._store.workflows.get(claim.run.org_id, owner.workflow_id)
             if workflow is not None and workflow.definition.get("nodes"):
                 content = content.model_copy(update={"definition": workflow.definition})
-        return Job(claim, content, recorder.state, question)
+        return Job(claim, content, recorder.state, question, inbox)
 
     async def _open(self, job: Job, recorder: Recorder, claimed: Claimed) -> None:
         """The run's first events; an attempt that takes over says what still counts instead."""
         run, content = job.claim.run, job.input
         user = MessageUser(
-            messageId=str(uuid5(_MESSAGES, run.id)),
+            messageId=message_id(run.id),
             text=content.text,
             images=tuple(Image(url=image.url, mediaType=image.mediaType) for image in content.images),
             requestId=run.request_id,
@@ -193,10 +207,12 @@ class Attempts:
         if job.claim.exhausted:
             return [RunFailed(code="RUN_FAILED", message="the run did not finish in time", retryable=True)]
         if claimed.cancelled or run.cancel_requested:
-            return [self._cancelled(recorder)]
+            return [self._cut(recorder, "cancelled")]
         last: list[Data] = []
         working = asyncio.create_task(self._consume(job, recorder, last), name=f"agent-{run.id}")
-        watching = asyncio.create_task(self._watch_cancel(run, conversation, recorder), name=f"cancel-{run.id}")
+        watching = asyncio.create_task(
+            watch(self._log, self._reader, conversation, run.id, recorder.cancelled, job.inbox), name=f"watch-{run.id}"
+        )
         stopping = asyncio.create_task(recorder.cancelled.wait(), name=f"stop-{run.id}")
         try:
             done, _ = await asyncio.wait(
@@ -208,10 +224,8 @@ class Attempts:
             working.cancel()
             await asyncio.gather(working, return_exceptions=True)
             if stopping in done:
-                return [self._cancelled(recorder)]
-            return [
-                RunFailed(code="TIMEOUT", message=f"the run took longer than {self._timeout_s:g} s", retryable=True)
-            ]
+                return [self._cut(recorder, "cancelled")]
+            return [self._cut(recorder, "limit")]
         except CaddieError as error:
             if error.code == "FENCED":
                 raise
@@ -225,40 +239,24 @@ class Attempts:
             await asyncio.gather(working, watching, stopping, return_exceptions=True)
 
     async def _consume(self, job: Job, recorder: Recorder, last: list[Data]) -> None:
-        """Questions and the terminal event are held back: they are stored before anybody sees them."""
+        """Questions, a proposal and the terminal event are held back: they are stored before anybody sees them."""
         async with aclosing(self._agent.work(job)) as events:
             async for data in events:
-                if isinstance(data, InputRequested | RunFinished):
+                if isinstance(data, Sided):
+                    await recorder.emit(data.data, side=data.side)
+                elif isinstance(data, InputRequested | ProposalCreated | RunFinished):
                     last.append(data)
                 else:
                     await recorder.emit(data)
 
-    async def _watch_cancel(self, run: RunRecord, conversation: str, recorder: Recorder) -> None:
-        def heard(control: str) -> None:
-            if control == f"cancel {run.id}":
-                recorder.cancelled.set()
-
-        watch = self._reader.acquire(conversation)
-        watch.controls.add(heard)
-        try:
-            while not recorder.cancelled.is_set():
-                await asyncio.sleep(CANCEL_POLL_S)
-                try:
-                    if await self._log.cancel_requested(conversation, run.id):
-                        recorder.cancelled.set()
-                except CaddieError:
-                    continue
-        finally:
-            watch.controls.discard(heard)
-            self._reader.release(watch)
-
-    def _cancelled(self, recorder: Recorder) -> RunFinished:
+    def _cut(self, recorder: Recorder, outcome: Literal["cancelled", "limit"]) -> RunFinished:
         """What was said and built until now stays."""
         definition = recorder.state.definition
         touched = definition is not None and definition != recorder.state.before
+        said = next((each.text for each in reversed(recorder.state.messages) if each.role == "assistant"), "")
+        kind: Literal["workflow", "message"] = "workflow" if touched else "message"
         return RunFinished(
-            outcome="cancelled",
-            result=RunResult(type="workflow" if touched else "message", workflow=definition if touched else None),
+            outcome=outcome, result=RunResult(type=kind, workflow=definition if touched else None, message=said)
         )
 
     async def _finish(self, job: Job, recorder: Recorder, ending: list[Data]) -> None:
@@ -285,9 +283,10 @@ class Attempts:
             mode=state.mode,
             inputs_new=[input_row(data) for data in ending if isinstance(data, InputRequested)],
             inputs_closed=await patiently(lambda: self._closed(job), run.id),
-            save_workflow=finished,
+            save_workflow=finished and not proposes(job.claim, job.input),
             first_index=recorder.first_index or None,
             last_index=recorder.last_index or None,
+            proposal=draft(ending),
         )
         # What the model has said was paid for: a database that is away for a moment must not make it say it again.
         if not await patiently(finish, run.id):

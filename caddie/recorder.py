@@ -14,7 +14,7 @@ import structlog
 
 from caddie.patience import patiently
 from shared.errors import CaddieError
-from shared.events import Data, Event, InputRequested, MessageCompleted, MessageDelta, decode, encode, timestamp
+from shared.events import Data, Event, InputRequested, MessageCompleted, MessageDelta, Side, decode, encode, timestamp
 from shared.fold import State
 from shared.log import Entry, EventLog, Writer
 from shared.store.records import InputRecord, MessageRecord
@@ -35,28 +35,31 @@ class Recorder:
         self.first_index = self.last_index = 0
         #: Set when somebody asked for the run's end.
         self.cancelled = asyncio.Event()
-        self._pending: list[tuple[str, Data, str]] = []
+        self._pending: list[tuple[str, Data, str, Side | None]] = []
         self._wake = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
         self._failure: CaddieError | None = None
 
-    async def emit(self, data: Data, operation: str | None = None) -> None:
+    async def emit(self, data: Data, operation: str | None = None, side: Side | None = None) -> None:
         """Take one event. Waits while too many are pending. Raises CaddieError once the log has refused."""
         if self._failure:
             raise self._failure
-        self.put(data, operation)
+        self.put(data, operation, side)
         if len(self._pending) >= PENDING_MAX:
             await self.flush()
 
-    def put(self, data: Data, operation: str | None = None) -> None:
+    def put(self, data: Data, operation: str | None = None, side: Side | None = None) -> None:
         ts, data = timestamp(), _readable(data)
-        self.state.apply(Event(index=0, type=data.TYPE, ts=ts, runId=self._writer.run_id, data=data))
+        run_id = self._writer.run_id
+        self.state.apply(Event(index=0, type=data.TYPE, ts=ts, runId=run_id, agentVersion=side, data=data))
         last = self._pending[-1][1] if self._pending else None
         if isinstance(data, MessageDelta) and isinstance(last, MessageDelta) and last.messageId == data.messageId:
-            self._pending[-1] = (ts, last.model_copy(update={"text": last.text + data.text}), "")
+            self._pending[-1] = (ts, last.model_copy(update={"text": last.text + data.text}), "", side)
         else:
-            self._pending.append((ts, data, Entry.of(data).operation if operation is None else operation))
+            # The head of the log follows what counts, as the state does.
+            operation = "" if side == "v1" else Entry.of(data).operation if operation is None else operation
+            self._pending.append((ts, data, operation, side))
         self._idle.clear()
         self._wake.set()
 
@@ -79,7 +82,7 @@ class Recorder:
             if pending:
                 run_id = self._writer.run_id
                 try:
-                    await self.append([(operation, encode(data, run_id, ts)) for ts, data, operation in pending])
+                    await self.append([(op, encode(data, run_id, ts, side)) for ts, data, op, side in pending])
                 except Exception as error:
                     self._fail(error)
                     return

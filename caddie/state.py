@@ -33,7 +33,7 @@ class StateFolder:
 
     @property
     def database_url(self) -> str:
-        return f"sqlite+aiosqlite:///{self.path / 'caddie.db'}"
+        return f"sqlite:///{self.path / 'caddie.db'}"
 
     @property
     def socket(self) -> Path:

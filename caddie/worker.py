@@ -25,6 +25,7 @@ from caddie.carrier import Carrier
 from caddie.desk import Desk
 from shared.admin import open_admin
 from shared.connections import open_redis
+from shared.decisions import Decisions
 from shared.errors import CaddieError
 from shared.follow import LogReader
 from shared.log import EventLog
@@ -51,7 +52,8 @@ _log = structlog.get_logger()
 async def serve(settings: Settings, stop: asyncio.Event) -> None:
     """Work until `stop` is set. Raises ValueError for unusable settings."""
     async with AsyncExitStack() as stack:
-        redis = open_redis(settings.redis_address)
+        # Each run has one command under way and now and then looks for a wish; none should wait for another's reply.
+        redis = open_redis(settings.redis_address, max_connections=2 * settings.worker_concurrency)
         stack.push_async_callback(redis.aclose)
         store = await Store.open(settings.database_address)
         stack.push_async_callback(store.close)
@@ -67,12 +69,12 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
         )  # fmt: skip
         if admin := open_admin(settings.admin_host, settings.admin_port, lambda: {"redis": reader.connected}):
             stack.callback(admin.close)
-        await _work(settings, stop, queue, attempts, runs, store, Registry(redis))
+        await _work(settings, stop, queue, attempts, runs, store, Registry(redis), Decisions(store, log))
 
 
 async def _work(
     settings: Settings, stop: asyncio.Event, queue: Docket, attempts: Attempts, runs: Runs, store: Store,
-    registry: Registry,
+    registry: Registry, decisions: Decisions,
 ) -> None:  # fmt: skip
     carrier = Carrier(attempts)
 
@@ -100,7 +102,7 @@ async def _work(
         working = asyncio.create_task(worker.run_forever(), name="queue")
         helpers = [
             asyncio.create_task(announcer.run(), name="announce"),
-            asyncio.create_task(_sweep(store, runs, queue, announcer, carrier), name="sweep"),
+            asyncio.create_task(_sweep(store, runs, queue, announcer, carrier, decisions), name="sweep"),
         ]
         stopping = asyncio.create_task(stop.wait(), name="stop")
         _log.info("worker.started", id=record.id)
@@ -159,14 +161,17 @@ async def _drain(
     await asyncio.wait({working}, timeout=STOP_S)
 
 
-async def _sweep(store: Store, runs: Runs, queue: Docket, announcer: Announcer, carrier: Carrier) -> None:
-    """Give a job to every unfinished run that has none; any worker may, the queue keeps one job a run."""
+async def _sweep(
+    store: Store, runs: Runs, queue: Docket, announcer: Announcer, carrier: Carrier, decisions: Decisions
+) -> None:
+    """Give a job to every unfinished run that has none, and to the log the decisions it lacks; any worker may."""
     while True:
         announcer.load = len(carrier.running)
         try:
             async for run_id in _orphans(store, queue, carrier.running):
                 _log.warning("run.requeued", run_id=run_id)
                 await runs.enqueue(run_id)
+            await decisions.sweep()
         except CaddieError:
             _log.warning("worker.sweep_failed")
         except Exception:

@@ -6,6 +6,7 @@ Invariant: the user's own choice always wins. Callers: the turn.
 from __future__ import annotations
 
 import re
+from typing import Literal
 
 from shared.events import Mode
 
@@ -32,14 +33,43 @@ _TALK = re.compile(
 )
 
 
-def select(text: str, *, preferred: Mode | None, has_workflow: bool, failed: bool, answering: bool) -> tuple[Mode, str]:
-    """(mode, the reason in words). failed: the turn is about an execution that failed."""
+_YES = re.compile(
+    r"^\s*(?:approved?|yes|yep|yeah|ok(?:ay)?|sure|go(?:\s+(?:on|ahead|for\s+it))?|build\s+it|do\s+(?:it|that)|proceed|"
+    r"perfect|great|lgtm|(?:looks|sounds)\s+(?:good|fine|great))\b(?:[\s,!.]|please|build|it|go|ahead|do|thanks?|that)*$",
+    re.I,
+)
+PlanAnswer = Literal["approved", "changed"]
+
+
+def approves(text: str) -> bool:
+    """Whether an answer to a plan is a plain yes; anything that says more wants the plan changed."""
+    return bool(_YES.match(text))
+
+
+def select(
+    text: str,
+    *,
+    preferred: Mode | None,
+    has_workflow: bool,
+    failed: bool,
+    answering: bool,
+    plan: PlanAnswer | None = None,
+    asked_while: Mode | None = None,
+    faulty: bool = False,
+) -> tuple[Mode, str]:
+    """(mode, the reason in words). failed: the turn is about an execution that failed. plan: what became of a plan.
+
+    asked_while: the mode of the turn whose question is answered. faulty: the workflow that came along has errors.
+    """
+    if plan is not None:
+        # Whoever approves a plan wants it built, whatever mode the session began in.
+        return ("building", "you approved the plan") if plan == "approved" else ("planning", "you want another plan")
     if preferred is not None:
         return preferred, "you chose this mode"
     if failed:
         return "repair", "an execution of this workflow failed"
     if answering:
-        return "building", "you answered a question"
+        return asked_while or "building", "you answered a question"
     if _TALK.match(text):
         return "conversation", "the message is small talk or asks for help"
     if _ASK.match(text) and not re.match(r"^\s*when(?:ever)?\b.*,", text, re.I | re.S):
@@ -52,4 +82,6 @@ def select(text: str, *, preferred: Mode | None, has_workflow: bool, failed: boo
         return "planning", "you ask for a plan"
     if _BUILD.search(text):
         return "building", "the message asks for a change" if has_workflow else "the message describes a workflow"
+    if faulty:
+        return "repair", "validation finds errors in the workflow"
     return "conversation", "the message asks for no change"

@@ -140,11 +140,11 @@ async def test_an_agent_that_fails_fails_the_run_and_takes_its_changes_back(
     await assert_stored_equals_log(rig, "c-1")
 
 
-async def test_a_run_that_takes_too_long_fails(rig: Rig) -> None:
+async def test_a_run_that_takes_too_long_ends_at_its_limit_and_keeps_what_it_said(rig: Rig) -> None:
     run = await rig.submit()
     await rig.attempts(Scripted(steps={3: hold}), timeout_s=0.2).run(run.id)
     last = (await rig.events())[-1].data
-    assert isinstance(last, RunFailed) and last.code == "TIMEOUT"
+    assert isinstance(last, RunFinished) and last.outcome == "limit" and last.result.message == "Hello you."
     await assert_stored_equals_log(rig, "c-1")
 
 
@@ -294,7 +294,7 @@ def check(valkey: Valkey, database: Path, folder: Path, examples: int) -> None:
     copy = folder / "runs.db"
     shutil.copy(database, copy)
     settings = Settings(
-        _env_file=None, redis_url=SecretStr(valkey.url), database_url=SecretStr(f"sqlite+aiosqlite:///{copy}")
+        _env_file=None, redis_url=SecretStr(valkey.url), database_url=SecretStr(f"sqlite:///{copy}")
     )
 
     async def scenario(fates: Any) -> None:

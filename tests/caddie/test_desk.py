@@ -3,24 +3,37 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Any
 
+import pytest
+
 from caddie.attempt import Job
 from caddie.desk import Desk
+from caddie.executions import StoredExecutions
+from caddie.inbox import Inbox
+from caddie.models.model import ModelEvent, ModelRequest, StepEnd, StepUsage, TextDelta, ToolTurn
 from shared.errors import CaddieError
-from shared.events import Data, MessageCompleted, RunFinished
+from shared.events import Data, MessageCompleted, RunFinished, Sided
 from shared.fold import State
 from shared.runs import TurnInput
 from shared.seal import Seal
+from shared.store.records import Claim
 from tests.caddie.conftest import Rig, Scripted, fails_with
+from tests.product import assert_stored_equals_log
 
 
-async def turn(rig: Rig, desk: Desk, conversation: str = "c-1", **content: Any) -> list[Data]:
+def inbox(rig: Rig, claim: Claim) -> Inbox:
+    return Inbox(rig.store, claim.run, waiting=False)
+
+
+async def turn(rig: Rig, desk: Desk, conversation: str = "c-1", **content: Any) -> list[Data | Sided]:
     run = await rig.submit(conversation, **content)
     claim = await rig.store.runs.claim(run.id, 3)
     assert claim is not None
-    job = Job(claim, TurnInput.model_validate(run.input), State(definition=claim.conversation.definition), None)
+    state = State(definition=claim.conversation.definition)
+    job = Job(claim, TurnInput.model_validate(run.input), state, None, inbox(rig, claim))
     async with aclosing(desk.work(job)) as events:
         return [event async for event in events]
 
@@ -31,6 +44,87 @@ async def test_a_turn_ends_with_run_finished(rig: Rig) -> None:
     assert isinstance(events[-1], RunFinished)
     assert any(isinstance(event, MessageCompleted) for event in events)
     await desk.close()
+
+
+class Listener:
+    """Keeps what it is asked."""
+
+    name = "listener/one"
+
+    def __init__(self) -> None:
+        self.asked: list[ModelRequest] = []
+
+    async def stream(self, request: ModelRequest) -> AsyncGenerator[ModelEvent, None]:
+        self.asked.append(request)
+        yield TextDelta("ok")
+        yield StepEnd("end", StepUsage(1, 1))
+
+
+async def test_a_conversation_that_gains_a_workflow_keeps_its_history(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk, model = Desk(rig.settings, rig.store), Listener()
+    monkeypatch.setattr(desk, "_open", lambda content: model)
+    nodes = {"nodes": {"root": {"type": "trigger_chat", "children": []}}}
+    workflow = await rig.store.workflows.create(rig.org, rig.user, "W", definition=nodes)
+    first = await rig.submit(text="my channel is #ops")
+    await rig.attempts(desk).run(first.id)
+    await rig.store.conversations.ensure(rig.org, rig.user, "c-1", workflow.id)
+    second = await rig.submit(text="what is my channel?", workflowId=workflow.id)
+    await rig.attempts(desk).run(second.id)
+    said = [turn.text for turn in model.asked[-1].turns if not isinstance(turn, ToolTurn)]
+    assert said[:2] == ["my channel is #ops", "ok"] and "trigger_chat" in said[-1]
+    await assert_stored_equals_log(rig, "c-1")
+    await desk.close()
+
+
+async def test_the_summary_of_a_long_conversation_is_kept_between_turns(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk, model = Desk(rig.settings.model_copy(update={"run_history_tokens": 500}), rig.store), Listener()
+    monkeypatch.setattr(desk, "_open", lambda content: model)
+    for number in range(6):
+        run = await rig.submit(text=f"Remember: part {number} goes to #ops-{number}. " + "And so on. " * 60)
+        await rig.attempts(desk).run(run.id)
+    kept = await rig.store.summaries.get(run.conversation_pk)
+    assert kept is not None and "#ops-0" in kept.text
+    assert "#ops-0" in model.asked[-1].turns[-1].text  # type: ignore[union-attr]
+    await desk.close()
+
+
+async def test_two_agents_side_by_side_are_told_in_one_log(rig: Rig) -> None:
+    desk = Desk(rig.settings.model_copy(update={"offline_words_per_s": 0}), rig.store)
+    run = await rig.submit(text='every day at 9 post "hi" to #general', agentVersion="both")
+    await rig.attempts(desk).run(run.id)
+    events = await rig.events()
+    assert {event.agentVersion for event in events} == {None, "v1", "v2"}
+    last = events[-1].data
+    assert isinstance(last, RunFinished) and set(last.result.results or ()) == {"v1", "v2"}
+    await assert_stored_equals_log(rig, "c-1")
+    await desk.close()
+
+
+async def test_only_the_callers_own_executions_of_this_workflow_are_there(rig: Rig) -> None:
+    failed = await rig.submit("c-1")
+    await rig.attempts(Scripted((CaddieError("INVALID", "expected a channel, got none"),))).run(failed.id)
+    workflow = await rig.store.workflows.create(rig.org, rig.user, "W")
+    mine = StoredExecutions(rig.store, rig.org, rig.user, workflow.id, failed.id)
+    found = await mine.get(None)
+    assert found is not None and (found["executionId"], found["error"]) == (failed.id, "expected a channel, got none")
+    for other in (
+        StoredExecutions(rig.store, rig.org, rig.user, workflow.id),
+        StoredExecutions(rig.store, rig.org, rig.user, None),
+        StoredExecutions(rig.store, rig.org, rig.user + 1, workflow.id, failed.id),
+        StoredExecutions(rig.store, rig.org + 1, rig.user, workflow.id, failed.id),
+    ):  # fmt: skip
+        assert await other.get(failed.id) is None
+    assert await StoredExecutions(rig.store, rig.org, rig.user, workflow.id).get(None) is None
+    content = {"text": ""}
+    run, _ = await rig.store.runs.submit(rig.org, rig.user, "x-1", None, "execution", "h", content, workflow.id)
+    assert await StoredExecutions(rig.store, rig.org, rig.user, workflow.id).get(run.id) is not None
+    assert await StoredExecutions(rig.store, rig.org, rig.user, "another").get(run.id) is None
+    last = await StoredExecutions(rig.store, rig.org, rig.user, workflow.id).get(None)
+    assert last is not None and last["executionId"] == run.id
 
 
 async def test_a_key_sealed_for_another_installation_is_refused_without_saying_it(rig: Rig) -> None:
@@ -60,7 +154,8 @@ async def test_why_a_run_failed_is_told_to_its_own_user_only(rig: Rig) -> None:
         run = await rig.submit(conversation, failedRunId=failed.id)
         claim = await rig.store.runs.claim(run.id, 3)
         assert claim is not None
-        told.append(await desk._failure(Job(claim, TurnInput.model_validate(run.input), State(), None)))
+        job = Job(claim, TurnInput.model_validate(run.input), State(), None, inbox(rig, claim))
+        told.append(await desk._failure(job))
     assert told == ["expected a channel, got none", ""]
     await desk.close()
     await asyncio.sleep(0)

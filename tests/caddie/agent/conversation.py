@@ -8,12 +8,24 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
-from caddie.agent.turn import Limits, Turn, run_turn
+from caddie.agent.assignment import EmptyInbox, Inbox, Limits, Turn
+from caddie.agent.library import Library
+from caddie.agent.recall import Summary
+from caddie.agent.turn import run_turn
 from caddie.agent.workspace import Workspace
 from caddie.models.model import Model
 from caddie.models.offline.model import OfflineModel
 from shared.catalog import Catalog
-from shared.events import Data, InputRequested, MessageCompleted, MessageDelta, MessageStarted, NodeChanged, RunFinished
+from shared.events import (
+    Data,
+    InputRequested,
+    MessageCompleted,
+    MessageDelta,
+    MessageStarted,
+    NodeChanged,
+    RunFinished,
+    Sided,
+)
 from shared.fold import FoldedMessage
 from shared.runs import Answer, TurnInput
 from shared.search import BlockSearch
@@ -22,7 +34,7 @@ from shared.workflows import Definition, parse_definition
 
 Kind = TypeVar("Kind", bound=Data)
 CATALOG = Catalog.default()
-SEARCH = BlockSearch(CATALOG)
+LIBRARY = Library(CATALOG, BlockSearch(CATALOG))
 NOW = datetime(2026, 11, 22, 9, 30, tzinfo=UTC)
 
 
@@ -38,8 +50,14 @@ class Conversation:
     definition: dict[str, Any] | None = None
     timezone: str = "Europe/Berlin"
     limits: Limits = Limits()
+    library: Library = LIBRARY
+    inbox: Inbox = EmptyInbox()
+    failure: str = ""
+    summary: Summary | None = None
+    model_sums_up: bool = False
     history: list[FoldedMessage] = field(default_factory=list)
     events: list[Data] = field(default_factory=list)
+    sided: list[Sided] = field(default_factory=list)
     _ids: Any = field(default_factory=lambda: (f"id-{number}" for number in itertools.count()))
 
     async def say(self, text: str, **given: Any) -> RunFinished:
@@ -53,8 +71,12 @@ class Conversation:
             answer=Answer(inputId="i", value=text, by="1") if answering else None,
             **given,
         )
-        self.events = [event async for event in run_turn(self.turn(turn), workspace)]
-        self.history.append(FoldedMessage(id="u", role="user", text=text))
+        ready = self.turn(turn)
+        said = [event async for event in run_turn(ready, workspace)]
+        self.sided = [event for event in said if isinstance(event, Sided)]
+        whole = [event for event in said if not isinstance(event, Sided) or event.side == "v2"]
+        self.events = [event.data if isinstance(event, Sided) else event for event in whole]
+        self.history.append(FoldedMessage(id=f"u-{len(self.history)}", role="user", text=text))
         self.history += [
             FoldedMessage(id=e.messageId, role="assistant", text=e.text) for e in self.of(MessageCompleted)
         ]
@@ -67,8 +89,13 @@ class Conversation:
     def turn(self, given: TurnInput) -> Turn:
         return Turn(
             input=given, history=tuple(self.history), now=NOW, timezone=self.timezone, model=self.model(),
-            catalog=CATALOG, search=SEARCH, ids=lambda: next(self._ids), limits=self.limits,
+            library=self.library, ids=lambda: next(self._ids), limits=self.limits,
+            question=self.of(InputRequested)[-1].body if given.answer else None, inbox=self.inbox, failure=self.failure,
+            summary=self.summary, keep=self._keep, model_sums_up=self.model_sums_up,
         )  # fmt: skip
+
+    async def _keep(self, summary: Summary) -> None:
+        self.summary = summary
 
     def of(self, kind: type[Kind]) -> list[Kind]:
         return [event for event in self.events if isinstance(event, kind)]

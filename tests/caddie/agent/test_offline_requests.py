@@ -101,7 +101,7 @@ async def test_the_golden_request_is_wired_to_the_last_comma() -> None:
     assert payload["channel"] == "#fx" and fetch in payload["text"]
     assert graph.nodes[post].branch == "then" and graph.nodes[check].children == (post,)
     names = [event.name for event in talk.of(ToolStarted)]
-    assert names[0] == "search_blocks" and names.count("add_node") == 4 and names[-1] == "validate_workflow"
+    assert names[0] == "search_blocks" and names.count("edit_workflow") == 4 and names[-1] == "validate_workflow"
     assert all(event.ok for event in talk.of(ToolFinished))
 
 

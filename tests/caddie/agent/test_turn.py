@@ -5,15 +5,15 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from typing import Any
 
 import pytest
 
-from caddie.agent.turn import STOPPED, Limits, run_turn
+from caddie.agent.assignment import Limits
+from caddie.agent.ending import STOPPED
+from caddie.agent.turn import run_turn
 from caddie.agent.workspace import Workspace
 from caddie.models.anthropic import AnthropicHost, AnthropicModel
 from caddie.models.model import (
-    Model,
     ModelEvent,
     ModelRequest,
     StepEnd,
@@ -27,53 +27,12 @@ from shared.errors import CaddieError
 from shared.events import InputRequested, MessageDelta, NodeChanged, Thinking, ToolFinished, ToolStarted
 from shared.runs import TurnInput
 from tests.caddie.agent.conversation import Conversation
+from tests.caddie.agent.scripted import EDIT, ROOT, call, edit, talk
 from tests.fakes.anthropic import Answer, FakeAnthropic
-
-UNLIMITED = Limits()
-ROOT = {"nodeId": "root", "type": "manual"}
-
-
-class Scripted:
-    """Answers with one list of events a step; an exception in it is raised. Keeps what it was asked."""
-
-    name = "scripted/test"
-
-    def __init__(self, *steps: list[ModelEvent | Exception]) -> None:
-        self._steps = list(steps)
-        self.asked: list[ModelRequest] = []
-        self.closed = 0
-
-    async def stream(self, request: ModelRequest) -> AsyncGenerator[ModelEvent, None]:
-        self.asked.append(request)
-        step = self._steps.pop(0) if len(self._steps) > 1 else self._steps[0]
-        try:
-            for event in step:
-                await asyncio.sleep(0)
-                if isinstance(event, Exception):
-                    raise event
-                yield event
-            if not any(isinstance(event, StepEnd) for event in step):
-                reason = "tool_use" if any(isinstance(event, ToolCall) for event in step) else "end"
-                yield StepEnd(reason, StepUsage(10, 5, 2, 1))  # type: ignore[arg-type]
-        finally:
-            self.closed += 1
-
-
-def call(name: str, **args: Any) -> ToolCall:
-    return ToolCall(f"c-{name}", name, args)
-
-
-def talk(*steps: list[ModelEvent | Exception], limits: Limits = UNLIMITED) -> tuple[Conversation, Scripted]:
-    model = Scripted(*steps)
-
-    def given() -> Model:
-        return model
-
-    return Conversation(model=given, limits=limits), model
 
 
 async def test_a_step_with_a_tool_is_followed_by_one_that_sees_its_result() -> None:
-    conversation, model = talk([TextDelta("I add "), TextDelta("it."), call("add_node", **ROOT)], [TextDelta("Done.")])
+    conversation, model = talk([TextDelta("I add "), TextDelta("it."), edit(ROOT)], [TextDelta("Done.")])
     finished = await conversation.say("build")
     assert [type(event).TYPE for event in conversation.events] == [
         "mode.selected", "message.started", "message.delta", "message.delta", "message.completed", "tool.started",
@@ -95,15 +54,15 @@ async def test_a_step_with_a_tool_is_followed_by_one_that_sees_its_result() -> N
     ("bad", "told"),
     [
         (ToolCall("x", "rm_rf", {}), "expected one of"),
-        (ToolCall("x", "add_node", None, "{"), "JSON object"),
-        (call("add_node", nodeId="a b", type="manual"), "nodeId"),
-        (call("add_node", nodeId="n", type="nonsense"), "expected one of"),
-        (call("update_node", nodeId="ghost", payload={}), "ghost"),
-        (call("add_node", **ROOT, extra=1), "extra"),
-        (call("add_node", **ROOT, payload={"x": "y" * 70_000}), "bytes"),
-        (call("add_node", **ROOT, payload={"x": 2**70}), "expected"),
-        (call("connect_nodes", source="a", target="b"), "expected"),
-        (call("set_variables", variables=[{"name": "a", "type": "nope"}]), "type"),
+        (ToolCall("x", "edit_workflow", None, "{"), "JSON object"),
+        (edit({**ROOT, "nodeId": "a b"}), "nodeId"),
+        (edit({**ROOT, "type": "nonsense"}), "expected one of"),
+        (edit({"op": "update_node", "nodeId": "ghost", "payload": {}}), "ghost"),
+        (edit({**ROOT, "extra": 1}), "extra"),
+        (edit({**ROOT, "payload": {"x": "y" * 70_000}}), "bytes"),
+        (edit({**ROOT, "payload": {"x": 2**70}}), "expected"),
+        (edit({"op": "connect", "source": "a", "target": "b"}), "expected"),
+        (edit({"op": "set_variables", "variables": [{"name": "a", "type": "nope"}]}), "type"),
     ],
 )
 async def test_a_bad_call_is_told_to_the_model_and_never_breaks_the_turn(bad: ToolCall, told: str) -> None:
@@ -118,7 +77,7 @@ async def test_a_bad_call_is_told_to_the_model_and_never_breaks_the_turn(bad: To
 
 async def test_a_question_ends_the_turn_and_is_readable_as_text() -> None:
     ask = call("ask_user", question="Which channel?", options=[{"value": "#a", "label": "#a"}])
-    conversation, _ = talk([TextDelta("One thing."), ask, call("add_node", **ROOT)], [TextDelta("unused")])
+    conversation, _ = talk([TextDelta("One thing."), ask, edit(ROOT)], [TextDelta("unused")])
     finished = await conversation.say("post it")
     asked = conversation.of(InputRequested)[0]
     assert finished.outcome == "waiting"
@@ -155,7 +114,7 @@ async def test_thinking_comes_in_bearable_pieces_and_before_the_text() -> None:
 
 async def test_an_error_in_the_middle_reaches_the_caller_and_keeps_the_work() -> None:
     broken = CaddieError("UNAVAILABLE", "gone")
-    conversation, model = talk([call("add_node", **ROOT)], [TextDelta("And n"), broken])
+    conversation, model = talk([edit(ROOT)], [TextDelta("And n"), broken])
     workspace = Workspace(None)
     seen = []
     with pytest.raises(CaddieError) as caught:
@@ -179,7 +138,7 @@ async def test_an_answer_without_an_end_is_a_failure() -> None:
 
 @pytest.mark.parametrize("cut", range(1, 9))
 async def test_closing_the_turn_anywhere_closes_the_model(cut: int) -> None:
-    conversation, model = talk([TextDelta("I add "), TextDelta("it."), call("add_node", **ROOT)], [TextDelta("Done.")])
+    conversation, model = talk([TextDelta("I add "), TextDelta("it."), edit(ROOT)], [TextDelta("Done.")])
     async with aclosing(run_turn(conversation.turn(TurnInput(text="build")), Workspace(None))) as events:
         for _ in range(cut):
             await anext(events)
@@ -187,7 +146,7 @@ async def test_closing_the_turn_anywhere_closes_the_model(cut: int) -> None:
 
 
 async def test_cancelling_in_the_middle_closes_the_providers_stream_and_keeps_the_workspace() -> None:
-    script = (Answer(calls=(("add_node", ROOT),)), Answer("A long answer that never ends", ending="hang"))
+    script = (Answer(calls=(("edit_workflow", EDIT),)), Answer("A long answer that never ends", ending="hang"))
     async with FakeAnthropic(*script).running() as fake:
         host = AnthropicHost(fake.url)
         conversation = Conversation(model=lambda: AnthropicModel(host, "claude-sonnet-5-5", "k" * 20))
@@ -209,14 +168,14 @@ async def test_cancelling_in_the_middle_closes_the_providers_stream_and_keeps_th
 
 
 async def test_the_whole_loop_over_the_wire() -> None:
-    script = (Answer("I build it.", calls=(("add_node", ROOT), ("validate_workflow", {}))), Answer("Done."))
+    script = (Answer("I build it.", calls=(("edit_workflow", EDIT), ("validate_workflow", {}))), Answer("Done."))
     async with FakeAnthropic(*script).running() as fake:
         host = AnthropicHost(fake.url)
         conversation = Conversation(model=lambda: AnthropicModel(host, "claude-sonnet-5-5", "k" * 20))
         finished = await conversation.say("build")
         await host.close()
     assert finished.result.message == "Done." and [event.ok for event in conversation.of(ToolFinished)] == [True, True]
-    assert [event.args for event in conversation.of(ToolStarted)] == [ROOT, {}]
+    assert [event.args for event in conversation.of(ToolStarted)] == [EDIT, {}]
     first = fake.seen[0].body["messages"][-1]["content"][-1]["text"]
     assert "Sunday 2026-11-22 10:30" in first and "Europe/Berlin" in first and first.endswith("build")
 

@@ -6,6 +6,7 @@ import argparse
 import json
 import sys
 import tempfile
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -16,16 +17,15 @@ from bench.servers import NODE_PEERS, Site, create_account, fresh_key
 from bench.toolchain import BUILD, Missing, Toolchain, prepare
 from bench.valkey import Valkey
 
-#: What a short run leaves out: it has to end within three minutes.
-LONG_ONLY = frozenset({"saturation-50", "open-40000", "durable-500", "session"})
-
 
 def main() -> int:
     options = _options()
+    if options.list:
+        say(*report.scenario_list())
+        return 0
     pace = LONG if options.long else SHORT
-    if options.rounds:
-        pace = Pace(options.rounds, pace.warm_s, pace.seconds)
-    names = options.only or [name for name in SCENARIOS if options.long or name not in LONG_ONLY]
+    pace = replace(pace, rounds=options.rounds or pace.rounds, idle_s=options.idle or pace.idle_s)
+    names = options.only or [name for name, scenario in SCENARIOS.items() if options.long or not scenario.long_only]
     try:
         tools = prepare(node=not options.without_node)
     except Missing as missing:
@@ -83,6 +83,8 @@ def _options() -> argparse.Namespace:
     length.add_argument("--short", action="store_true", help="under three minutes, less steady (the default)")
     length.add_argument("--long", action="store_true", help="every scenario, five rounds of 4 s warm-up and 5 s")
     parser.add_argument("--only", nargs="+", choices=list(SCENARIOS), metavar="SCENARIO", help=", ".join(SCENARIOS))
+    parser.add_argument("--list", action="store_true", help="the scenarios, their servers and targets; no measurement")
+    parser.add_argument("--idle", type=float, metavar="S", help="length of idle-5000 in seconds (short 30, long 600)")
     parser.add_argument("--peers", nargs="+", metavar="PEER", help="only these servers")
     parser.add_argument("--rounds", type=int, help="measurements of each server")
     parser.add_argument("--without-node", action="store_true", help="leave the Node peers out")

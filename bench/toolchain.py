@@ -27,6 +27,7 @@ class Toolchain:
     """Paths of what was built. `node` is None when the Node peers cannot run, and `node_reason` says why."""
 
     load: Path
+    talk: Path
     floor: Path
     requests: Path
     node: str | None
@@ -43,9 +44,8 @@ def prepare(build: Path = BUILD, *, node: bool = True) -> Toolchain:
             modules = install(build)
         except Missing as missing:
             program, reason = None, str(missing)
-    return Toolchain(
-        compiled("load.c", build), compiled("floor.c", build), compiled("requests.c", build), program, modules, reason
-    )
+    load, talk, floor, requests = (compiled(f"{name}.c", build) for name in ("load", "talk", "floor", "requests"))
+    return Toolchain(load, talk, floor, requests, program, modules, reason)
 
 
 def compiled(source: str, build: Path = BUILD) -> Path:
@@ -53,7 +53,7 @@ def compiled(source: str, build: Path = BUILD) -> Path:
     compiler = shutil.which(os.environ.get("CC", "cc"))
     if compiler is None:
         raise Missing("expected a C compiler (cc, or named by CC), found none (Debian: gcc and libc6-dev)")
-    text = (HERE / source).read_bytes()
+    text = b"".join(path.read_bytes() for path in (HERE / source, *sorted(HERE.glob("*.h"))))
     program = build / f"{Path(source).stem}-{hashlib.sha256(text).hexdigest()[:12]}"
     if not program.exists():
         build.mkdir(parents=True, exist_ok=True)

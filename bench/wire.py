@@ -20,7 +20,7 @@ INDEX = 1_777_777_777
 FIRST_INDEX = 1_000_000_000
 EPOCH = "0123456789ab"
 _DELTA = MessageDelta(messageId="m_5f0c2a9b71de", text="@" + "T" * 19)
-_RETENTION_S, _RETENTION_EVENTS = 86_400, 20_000
+RETENTION_S, RETENTION_EVENTS = 86_400, 20_000
 
 
 def room(number: int) -> str:
@@ -75,7 +75,7 @@ def append_script() -> str:
 def _append(sha: str, conversation: str) -> bytes:
     """Our durable append, by a writer without a run: stored and published in one step."""
     names = [keys.head(conversation), keys.log(conversation), keys.inputs(conversation), keys.run(conversation, "")]
-    arguments = [keys.channel(conversation), str(_RETENTION_S), str(_RETENTION_EVENTS), EPOCH, "", "0", "0"]
+    arguments = [keys.channel(conversation), str(RETENTION_S), str(RETENTION_EVENTS), EPOCH, "", "0", "0"]
     return command("EVALSHA", sha, str(len(names)), *names, *arguments, Entry.of(_DELTA).operation, body())
 
 

@@ -67,7 +67,7 @@ def log(redis: Redis) -> EventLog:
 def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Migrated once; each test works on a copy."""
     path = tmp_path_factory.mktemp("database") / "empty.db"
-    asyncio.run(Store.migrate(f"sqlite+aiosqlite:///{path}"))
+    asyncio.run(Store.migrate(f"sqlite:///{path}"))
     return path
 
 
@@ -80,7 +80,7 @@ def settings(redis_url: str, empty_database: Path, tmp_path: Path) -> Settings:
         gateway_port=0,
         server_port=0,
         redis_url=SecretStr(redis_url),
-        database_url=SecretStr(f"sqlite+aiosqlite:///{tmp_path}/caddie.db"),
+        database_url=SecretStr(f"sqlite:///{tmp_path}/caddie.db"),
         token_keys=SecretStr(KeyTable.generate()),
         seal_key=SecretStr(Seal.generate()),
         model="offline",

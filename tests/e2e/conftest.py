@@ -22,6 +22,7 @@ OPTIONS = [
 ]  # fmt: skip
 #: Slow enough to be in the middle of something, fast enough not to wait for it.
 WORDS_PER_S = 30
+PASSWORD = "correct horse battery"
 
 
 @pytest.fixture
@@ -72,7 +73,12 @@ async def page(browser: Browser, wired: Product) -> AsyncIterator[Page]:
 
 
 async def sign_in(page: Page, product: Product) -> None:
+    """By e-mail and password, as printed at the first start."""
+    user = await product.store.accounts.user(product.user)
+    assert user is not None
+    await product.store.accounts.set_password(product.org, product.user, PASSWORD)
     await page.goto(product.url)
-    await page.get_by_test_id("api-key").fill(product.api_key)
+    await page.get_by_test_id("email").fill(user.email)
+    await page.get_by_test_id("password").fill(PASSWORD)
     await page.get_by_test_id("sign-in").click()
     await page.get_by_test_id("connection").get_by_text("live").wait_for()

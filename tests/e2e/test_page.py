@@ -8,7 +8,6 @@ import pytest
 from playwright.async_api import Page, expect
 
 from shared.settings import Settings
-from tests.e2e.conftest import sign_in
 from tests.product import GOLDEN, Product
 from tests.proxy import Cable
 
@@ -85,11 +84,7 @@ async def test_a_reload_and_a_second_tab_show_the_same(page: Page, wired: Produc
     await page.reload()
     await expect(page.get_by_test_id("timeline")).to_have_text(shown, use_inner_text=True)
     other = await page.context.new_page()
-    await other.goto(wired.url)
-    await other.get_by_test_id("api-key").wait_for()
-    await sign_in(other, wired)
     await other.goto(page.url)
-    await other.reload()
     await expect(other.get_by_test_id("timeline")).to_have_text(shown, use_inner_text=True)
 
 
@@ -102,11 +97,47 @@ async def test_what_a_user_writes_is_never_markup(page: Page) -> None:
     assert await page.get_by_test_id("timeline").locator("img").count() == 0
 
 
-async def test_a_wrong_key_is_refused_with_words(page: Page, wired: Product) -> None:
+async def test_a_wrong_password_is_refused_with_words(page: Page, wired: Product) -> None:
     await page.get_by_test_id("sign-out").click()
+    await page.get_by_test_id("email").fill("ada@example.com")
+    await page.get_by_test_id("password").fill("wrong horse")
+    await page.get_by_test_id("sign-in").click()
+    await expect(page.get_by_test_id("sign-in-error")).to_contain_text("expected the e-mail address and password")
+
+
+async def test_signing_out_ends_the_login_in_every_tab(page: Page, wired: Product) -> None:
+    other = await page.context.new_page()
+    await other.goto(page.url)
+    await other.get_by_test_id("connection").get_by_text("live").wait_for()
+    await page.get_by_test_id("sign-out").click()
+    await page.get_by_test_id("email").wait_for()
+    await other.get_by_test_id("email").wait_for()
+    await page.reload()
+    await page.get_by_test_id("email").wait_for()
+    assert (await wired.store.logins.list(wired.org, wired.user)) == []
+
+
+async def test_an_api_key_is_the_other_way_in(page: Page, wired: Product) -> None:
+    await page.get_by_test_id("sign-out").click()
+    await page.get_by_test_id("use-key").click()
     await page.get_by_test_id("api-key").fill("caddie_wrong")
     await page.get_by_test_id("sign-in").click()
     await expect(page.get_by_test_id("sign-in-error")).not_to_be_empty()
+    await page.get_by_test_id("api-key").fill(wired.api_key)
+    await page.get_by_test_id("sign-in").click()
+    await page.get_by_test_id("connection").get_by_text("live").wait_for()
+    await say(page, "what can you do?")
+    await expect(page.get_by_test_id("timeline")).to_contain_text("offline model")
+
+
+async def test_a_new_conversation_is_another_one(page: Page, wired: Product) -> None:
+    first = page.url
+    await page.get_by_test_id("new-conversation").click()
+    await expect(page).not_to_have_url(first)
+    await page.get_by_test_id("connection").get_by_text("live").wait_for()
+    await page.goto(first)
+    await expect(page).to_have_url(first)
+    await page.get_by_test_id("connection").get_by_text("live").wait_for()
 
 
 async def test_the_api_page_lists_the_routes(page: Page, wired: Product) -> None:

@@ -23,6 +23,15 @@ from tests.product import CHAT, Client, Product, until
 CONFIGURED = "sk-ant-canary-configured-7f3a9c"
 OVERRIDE = "sk-ant-canary-override-51d0be"
 PASSWORD = "canary-password-c0ffee-1234"
+SENSITIVE = "canary-sensitive-8c1f0e"
+#: A workflow whose owner has named what is secret in it.
+WORKFLOW = {
+    "nodes": {
+        "root": {"type": "manual", "children": ["call"]},
+        "call": {"type": "http-request", "payload": {"url": "https://example.com", "headers": {"X-Mine": SENSITIVE}}},
+    },
+    "sensitivePropKeys": ["X-Mine"],
+}
 GUESSED = "caddie_canaryguessed0123456789abcdef0123456789"
 
 
@@ -60,13 +69,16 @@ async def test_no_canary_is_found_anywhere(secretive: Settings, deploy: Deploy, 
                 "metrics": (await deployed.metrics()).encode(),
                 "events": json.dumps(events).encode(),
             }
-            secrets = [CONFIGURED, OVERRIDE, PASSWORD, GUESSED, product.api_key, *tokens, *own_secrets(secretive)]
+            secrets = [CONFIGURED, OVERRIDE, PASSWORD, GUESSED, SENSITIVE, product.api_key, *tokens]
+            secrets += own_secrets(secretive)
             # A token's parts are as good as the token.
             secrets += [token.rpartition(".")[2] for token in tokens]
             leaks = [(place, secret) for place, text in places.items() for secret in secrets if secret.encode() in text]
             assert leaks == []
             # The test sees what it looks at: the ids are there, and the keys did reach the host.
             assert tokens and all(len(text) > 500 for text in places.values())
+            assert all(SENSITIVE not in str(request.body) for request in fake.seen)
+            assert any("example.com" in str(request.body) for request in fake.seen)
             assert any(OVERRIDE in header for header in found_keys)
             assert any(CONFIGURED in header for header in found_keys)
             await stopped_quietly(deployed, secrets)
@@ -77,7 +89,7 @@ async def converse(product: Product) -> tuple[list[str], list[dict[str, Any]]]:
     tokens, events = [], []
     for text in ("hello", "an odd question"):
         for override in ({}, {"apiKeyOverride": OVERRIDE, "modelOverride": "claude"}):
-            client = await product.client(0, message=text, requestId=str(uuid4()), **override)
+            client = await product.client(0, message=text, requestId=str(uuid4()), definition=WORKFLOW, **override)
             await client.ended()
             await client.say(f"{text} by socket")
             await client.ended(2)

@@ -17,15 +17,22 @@ from tests.product import GOLDEN, Product, assert_stored_equals_log
 
 KEY = "sk-ant-test-0123456789abcdef"
 BUILD: tuple[tuple[str, dict[str, Any]], ...] = (
-    ("add_node", {"nodeId": "root", "type": "cronjob", "payload": {"cron": "0 8 * * *", "timezone": "UTC"}}),
-    ("add_node", {"nodeId": "rates", "type": "http-request", "after": ["root"],
-                  "payload": {"method": "GET", "url": "https://example.com/rates"}}),
-    ("add_node", {"nodeId": "check", "type": "if", "after": ["rates"],
-                  "payload": {"condition": "{{rates.body.euro}} > 1.10"}}),
+    ("edit_workflow", {"changes": [
+        {"op": "add_node", "nodeId": "root", "type": "cronjob",
+         "payload": {"rrule": "FREQ=DAILY;BYHOUR=8;BYMINUTE=0", "timezone": "UTC"}},
+        {"op": "add_node", "nodeId": "rates", "type": "http-request", "after": ["root"],
+         "payload": {"method": "GET", "url": "https://example.com/rates"}},
+    ]}),
+    ("edit_workflow", {"changes": [
+        {"op": "add_node", "nodeId": "check", "type": "if", "after": ["rates"],
+         "payload": {"conditions": [{"left": "{{rates.body.euro}}", "op": "gt", "right": 1.1}]}},
+    ]}),
 )  # fmt: skip
 POST: tuple[tuple[str, dict[str, Any]], ...] = (
-    ("add_node", {"nodeId": "post", "type": "slack-send-message", "after": ["check"], "branch": "then",
-                  "payload": {"channel": "#fx", "text": "The euro is above 1.10"}}),
+    ("edit_workflow", {"changes": [
+        {"op": "add_node", "nodeId": "post", "type": "slack-send-message", "after": ["check"], "branch": "then",
+         "payload": {"channel": "#fx", "text": "The euro is above 1.10"}},
+    ]}),
     ("validate_workflow", {}),
 )  # fmt: skip
 
@@ -45,7 +52,7 @@ async def test_claude_builds_the_workflow_through_every_process(settings: Settin
         assert end["data"]["outcome"] == "completed", end
         assert set(end["data"]["result"]["workflow"]["nodes"]) == {"root", "rates", "check", "post"}
         assert client.of("run.started")[0]["data"]["model"] == "anthropic/claude-sonnet-5-5"
-        assert [event["data"]["ok"] for event in client.of("tool.finished")] == [True] * 5
+        assert [event["data"]["ok"] for event in client.of("tool.finished")] == [True] * 4
         assert client.indices == list(range(1, end["index"] + 1))
         assert end["data"]["usage"]["outputTokens"] > 0
         assert len(fake.seen) == 3

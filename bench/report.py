@@ -32,7 +32,8 @@ FIGURES = {
     "late_p99_us": "published late, p99 µs",
     "redis_us_per_event": "Redis, CPU µs per event", "worker_us_per_delta": "worker, CPU µs",
     "server_us_per_delta": "server, CPU µs", "redis_us_per_delta": "Redis, CPU µs",
-    "words_per_delta": "words per delta", "behind_percent": "behind the rate, %", "kb_per_conn": "KB per connection", "drift_percent": "growth, %",
+    "words_per_delta": "words per delta", "behind_percent": "behind the rate, %",
+    "kb_per_conn": "KB per connection", "drift_percent": "growth, %",
     "idle_us_per_conn_s": "idle, CPU µs per second", "cpu_later_to_earlier": "CPU, second half to first",
 }  # fmt: skip
 
@@ -131,13 +132,19 @@ def figure_table(result: Result) -> tuple[list[str], list[list[str]]]:
     """(column titles, a row per server) of the figures beside the one the chart shows."""
     found = medians(result)
     names = [
-        name for name in FIGURES if name != result.scenario.metric and any(name in values for values in found.values())
+        name
+        for name in FIGURES
+        if name != result.scenario.metric and any(values.get(name) for values in found.values())
     ]
     rows = [
-        [PEERS[peer].title, *(f"{values[name]:,.4g}" if name in values else "–" for name in names)]
+        [PEERS[peer].title, *(_plain(values[name]) if name in values else "–" for name in names)]
         for peer, values in found.items()
     ]
     return [FIGURES[name] for name in names], rows
+
+
+def _plain(value: float) -> str:
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 
 def scenario_list() -> list[str]:

@@ -39,6 +39,8 @@ class Pace:
 
 SHORT = Pace(rounds=2, warm_s=1.5, seconds=1.0)
 LONG = Pace(rounds=5, warm_s=4.0, seconds=5.0, idle_s=600.0)
+#: Each half of an idle time this long has several heartbeats.
+HEARTBEATS_S = 200
 #: Samples of an idle server, evenly spaced.
 IDLE_SAMPLES = 10
 
@@ -170,7 +172,8 @@ def _words(options: dict[str, object]) -> list[str]:
 def growth(row: dict[str, Any]) -> dict[str, Any]:
     """How much memory grew after the first sample, in percent of what the connections take; CPU likewise, as a ratio.
 
-    The first tenth is left out: what connecting leaves behind is freed then.
+    The first tenth is left out: what connecting leaves behind is freed then. Halves of a short time are not compared,
+    because heartbeats come all together.
     """
     samples = row["samples"]
     first, last = samples[0], samples[-1]
@@ -178,7 +181,7 @@ def growth(row: dict[str, Any]) -> dict[str, Any]:
     spent = [after["cpu_ms"] - before["cpu_ms"] for before, after in pairwise(samples)]
     half = len(spent) // 2
     grown = {"drift_percent": max(last["rss_kb"] - first["rss_kb"], 0) * 100 / held}
-    if half and sum(spent[:half]):
+    if half and sum(spent[:half]) and last["at_s"] > HEARTBEATS_S:
         grown["cpu_later_to_earlier"] = sum(spent[-half:]) / sum(spent[:half])
     return grown
 

@@ -160,7 +160,7 @@ SCENARIOS = {
             kind="publish", long_only=True,
             targets=(
                 Target("against redis-py one by one", _CPU, "redis-py", 10, 20),
-                Target("CPU of Redis, redis-py one by one", "redis_us_per_event", "redis-py", None, 1),
+                Target("CPU of Redis against redis-py", "redis_us_per_event", "redis-py", None, 1),
             ),
         ),
         Scenario(

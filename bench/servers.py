@@ -35,8 +35,13 @@ SESSION_PATH = "/v1/ai/workflow/chat/stream"
 _LIMITS = {
     f"CADDIE_{name}": "1000000000"
     for name in (
-        "HANDSHAKES_PER_S", "HANDSHAKES_BURST", "SOCKETS_PER_ADDRESS", "SOCKETS_PER_USER", "RATE_PER_MINUTE",
-        "RATE_PER_ADDRESS", "RATE_RUNS_PER_MINUTE",
+        "HANDSHAKES_PER_S",
+        "HANDSHAKES_BURST",
+        "SOCKETS_PER_ADDRESS",
+        "SOCKETS_PER_USER",
+        "RATE_PER_MINUTE",
+        "RATE_PER_ADDRESS",
+        "RATE_RUNS_PER_MINUTE",
     )
 }
 
@@ -208,6 +213,7 @@ PEERS = {
         Peer("floor", "C, one send() per event", "plain", _floor, _foreign),
         Peer("gateway", "Caddie's gateway", "", _role("gateway"), _caddie),
         Peer("worker", "Caddie's worker", "", _role("worker"), _worker),
+        # Three processes, started by bench.talk; the command here is the first of them.
         Peer("product", "Caddie: gateway, server, worker", "", _role("server"), _caddie),
         Peer("batches", "Caddie's log, 64 events a step", "", _producer("batches"), _caddie),
         Peer("recorder", "Caddie's recorder with its state, 64", "", _producer("recorder"), _caddie),

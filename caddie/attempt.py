@@ -132,7 +132,7 @@ class Attempts:
         owner = claim.conversation
         if proposes(claim, content):
             # Its turns work on the workflow as it is stored.
-            content = content.model_copy(update={"definition": None})
+            content = content.model_copy(update={"definition": None, "profile": "proposal"})
         elif owner.definition is None and content.definition is None and owner.workflow_id:
             workflow = await self._store.workflows.get(claim.run.org_id, owner.workflow_id)
             if workflow is not None and workflow.definition.get("nodes"):

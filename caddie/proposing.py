@@ -7,6 +7,7 @@ been applied to a copy and validated. Callers: the desk (the turn), the attempt 
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -74,7 +75,8 @@ class Proposing:
                 if isinstance(event, NodeChanged):
                     continue
                 if isinstance(event, RunFinished):
-                    if (proposal := self._proposal(workspace.current)) is not None:
+                    # Hundreds of steps take long enough for other runs to notice.
+                    if (proposal := await asyncio.to_thread(self._proposal, workspace.current)) is not None:
                         yield ProposalCreated(proposal=proposal)
                     result = event.result.model_copy(update={"type": "message", "workflow": None})
                     event = event.model_copy(update={"result": result})

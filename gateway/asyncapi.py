@@ -127,6 +127,14 @@ class AnswerCommand(BaseModel):
     value: JsonValue
 
 
+class DecideCommand(BaseModel):
+    """Apply or reject a proposal; one winner: the others get VERSION_CONFLICT with `by`. Needs scope decide."""
+
+    proposalId: str
+    decision: Literal["apply", "reject"]
+    changes: list[int] | None = Field(None, description="Positions of the changes to apply; absent: all of them.")
+
+
 class RefreshCommand(BaseModel):
     """Prolong the socket with a new token of the same user and conversation."""
 
@@ -148,6 +156,8 @@ class Acknowledgement(BaseModel):
     message: str | None = None
     retryable: bool | None = None
     scopeNeeded: str | None = None
+    status: str | None = Field(None, description="Of a proposal or a run, after `decide` and `cancel`.")
+    by: str | None = Field(None, description="Who was first, with INPUT_RESOLVED and VERSION_CONFLICT.")
 
 
 class Connect(BaseModel):
@@ -163,7 +173,7 @@ CONTROL: dict[str, type[BaseModel]] = {
 }  # fmt: skip
 COMMANDS: dict[str, type[BaseModel]] = {
     "message": MessageCommand, "cancel": CancelCommand, "answer": AnswerCommand,
-    "refresh": RefreshCommand, "replay": ReplayCommand,
+    "decide": DecideCommand, "refresh": RefreshCommand, "replay": ReplayCommand,
 }  # fmt: skip
 
 

@@ -8,6 +8,7 @@ worker's sweep.
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -89,9 +90,9 @@ class Decisions:
                 # First that it was applied has to be told.
                 await self.tell(proposal)
             workflow, base = await self._workflow(proposal), await self._base(proposal)
-            made, back = inverse(base, changes_of(proposal), proposal.chosen)
             now = parse_definition(workflow.definition)
-            after = _wire_unless_same(now, rebase(made, back, now))
+            # Hundreds of steps take long enough for others to notice.
+            after = await asyncio.to_thread(_taken_back, proposal, base, now)
             note = f"proposal {proposal.id} undone"
             done = await self._store.proposals.undo(
                 proposal, user, version=workflow.version, definition=after, note=note
@@ -107,14 +108,15 @@ class Decisions:
             workflow = await self._workflow(proposal)
             now, note = parse_definition(workflow.definition), f"proposal {proposal.id}"
             if workflow.version == proposal.base_version:
-                after = apply(now, changes, chosen)
+                after = await asyncio.to_thread(apply, now, changes, chosen)
             else:
                 note += f", rebased from version {proposal.base_version}"
-                after = _rebased(await self._base(proposal), changes, now, chosen, proposal, workflow)
+                base = await self._base(proposal)
+                after = await asyncio.to_thread(_rebased, base, changes, now, chosen, proposal, workflow)
+            definition = _wire_unless_same(now, after)
             done = await self._store.proposals.apply(
-                proposal, user, version=workflow.version, definition=_wire_unless_same(now, after), chosen=chosen,
-                note=note,
-            )  # fmt: skip
+                proposal, user, version=workflow.version, definition=definition, chosen=chosen, note=note
+            )
             if done is not None:
                 return Decided(*done)
             proposal = await self._again(proposal)
@@ -259,6 +261,15 @@ def _rebased(
         data = {"expected": proposal.base_version, "actual": workflow.version}
         message = f"the workflow has changed since version {proposal.base_version}, and so the proposal no longer fits"
         raise CaddieError("VERSION_CONFLICT", f"{message}: {error.message}", faults=error.faults, data=data) from error
+
+
+def _taken_back(proposal: ProposalRecord, base: Definition, now: Definition) -> dict[str, Any] | None:
+    made, back = inverse(base, changes_of(proposal), proposal.chosen)
+    try:
+        return _wire_unless_same(now, rebase(made, back, now))
+    except CaddieError as error:
+        message = "what the proposal did has been changed since"
+        raise CaddieError("VERSION_CONFLICT", f"{message}: {error.message}", faults=error.faults) from error
 
 
 def _wire_unless_same(now: Definition, after: Definition) -> dict[str, Any] | None:

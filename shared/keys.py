@@ -6,7 +6,7 @@ cluster and sharded pub/sub reaches the same node.
 c:{o:c}:log          stream   id `<index>-0`, field `b`: the event's body
 c:{o:c}:head         hash     index, epoch, run, first (index of the run's first event), mode
 c:{o:c}:inputs       hash     inputId -> body of its input.requested event
-c:{o:c}:run:<runId>  hash     attempt (the fence), seq, keep, ended, cancel
+c:{o:c}:run:<runId>  hash     attempt (the fence), seq, keep, ended, cancel; of `decision-<proposalId>-<status>`, seq
 c:{o:c}              channel  `<epoch> <first index>\\n<body>\\n<body>…`, or `!cancel <runId>`
 s:{servers}          hash     server or worker id -> JSON record with a time stamp; fresh for 10 s
 r:{revoked}:<kind>:<id>  string  tokens issued until this time (Unix s) are void; kind: session, user, org

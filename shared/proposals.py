@@ -27,7 +27,7 @@ from shared.steps import (
     step_of,
 )
 from shared.validation import check_shape, place
-from shared.workflows import MAX_FAULTS, MAX_NODES, Definition, Node, outsized
+from shared.workflows import BRANCHES, MAX_FAULTS, MAX_NODES, Definition, Node, outsized
 
 #: Members of a definition that belong to no step.
 WHOLE = ("inputSchema", "variableDefs", "blockExpansions", "sensitivePropKeys")
@@ -234,9 +234,10 @@ def _cut(definition: Definition, node_id: str) -> Definition:
     }
     triggers = tuple(each for each in definition.triggerNodeIds if each != node_id)
     cut = definition.model_copy(update={"nodes": nodes, "triggerNodeIds": triggers})
-    graph = Graph(cut)
     for each in orphans:
-        if nodes[each].branch not in (allowed := graph.branches(each)):
+        followed = (other.type for other in nodes.values() if each in other.children)
+        allowed = {name for block in followed for name in BRANCHES.get(block, ())}
+        if nodes[each].branch not in allowed:
             nodes[each] = nodes[each].model_copy(update={"branch": node.branch if node.branch in allowed else None})
     return cut.model_copy(update={"nodes": nodes})
 

@@ -148,6 +148,7 @@ class Loop:
         extra = {
             "workflow name": given.name or "",
             "workflow description": given.description or "",
+            "edits": prompt.PROPOSED if given.profile == "proposal" else "",
             **asking.facts(self._turn.question or {}, self._plan),
             "failed execution": self._turn.failure,
             "validation reports": "; ".join(f"{each.nodeId or 'workflow'}: {each.message}" for each in faults[:20]),

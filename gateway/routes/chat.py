@@ -21,8 +21,10 @@ from shared.log import EventLog
 from shared.runs import Runs
 from shared.sessions import Revocations
 from shared.store import Store
-from shared.store.records import ConversationRecord, MessageRecord
+from shared.store.records import ConversationRecord, Kind, MessageRecord
 
+#: What this surface lists: a workflow has other threads, which belong to other surfaces.
+BUILDERS: tuple[Kind, ...] = ("builder",)
 _SPACED_OFFSET = re.compile(r" (?=\d{2}:\d{2}$)")
 Text = Annotated[str, Field(min_length=1, max_length=64)]
 
@@ -159,7 +161,7 @@ class Chat:
         principal, query = call.principal, call.query
         workflow_id = await self._workflow_id(principal, query.workflowId)
         page = await self._store.conversations.list(
-            principal.org, principal.user, query.limit, query.cursor, workflow_id, query.sessionId
+            principal.org, principal.user, query.limit, query.cursor, workflow_id, query.sessionId, kinds=BUILDERS
         )
         return Conversations(sessions=[Conversation.of(record) for record in page.items], cursor=page.cursor)
 
@@ -221,7 +223,7 @@ class Chat:
         else:
             workflow_id = await self._workflow_id(principal, query.workflowId)
             page = await self._store.conversations.list(
-                principal.org, principal.user, 1, None, workflow_id, query.sessionId
+                principal.org, principal.user, 1, None, workflow_id, query.sessionId, kinds=BUILDERS
             )
             found = page.items[0] if page.items else None
         if found is None or found.user_id != principal.user:

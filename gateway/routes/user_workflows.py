@@ -5,6 +5,7 @@ Invariant: it is the same workflow every other surface sees, shown as steps. Cal
 
 from __future__ import annotations
 
+import asyncio
 from typing import Annotated, Any
 
 from aiohttp import web
@@ -115,7 +116,9 @@ class UserWorkflows:
         principal, query = call.principal, call.query
         page = await self._store.workflows.list(principal.org, query.limit, query.cursor, user_id=principal.user)
         user = user_uuid(principal)
-        return UserWorkflowList(workflows=[UserWorkflow.of(record, user) for record in page.items], cursor=page.cursor)
+        # A page of large definitions takes long enough for others to notice.
+        found = await asyncio.to_thread(lambda: [UserWorkflow.of(record, user) for record in page.items])
+        return UserWorkflowList(workflows=found, cursor=page.cursor)
 
     @route(
         "GET", WORKFLOW, summary="A workflow as steps", tag="workflow messages", answers={200: Answer(UserWorkflow)},

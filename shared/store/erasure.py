@@ -60,10 +60,10 @@ class Erasure:
 def _referred(session: OrmSession, org_id: int, cid: str) -> bool:
     """Whether another conversation of the organisation shows this image."""
 
-    def holds(column: ColumnElement[object]) -> ColumnElement[bool]:
-        return cast(column, Text).contains(cid, autoescape=True)
+    def holds(column: ColumnElement[object], text: str) -> ColumnElement[bool]:
+        return cast(column, Text).contains(text, autoescape=True)
 
-    run = select(Run.id).where(Run.org_id == org_id, holds(Run.input)).limit(1)  # type: ignore[arg-type]
+    run = select(Run.id).where(Run.org_id == org_id, holds(Run.input, f'"{cid}"')).limit(1)  # type: ignore[arg-type]
     shown = select(Message.id).join(Conversation, Conversation.pk == Message.conversation_pk)
-    message = shown.where(Conversation.org_id == org_id, holds(Message.images)).limit(1)  # type: ignore[arg-type]
+    message = shown.where(Conversation.org_id == org_id, holds(Message.images, f'/{cid}"')).limit(1)  # type: ignore[arg-type]
     return session.scalar(run) is not None or session.scalar(message) is not None

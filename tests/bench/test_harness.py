@@ -25,9 +25,9 @@ from bench.toolchain import HERE, Missing, compiled, prepare
 from bench.valkey import Valkey
 from shared import keys
 from shared.events import parse
+from tests.bench.frames import HANDSHAKE, frame
 
 GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
-HANDSHAKE = b'0{"sid":"x","upgrades":[],"pingInterval":25000,"pingTimeout":20000,"maxPayload":1000000}'
 INDEX = re.compile(rb'"index":(\d+)')
 needs_compiler = pytest.mark.skipif(shutil.which("cc") is None, reason="needs a C compiler")
 Frames = list[bytes]
@@ -51,7 +51,7 @@ class Fake:
         assert key is not None
         accept = base64.b64encode(hashlib.sha1(key[1] + GUID.encode()).digest())
         writer.write(b"HTTP/1.1 101 Switching Protocols\r\nSec-WebSocket-Accept: " + accept + b"\r\n\r\n")
-        writer.write(_frame(HANDSHAKE))
+        writer.write(frame(HANDSHAKE))
         first = await reader.readexactly(2)
         size = first[1] & 0x7F
         if size == 126:
@@ -59,7 +59,7 @@ class Fake:
         packet = (await reader.readexactly(4 + size))[4:]
         assert packet.startswith(b'40{"token":')
         self._writers.append(writer)
-        writer.write(_frame(b'40{"sid":"x"}') + _frame(b'42["ready",{"index":7}]'))
+        writer.write(frame(b'40{"sid":"x"}') + frame(b'42["ready",{"index":7}]'))
         with suppress(ConnectionError):
             await reader.read()
         writer.close()
@@ -72,13 +72,9 @@ class Fake:
                 payload = command[2]
                 index = INDEX.search(payload)
                 assert command[:2] == [b"PUBLISH", b"bench"] and index is not None
-                for frame in self._spoil(int(index[1]) - wire.FIRST_INDEX, payload[8:]):
-                    self._writers[int(payload[1:8])].write(_frame(frame))
+                for packet in self._spoil(int(index[1]) - wire.FIRST_INDEX, payload[8:]):
+                    self._writers[int(payload[1:8])].write(frame(packet))
         writer.close()
-
-
-def _frame(text: bytes) -> bytes:
-    return b"\x81" + (bytes((len(text),)) if len(text) < 126 else b"\x7e" + len(text).to_bytes(2, "big")) + text
 
 
 @asynccontextmanager

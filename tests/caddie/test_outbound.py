@@ -67,7 +67,8 @@ class Site:
             case "/packed":
                 return web.Response(body=b"\x1f\x8b", headers={"Content-Encoding": "gzip"})
             case "/latin":
-                return web.Response(body="grün".encode("latin-1"), headers={"Content-Type": "text/plain; charset=latin-1"})
+                kind = {"Content-Type": "text/plain; charset=latin-1"}
+                return web.Response(body="grün".encode("latin-1"), headers=kind)
         return web.Response(text=f"hello from {request.path}")
 
 
@@ -177,8 +178,11 @@ async def test_proxy_variables_change_nothing(opened: Outbound, site: Site, monk
     assert (await opened.fetch(f"http://127.0.0.1:{site.port}/x")).status == 200
 
 
-@pytest.mark.parametrize("url", ["", "x", "ftp://example.com", "file:///etc/passwd", "http://", "http://a:b@example.com",
-                                 "gopher://example.com", "http://exa mple.com:x/", "http://e/" + "x" * 3000])  # fmt: skip
+@pytest.mark.parametrize(
+    "url",
+    ["", "x", "ftp://example.com", "file:///etc/passwd", "http://", "http://a:b@example.com", "gopher://example.com",
+     "http://exa mple.com:x/", "http://e/" + "x" * 3000],
+)  # fmt: skip
 async def test_what_is_no_web_address_is_invalid(guarded: Outbound, url: str) -> None:
     assert await refused(guarded, url) == "INVALID"
 

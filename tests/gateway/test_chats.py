@@ -134,7 +134,9 @@ async def test_a_session_needs_no_api_key_and_ends_with_the_login(gateway: Gatew
         KeyTable.parse(settings.token_key_table), settings.token_issuer, settings.token_audience, settings.token_ttl_s
     )
     session = tokens.verify(data["sessionToken"])
-    assert (session.conversation, session.user, session.scopes) == (chat, ada.id, {"read", "write", "decide"})
+    assert (session.conversation, session.user, session.scopes) == (
+        chat, ada.id, frozenset({"read", "write", "decide"}),
+    )  # fmt: skip
     stored = await gateway.store.sessions.get(1, data["sessionId"])
     assert stored is not None and (stored.context or {})["profile"] == "chat" and stored.api_key_id is None
     assert (await ada("POST", "/api/auth/sign-out")).status == 204

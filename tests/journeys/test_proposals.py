@@ -238,6 +238,9 @@ async def test_a_canvas_that_shows_the_workflow_hears_that_it_has_changed(owner:
     _, key = await product.store.accounts.create_api_key(owner.org, owner.user, "canvas", ["read", "write"])
     status, session = await product.post(CHAT, {"agentVersion": "v3", "workflowId": owner.workflow}, key)
     assert status == 200
+    await owner.ask()
+    _, history = await product.get(f"/v1/ai/workflow/chat/history?workflowId={owner.workflow}", key)
+    assert (history["data"]["conversationId"], history["data"]["messages"]) == (session["conversationId"], [])
     canvas = Client(session)
     await canvas.connect()
     await canvas.ready()

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from shared import edits, keys
+from shared import decisions, edits, keys
 from shared.connections import open_redis
 from shared.decisions import Decided, Decisions, NotPendingError, shown
 from shared.errors import CaddieError
@@ -212,7 +212,10 @@ async def test_a_decision_whose_decider_died_is_told_once_by_the_sweep(rig: Rig)
     done = await rig.store.proposals.apply(
         proposal, 1, version=1, definition=definition, chosen=None, note="proposal"
     )
-    assert done is not None and await rig.events(proposal.conversation) == []
+    assert done is not None
+    # Its decider may still be about to tell.
+    await rig.decisions.sweep()
+    assert await rig.events(proposal.conversation) == []
     later = datetime.now(UTC) + timedelta(seconds=60)
     assert [each.id for each in await rig.store.proposals.due(later)] == [proposal.id]
     # Two processes that tell the same, one of which could not note it.
@@ -220,6 +223,26 @@ async def test_a_decision_whose_decider_died_is_told_once_by_the_sweep(rig: Rig)
     await rig.decisions.tell(done[0])
     assert [type(event.data) for event in await rig.events(proposal.conversation)] == [ProposalApplied]
     assert await rig.store.proposals.due(later) == []
+
+
+async def test_the_sweep_tells_what_nobody_told(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(decisions, "TOLD_AFTER_S", -1.0)
+    proposal = await rig.proposed()
+    assert await rig.store.proposals.reject(proposal, 5)
+    await rig.decisions.sweep()
+    await rig.decisions.sweep()
+    assert [event.data for event in await rig.events(proposal.conversation)] == [
+        ProposalRejected(proposalId=proposal.id, by="5")
+    ]
+
+
+async def test_a_decision_stands_when_nobody_can_be_told(rig: Rig, settings: Settings) -> None:
+    away = open_redis("redis://127.0.0.1:9/0")
+    proposal = await rig.proposed()
+    decided = await Decisions(rig.store, EventLog(away, 60, 100)).decide(proposal, proposal.user_id, "apply")
+    assert decided.proposal.status == "applied" and (await rig.now()).version == 2
+    assert len(await rig.store.proposals.due(datetime.now(UTC) + timedelta(seconds=60))) == 1
+    await away.aclose()
 
 
 async def test_the_owner_s_builder_conversations_hear_of_a_new_version_only(rig: Rig) -> None:

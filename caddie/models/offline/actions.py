@@ -40,7 +40,10 @@ _HUMAN = re.compile(
     r"whether|if)|"
     r"(?:get|wait\s+for|need|request|require)\s+(?:\w+['’]?s?\s+){0,3}(?:approval|confirmation|sign-?off|permission|"
     r"okay|ok)|ask\s+for\s+(?:an?\s+)?(?:approval|confirmation)|"
-    r"(?:have|let)\s+(?:me|someone|a\s+\w+|my\s+\w+|the\s+\w+)\s+(?:approve|confirm|review|check|sign)|"
+    r"(?:have|let)\s+(?:me|us|someone|a\s+\w+|my\s+\w+|the\s+\w+)\s+(?:approve|confirm|review|check|sign|okay|ok|see|"
+    r"decide|choose|have\s+a\s+look|look\s+(?:at|over))|"
+    r"(?:i|we|my\s+\w+)\s+(?:(?:want|wants|need|needs|have|has|would\s+like|must|should|will|gets?)\s+)?(?:to\s+)?(?:approve|"
+    r"okay|ok|confirm|sign\s+off|green-?light)s?\b|(?:my|our)\s+(?:ok(?:ay)?|approval|go-?ahead|blessing|consent|sign-?off)|"
     r"(?:by|with|after|upon)\s+(?:\w+\s+){0,2}(?:approval|confirmation)|human\s+(?:approval|confirmation|review)|"
     r"ask\s+me|confirm\s+with\s+\w+)\b",
     re.I,
@@ -50,15 +53,23 @@ _FORMAT = re.compile(
     r"^(?:format|compose|build\s+a\s+(?:text|message)|render|turn\s+\S+\s+into\s+(?:a\s+)?(?:text|message))\b", re.I
 )
 _ONLY = re.compile(
-    r"^(?:only\s+)?keep\s+(?:only\s+|just\s+)?(?:the\s+)?(?!those\b|it\b|them\b|the\b)([a-z]\w+)\s+(?:ones|\w+s)$", re.I
+    r"^(?:(?:only\s+|just\s+)?(?:keep|take|use|leave|pick|select|consider)\s+(?:only\s+|just\s+)?(?:the\s+)?|(?:only|just)\s+the\s+)"
+    r"(?!those\b|it\b|them\b|the\b|names?\b)([a-z]\w+)\s+(?:ones|[a-rt-z]\w*s)$",
+    re.I,
 )
+_NOT_ONES = re.compile(
+    r"^(?:ignore|skip|drop|discard|exclude|leave\s+out|throw\s+out|filter\s+out)\s+(?:the\s+|all\s+|any\s+)?([a-z]\w+)\s+"
+    r"(?:ones|[a-z]\w*s)$",
+    re.I,
+)
+_PRIORITIES = frozenset("urgent high low critical medium important".split())
 _FILTER = re.compile(
     r"^(?:only\s+)?(?:keep\s+(?:only|just)?|filter(?:\s+out)?(?:\s+for)?|select|only\s+keep|drop|discard|"
     r"exclude)\b\s*(.*?)\s*\b(?:where|whose|that|which|with|when)\b\s+(.+)$",
     re.I,
 )
 _PLUCK = re.compile(
-    r"^(?:pluck|pick|take|get|collect)\s+(?:only\s+|just\s+)?(?:the\s+)?([\w ]+?)\s+(?:of|from|out\s+of)\s+(?:each|"
+    r"^(?:just\s+|only\s+)?(?:pluck|pick|take|get|collect|grab|keep)\s+(?:only\s+|just\s+)?(?:the\s+)?([\w ]+?)\s+(?:of|from|out\s+of)\s+(?:each|"
     r"every|all|the)\s+(.+)$",
     re.I,
 )
@@ -125,12 +136,9 @@ def _format(clause: str, about: str) -> Action | None:
 
 def _filter(clause: str, about: str) -> Action | None:
     match = _FILTER.match(clause)
-    if match is None and (only := _ONLY.match(clause)):
-        return Action(
-            "filter",
-            {"conditions": [{"field": "status", "op": "eq", "right": only.group(1)}]},
-            topic=clause.split()[-1],
-        )
+    if match is None and (only := _ONLY.match(clause) or _NOT_ONES.match(clause)):
+        op = "neq" if _NOT_ONES.match(clause) else "eq"
+        return Action("filter", {"conditions": [stated(only.group(1), op)]}, topic=clause.split()[-1])
     test = conditions.find(match.group(2)) if match else None
     if (
         match
@@ -149,11 +157,17 @@ def _filter(clause: str, about: str) -> Action | None:
     return Action("filter", {"conditions": made, "match": test.match}, topic=match.group(1))
 
 
+def stated(word: str, op: str = "eq") -> dict[str, Any]:
+    """A condition on items called by a word: "urgent ones"."""
+    return {"field": "priority" if word.lower() in _PRIORITIES else "status", "op": op, "right": word.lower()}
+
+
 def _pluck(clause: str, about: str) -> Action | None:
     match = _PLUCK.match(clause)
     if match is None or words.URL.search(clause):
         return None
-    return Action("pluck", {"field": words.field_name(match.group(1))}, topic=match.group(1))
+    name = words.field_name(match.group(1))
+    return Action("pluck", {"field": re.sub(r"(?<=[a-rt-z])s$", "", name)}, topic=match.group(1))
 
 
 def _variable(clause: str, about: str) -> Action | None:

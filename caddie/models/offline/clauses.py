@@ -8,27 +8,27 @@ from __future__ import annotations
 import re
 
 from caddie.models.offline import words
-from caddie.models.offline.verbs import NOUN_TOO, VERBS
+from caddie.models.offline.verbs import NOUN_TOO, VERBS, third
 
-_VERB = "|".join(sorted(set(VERBS), key=len, reverse=True))
-_BOTH = "|".join(sorted(NOUN_TOO, key=len, reverse=True))
+_VERB = "|".join(sorted({*VERBS, *map(third, VERBS)}, key=len, reverse=True))
+_BOTH = "|".join(sorted({*NOUN_TOO, *map(third, NOUN_TOO)}, key=len, reverse=True))
 _ADVERB = (
     r"(?:(?:please|also|always|just|only|automatically|immediately|finally|first|next|afterwards|then|it\s+should|"
     r"i\s+want\s+(?:you\s+)?to|should|politely|quickly|simply)\s+)*"
 )
 _OBJECT = (
     r"(?:(?:it|them|this|that|these|those|the|a|an|me|us|him|her|my|our|your|their|its|all|any|every|each|both|"
-    r"only|everyone|everybody|someone|to|in|on|via|with|by|for|into|as|whether|if|until|up|back|slack|discord|google|"
+    r"only|just|everyone|everybody|someone|to|in|on|via|with|by|for|into|as|whether|if|until|up|back|slack|discord|google|"
     r"results?|how|half|what|which|new|everything|anything|\w+ly|one|two|three|five|ten|fifteen|twenty|thirty|ai)\b|"
     r"[@#\x00\d{]|\w+ (?:to|in|on|as|into|for|at|from|via)\b|"
     r"\w+\s+\x00|\w+\s+ones\b)"
 )
 REST = r"(?:the\s+)?(?:rest|remaining(?:\s+\w+)?|others?(?!wise)|(?:every|any)thing\s+else|all\s+(?:the\s+)?others?)"
 LEAD = (
-    rf"{_ADVERB}(?:(?:{_BOTH})s?(?:\s+{_OBJECT}|\s*(?=[.;,!]|$))|(?!(?:{_BOTH})s?\b)(?:{_VERB})s?\b|"
-    rf"merge(?=\s+and\s)|if\b|unless\b|otherwise\b|else\b|when\b|once\b|as\s+soon\s+as\b|for\s+(?:each|every)\b|in\s+case\b|{REST}\b|"
+    rf"{_ADVERB}(?:(?:{_BOTH})s?(?:\s+{_OBJECT}|\s*(?=[.;,!]|$))|(?!(?:{_BOTH})s?\b)(?:{_VERB})s?\b(?!-)|"
+    rf"merge(?=\s+and\s)|if\b|unless\b|otherwise\b|else\b|when\b|once\b|as\s+soon\s+as\b|for\s+(?:each|every)\b|in\s+case\b|(?:for\s+)?{REST}\b|"
     r"(?:the\s+)?\w+\s+ones\b|all\s+(?:of\s+(?:them|these)\s+)?(?:gets?|receives?|should)\b|(?:each|"
-    r"every)\s+(?:of\s+them\s+)?gets?\b|i\s+(?:also\s+)?(?:want|need)\b|let\s)"
+    r"every)\s+(?:of\s+them\s+)?gets?\b|i\s+(?:also\s+)?(?:want|need)\b|let\s|(?:after|with|upon)\s+(?:my|our)\s+(?:ok(?:ay)?|approval|confirmation|go-?ahead|blessing)\b)"
 )
 _CUT = re.compile(
     rf"\s*(?:[.!?;]+(?=\s)|\n+)\s*|\s*,?\s*(?:and\s+)?(?:then|after\s+that|afterwards|finally|next)\s*,?\s+(?={LEAD})|"
@@ -39,6 +39,7 @@ _CUT = re.compile(
     re.I,
 )
 _STOP = re.compile(rf"(?<=[.!?;])\s+|\n+|(?<=:)\s+(?={LEAD})", re.I)
+_TRAILING = re.compile(r"[\s,]+(?:please|thanks|thank\s+you|thx|for\s+me|if\s+possible|if\s+you\s+can)$", re.I)
 _JOINING = re.compile(r"^(?:and|but|then|also|please|finally|next|afterwards|so)[\s,]+", re.I)
 
 
@@ -57,7 +58,7 @@ def split(text: str) -> list[str]:
 def bare(clause: str) -> str:
     previous, clause = None, clause.strip(" ,.;:!?-–")
     while previous != clause:
-        previous, clause = clause, _JOINING.sub("", clause).strip(" ,")
+        previous, clause = clause, _TRAILING.sub("", _JOINING.sub("", clause)).strip(" ,")
     return clause
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import Any, Literal
 
-from caddie.models.offline import words
+from caddie.models.offline import judgement, words
 from caddie.models.offline.request import Condition, Test
 
 _BE = (
@@ -40,7 +40,7 @@ _OPERATORS: tuple[tuple[str, str], ...] = (
     (r"ends?\s+(?:with|in)", "ends_with"),
     (r"match(?:es)?", "matches"),
     (rf"(?:{_BE}|returns?|gives?)\s+(?:anything|something)\s+(?:other\s+than|but|except)", "neq"),
-    (rf"{_NOT}(?:\s+equal\s+to)?|{_DOES_NOT}\s+equal|!=|≠|differs\s+from", "neq"),
+    (rf"{_NOT}(?:\s+equal\s+to)?|{_DOES_NOT}\s+(?:equal|return|give|(?:answer|respond|reply|come\s+back)(?:\s+with)?)|!=|≠|differs\s+from", "neq"),
     (r"(?:(?:ha(?:s|ve)|is|was)\s+)?(?:changed|changes|different)(?=\W*$)", "changed"),
     (rf"(?:equals?(?:\s+to)?|returns?|(?:answers?|responds?|replies)\s+with|==?|{_BE}\s+(?:equal\s+to|exactly)|"
      rf"{_BE}(?=\s))", "eq"),
@@ -50,6 +50,12 @@ _BETWEEN = re.compile(rf"^(.*?)\s*{_BEFORE}between\s+(\S+)\s+and\s+(\S+)\s*$", r
 _JOINT = re.compile(r"\s*,?\s+(and|or)\s+(?!equal\b)(?:if\s+|when\s+)?", re.I)
 _NEGATED = {"gt": "lte", "gte": "lt", "lt": "gte", "lte": "gt", "eq": "neq", "neq": "eq", "contains": "not_contains",
             "not_contains": "contains", "exists": "empty", "empty": "exists", "changed": "unchanged"}  # fmt: skip
+#: "1000 or more", "6 people or fewer".
+_OR_MORE = re.compile(
+    r"\s+(?:(?:is|are|of|has|have|at)\s+)?([$€£]?\d[\d.,]*\S*(?:\s+\w+)??)\s+or\s+(?:(more|above|higher|over|greater|up|older|"
+    r"longer|larger|bigger|later|warmer)|(?:less|below|lower|under|fewer|younger|shorter|smaller|colder))\b",
+    re.I,
+)
 _POINTING = re.compile(
     r"(?:it|that|this|they|(?:the|an?)\s+\w+(?=\s+(?:is|are|has|have|was)\s+(?:for|with|from)))?(?:\s*(?:is|are|has|"
     r"have|was)?\s*(?:for|with|from)?)?",
@@ -68,6 +74,7 @@ def find(text: str) -> Test | None:
     """The comparisons a text makes, or None when it makes none."""
     text = re.sub(r"^(?:either|both)\s+", "", text.strip(" ,.;:"), flags=re.I)
     text = re.sub(r"^there\s+(?:is|are)\s+(.+?)\s+(?=\S)", r"there are \1 ", text, flags=re.I)
+    text = _OR_MORE.sub(lambda m: f" is at {'least' if m.group(2) else 'most'} {m.group(1)}", text)
     if between := _BETWEEN.match(text):
         low, high = _value(between.group(2)), _value(between.group(3))
         subject = between.group(1).strip()
@@ -154,6 +161,7 @@ def _one(text: str, before: Condition | None) -> Condition | None:
         return None
     match, op = found
     subject = text[: match.start()].strip(" ,") or (before.subject if before else "")
+    subject = re.sub(r"\s+of$", "", subject)
     if re.fullmatch(r"(?:it|that|this|they)", subject, re.I):
         subject = before.subject if before else ""
     subject = re.sub(r"^(?:if|when|that|the\s+fact\s+that)\s+", "", subject, flags=re.I)
@@ -190,6 +198,8 @@ def _one(text: str, before: Condition | None) -> Condition | None:
         return None
     if op in ("contains", "not_contains", "starts_with", "ends_with", "matches"):
         value = words.quoted(said) or words.bare(said)
+        if op == "contains" and (code := judgement.shaped(said)):
+            op, value = "matches", code[1]
     return Condition(subject, op, value, text)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from caddie.models.offline import words
+from caddie.models.offline import pointing, words
 from caddie.models.offline.reading import LATER, about_what, needs
 from caddie.models.offline.request import Action, Slot
 
@@ -21,7 +21,7 @@ _DISCORD = re.compile(r"\bdiscord\b", re.I)
 _TELL = re.compile(
     r"\b(?:post|send|notify|tell|message|alert|ping|inform|announce|publish|share|forward|dm|warn|report|write|put|"
     r"drop|throw|stick|remind|pass|hand|mention|ring|raise|push|cc|cancel|deliver|submit|let|get|thank|welcome|greet|"
-    r"invite|congratulate)\b",
+    r"invite|congratulate|complain|nudge|buzz|shout|relay|jot|apologi[sz]e)\b",
     re.I,
 )
 
@@ -66,6 +66,15 @@ _RUN = re.compile(
 )
 
 
+_CHATS = re.compile(r"\b(?:chat\w*|bot|messages?|writes?)\b", re.I)
+#: Something to say to whoever writes.
+_TO_THEM = re.compile(
+    r"^(?:thank|greet|welcome|ask|tell|apologi[sz]e\s+to|calm|comfort|help|send|give|congratulate)\s+(?:them|him|her|the\s+(?:user|"
+    r"customer|guest|patient|client|visitor|person|member|sender|student))\b(?!.*(?:#|\x00|@|\be-?mail\b|\bmail\b|\bslack\b))",
+    re.I,
+)
+
+
 def slack(clause: str, about: str) -> Action | None:
     channel = words.channel(clause)
     if not _SLACK.search(clause) and not (
@@ -85,7 +94,9 @@ def discord(clause: str, about: str) -> Action | None:
 
 def email(clause: str, about: str) -> Action | None:
     found = words.emails(words.QUOTE.sub("", clause))
-    if words.url(clause) and not found and not re.match(r"^(?:e-?mail|mail)\b", clause, re.I):
+    if words.url(clause) and not found and not re.match(
+        r"^(?:e-?mail|mail|send\s+(?:\w+\s+){0,3}?(?:e-?mail|mail))\b", clause, re.I
+    ):
         return None
     sends = re.match(r"^(?:also\s+)?(?:e-?mail|mail)\b", clause, re.I) or (
         _MAIL.search(clause) and _TELL.search(clause)
@@ -103,6 +114,9 @@ def email(clause: str, about: str) -> Action | None:
     expression = re.search(r"\{\{[^{}]+\}\}", clause)
     if not found and expression:
         found = [expression.group()]
+    if not found and (name := pointing.addressed(clause)):
+        action.members = [name]
+        return action
     return needs(action, slot, found[0] if len(found) == 1 else found)
 
 
@@ -131,7 +145,7 @@ def http(clause: str, about: str) -> Action | None:
         return None
     payload: dict[str, Any] = {"method": method.group(1) if method else "GET"}
     topic = about_what(clause, _FETCH)
-    if not topic or re.search(r"\b(?:whether|if|how|what)\b", topic, re.I):
+    if not topic or re.search(r"^(?:and|or)$|\b(?:whether|if|how|what)\b", topic, re.I):
         topic = path_name(address)
     named = members(clause) if payload["method"] in ("POST", "PUT", "PATCH") else []
     return needs(Action("http-request", payload, topic=topic, members=named), slot, address)
@@ -151,7 +165,7 @@ def members(clause: str) -> list[str]:
         clause,
         re.I,
     )
-    vague = {"data", "body", "payload", "post", "get", "result", "results", "it", "them", "form_data", "everything"}
+    vague = {"put", "patch", "delete", "head", "data", "body", "payload", "post", "get", "result", "results", "it", "them", "form_data", "everything"}
     return (
         [name for name in map(words.field_name, words.listed(match.group(1))) if name.lower() not in vague]
         if match
@@ -189,15 +203,17 @@ def web(clause: str, about: str) -> Action | None:
     if re.search(r"\b(?:pattern|regex|regular\s+expression)\b", clause, re.I):
         return None
     query = words.quoted(clause) or re.sub(
-        r"^(?:for|about|on)\s+|\s+(?:on\s+(?:the\s+)?(?:web|internet|google)|online)$",
+        r"(?:^|\s+)(?:on\s+(?:the\s+)?(?:web|internet|net|google)|online)$|^(?:for|about|on)\s+",
         "",
         (match.group(1) or "").strip(" .?"),
         flags=re.I,
     )
     slot = Slot("query", "text", "What should I search the web for?", (LATER,))
-    if re.fullmatch(r"(?:it|that|this|them|an?\s+answer|the\s+\w+)", query, re.I) and re.search(
-        r"\b(?:chat|message|asks?|question|writes?)\b", about, re.I
-    ):
+    theirs = re.fullmatch(
+        r"(?:what(?:ever)?\s+|the\s+[\w ]+?\s+)(?:they|he|she|the\s+\w+)\s+(?:\w+\s+)?(?:ask|mention|want|write|need|look|say|"
+        r"name|mean|request|typ|sent|wrote|said)\w*(?:\s+(?:about|for))?", query, re.I)  # fmt: skip
+    asked = re.fullmatch(r"(?:it|that|this|them|an?\s+answer|the\s+\w+|(?:their|his|her)\s+[\w ]+)?", query, re.I)
+    if theirs or (asked and re.search(r"\b(?:chat|message|asks?|question|writes?)\b", about, re.I)):
         return Action("web-search", said="", topic="results")
     if (pointed := re.search(r"\b(?:on|about|for)\s+(?:that|it|this|them)\b", query, re.I)) and (
         subject := re.search(
@@ -217,6 +233,8 @@ def web(clause: str, about: str) -> Action | None:
 
 
 def reply(clause: str, about: str) -> Action | None:
+    if _CHATS.search(about) and _TO_THEM.match(clause) and not words.quoted(clause):
+        return Action("reply_chat", topic=clause)
     if not _REPLY.match(
         re.sub(r"^(?:then|also|automatically|politely|always)\s+", "", clause, flags=re.I)
     ) and not re.search(

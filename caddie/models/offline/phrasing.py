@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from caddie.models.offline import spelling, words
+from caddie.models.offline import pointing, spelling, words
 from caddie.models.offline.verbs import PARTICIPLES, VERBS
 
 _PROTECTED = re.compile(
@@ -24,7 +24,7 @@ _SHORT = (
     (r"\bwanna\b", "want to"), (r"\bpls\b|\bplz\b", "please"),
 )  # fmt: skip
 _POLITE = re.compile(
-    r"^\s*(?:(?:hi|hello|hey|ok(?:ay)?|alright|so|well|now|please|and|then|caddie|thanks?(?:\s+(?:you|a\s+lot|"
+    r"^\s*(?:(?:hi|hello|hey|ok(?:ay)?|alright|so|well|now|please|and|then|caddie|thx|thank\s+you(?:\s+so\s+much)?|thanks(?:\s+(?:a\s+lot|"
     r"so\s+much))?|"
     r"dear\s+\w+)(?:\s+(?:there|caddie|all|everyone))?(?=[\s,!.:]|$)[\s,!.:]*)?"
     r"(?:(?:can|could|would|will)\s+you\s+(?:please\s+|kindly\s+)?|please\s+|kindly\s+|"
@@ -57,6 +57,9 @@ _RULES: tuple[tuple[re.Pattern[str], str], ...] = tuple((re.compile(pattern, re.
      "notify me"),
     (r"^(?:(?:my|our|the)\s+)?[\w-]+\s+(?:wants?|needs?|would\s+like)\s+to\s+(?:know|see|get|have|"
      r"receive)\s+(?:(?:about|how|what|which)\s+)?", "get "),
+    (r"^(?!if\b|when|unless|once\b)[^\x02]{2,40}?\s+(?:should\s+|must\s+|will\s+)?(?:gets?|receives?)\s+((?:an?|the|one)\s+"
+     r"(?:[\w-]+\s+)?(?:e-?mail|mail|message|notification|reminder)\b.*)$", r"send \1"),
+    (r"^let\s+(?=\x02)(\S+)\s+know\b", r"notify \1"),
     (r"^let\s+(?:me|us|[\w\s]{2,20})\s+know\b", "notify me"),
     (r"^(?:ring|sound|raise)\s+(?:the|an?)\s+(?:alarm|alert|bell|flag)\b", "alert"),
     (rf"^{_ENTITY}((?!if\b|when|unless|for\s+each|once\b).+?)\s+(?:should\s+|must\s+|will\s+|are\s+to\s+)?(?:just\s+|"
@@ -97,6 +100,7 @@ def plain(text: str) -> str:
     for pattern, to in _SHORT:
         shadow = re.sub(pattern, to, shadow, flags=re.I)
     shadow = re.sub(r"\s*(?:-+>|=+>|→)\s*", "\n", shadow)
+    shadow = re.sub(r"(?<=[\w\x02])\s+(?:[—–]|--?)\s+(?=[a-z])", ", ", shadow)
     if re.search(r"(?:^|\s)1[.)]\s", shadow) and re.search(r"\s2[.)]\s", shadow):
         shadow = re.sub(r"(?:^|\s+)\d{1,2}[.)]\s+", "\n", shadow)
     shadow = re.sub(r"(?:^|\n)\s*(?:[-*•–]|step\s+\d+\s*[:.)]|\d{1,2}[.)])\s+", "\n", shadow, flags=re.I).strip()
@@ -112,6 +116,8 @@ def plain(text: str) -> str:
 def _aside(match: re.Match[str]) -> str:
     """What stands in brackets, when it says where or how."""
     said = match.group(1)
+    if pointing.addressed(said):
+        return f" {said}" if re.match(r"to\b|at\b", said, re.I) else f", {said}"
     if re.search(r"\bweb\s?hook", said, re.I):
         return " by webhook"
     return f" {said}" if "\x02" in said else ""

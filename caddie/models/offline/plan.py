@@ -14,9 +14,14 @@ from typing import Any
 from caddie.models.offline import words
 from caddie.models.offline.naming import last_of, node_name, singular, test_name
 from caddie.models.offline.request import Action, Branch, Condition, Loop, Request, Step, Test, Trigger
+from caddie.models.offline.request import actions as listed
 from caddie.models.offline.wiring import PRIMARY, Scope, Source, clean, fill
 
 _SENDERS = ("slack-send-message", "discord-send-message", "send-email", "reply_chat")
+#: "reply with a brief answer": to be written, whatever was found.
+_ANSWER = re.compile(
+    r"\bwith\s+(?:an?\s+)(?:\w+\s+)*(?:answer|explanation|recommendation|advice|suggestion|tip|response)s?\b", re.I
+)
 _OBJECTS = re.compile(r"\b(?:sentiment|mood|category|label|class|topic|priority|urgency|intent)\b", re.I)
 
 
@@ -75,7 +80,7 @@ class Planner:
             scope = scope.add(
                 Source(f"root.{path}", kind, "the message" if kind == "text" else "the data", trigger.block)
             )
-        steps = _closed(request.steps) if trigger.block == "trigger_chat" else request.steps
+        steps = _answered(_closed(request.steps)) if trigger.block == "trigger_chat" else request.steps
         self.steps(steps, Place(("root",)), scope)
         return self._finished()
 
@@ -146,14 +151,16 @@ class Planner:
         if (
             action.block == "reply_chat"
             and not action.said
-            and not scope.of(
+            and (_ANSWER.search(action.topic) and not scope.of("agent", "summarize") or not scope.of(
                 "agent", "summarize", "format", "web-search", "regex", "extract-json", "http-request", "set-variable"
-            )
+            ))
         ):
             told = re.sub(
                 r"^(?:reply|answer|respond)\s*(?:to\s+)?(?:it|them|him|her|the\s+\w+)?\s*", "", action.topic, flags=re.I
             )
             about = re.match(r"(?:\w+\s+)?questions?\b", told, re.I)
+            if told == action.topic and re.match(r"(?:thank|greet|welcome|ask|tell|apolog|calm|comfort|help|send|give|congrat)", told, re.I):
+                return self._action(Action("agent", {"prompt": f"{words.sentence(told)}."}, topic="answer"), place, scope)
             how = f"{f'Answer {told}' if about else f'Answer the message {told}'}".strip(" .") + "."
             return self._action(Action("agent", {"prompt": how}, topic="answer"), place, scope)
         return place, scope
@@ -249,7 +256,7 @@ class Planner:
             _OBJECTS.search(subject) or not subject or (isinstance(condition.right, str) and not scope.nearest("data"))
         ):
             return label.expression()
-        http = scope.of("http-request")
+        http = scope.of("http-request", "send-webhook")
         code = isinstance(condition.right, int) and 100 <= condition.right <= 599 and condition.op in ("eq", "neq")
         if http and code and not subject and re.search(r"return|answer|respond", condition.said, re.I):
             return "{{" + http.path.removesuffix(".body") + ".status}}"
@@ -260,7 +267,7 @@ class Planner:
         if numbered and (rows := scope.nearest("list")) and rows.block in ("filter", "pluck"):
             return "{{" + rows.path.rsplit(".", 1)[0] + ".count}}"
         vague = not subject or re.fullmatch(
-            r"(?:message|text|it|answer|response|content|body|result|results|list|data|page|summary|question|"
+            r"(?:(?:chat|user|customer|incoming)(?:'s)?\s+)?(?:message|text|input|it|answer|response|content|body|result|results|list|data|page|summary|question|"
             r"email)s?(?:\s+text)?",
             subject,
             re.I,
@@ -294,7 +301,9 @@ class Planner:
         source = scope.nearest("list", "data", "item") or scope.nearest()
         node_id = self._id(f"for_each_{words.slug(singular(loop.items)) or 'item'}")
         payload = {"items": source.expression() if source else "{{root.result.items}}"}
-        if source is None or source.kind not in ("list", "item"):
+        if source and loop.rows and source.kind in ("data", "item"):
+            payload = {"items": source.member(loop.rows)}
+        elif source is None or source.kind not in ("list", "item"):
             place_said = source.expression() if source else "{{root.result.items}}"
             self.plan.assumptions.append(f"I take {place_said} to be the list of {loop.items}")
         self._add(node_id, "for-each", payload, place)
@@ -315,6 +324,15 @@ def _closed(steps: list[Step]) -> list[Step]:
     if closed and isinstance(closed[-1], Action) and closed[-1].block == "agent":
         closed.append(Action("reply_chat", clause="reply", topic="reply"))
     return closed
+
+
+def _answered(steps: list[Step]) -> list[Step]:
+    """Whoever writes in a chat gets an answer, unless what they write goes somewhere else."""
+    if not steps or any(each.block not in ("http-request", "web-search") for each in listed(steps)):
+        return steps
+    if not all(isinstance(each, Action) for each in steps):
+        return steps
+    return [*steps, Action("reply_chat", clause="reply", topic="reply with an answer")]
 
 
 def _chats(request: Request) -> bool:

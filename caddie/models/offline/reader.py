@@ -9,41 +9,60 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
-from caddie.models.offline import actions, clauses, conditions, guess, phrasing, reading, sequence, turns, words
+from caddie.models.offline import (
+    actions,
+    clauses,
+    conditions,
+    guess,
+    judgement,
+    phrasing,
+    pointing,
+    reading,
+    sequence,
+    turns,
+    words,
+)
 from caddie.models.offline.outside import fetched
-from caddie.models.offline.request import Action, Branch, Condition, Loop, Step, Test
-from caddie.models.offline.request import actions as listed
+from caddie.models.offline.request import Action, Condition, Loop, Step, Test
+from caddie.models.offline.tree import Tree
 from caddie.models.offline.verbs import VERBS
+
+#: The address in "https://… says the level".
+_NAMELESS = re.compile(r"^https?:\S+\s+(?:says|shows|reports|reads|tells)\s+(?:that\s+)?|\s*(?:(?:at|from|on|of|in)\s+)?https?:\S+")
+#: Blocks that bring a list.
+LISTS = frozenset(("http-request", "web-search", "filter", "pluck", "extract-json", "trigger-workflow"))
 
 
 class Reader:
-    """Where the next step goes: the innermost open branch or loop."""
+    """about: the whole request. labels: those a classification before has. known: blocks that are there already."""
 
-    def __init__(self, about: str, labels: list[str]) -> None:
+    def __init__(self, about: str, labels: list[str], known: frozenset[str] | set[str] = frozenset()) -> None:
         self._about = about
-        self.steps: list[Step] = []
+        self._tree = Tree()
         self.unknown: list[str] = []
-        self._open: list[list[Step]] = [self.steps]
-        self._branches: list[tuple[Branch, int]] = []
-        #: The condition told last, also in an earlier sentence: "the rest" is its other branch.
-        self._last: tuple[Branch, list[list[Step]]] | None = None
         self._labels = labels
+        self._known = known
+        #: The classification that conditions like "the guest sounds unhappy" share.
+        self._judge: Action | None = None
+        self._rows = ""
         self._limit: Test | None = None
         self._always = False
 
+    @property
+    def steps(self) -> list[Step]:
+        return self._tree.steps
+
     def sentence(self) -> None:
-        """A full stop closes the branches; a loop stays open, for its body is told in several sentences."""
-        if self._branches:
-            del self._open[self._branches[0][1] :]
-            self._branches.clear()
+        self._tree.sentence()
 
     def clause(self, clause: str) -> None:
         clause = turns.told(clause.strip(" ,.;:"))
-        if not clause or self._placed(clause) or self._bounded(clause):
+        if not clause or self._placed(clause) or self._bounded(clause) or self._described(clause):
             return
-        if turns.ALWAYS.match(clause):
+        if always := turns.ALWAYS.match(clause):
             self.sentence()
             self._always = True
+            clause = turns.told(turns.REGARDLESS.sub("", clause)) if always else clause
         if (match := turns.ONLY_IF.match(clause)) and self._gated(match.group(1), match.group(2)):
             return
         if match := turns.SO.match(clause):
@@ -54,17 +73,27 @@ class Reader:
             and not conditions.listing(match.group(1))
         ):
             self._branch(test, "")
-        elif (match := turns.ELSE.match(clause)) and (self._last or not turns.IF.match(clause)):
+        elif match := turns.MY_OK.match(clause):
+            if "human_confirmation" not in self._tree.blocks():
+                self._add(Action("human_confirmation", topic="approval"))
+            self.clause(match.group(1))
+        elif (match := turns.ELSE.match(clause)) and (self._tree.last or not turns.IF.match(clause)):
             self._otherwise(match.group(1))
         elif match := turns.LOOP.match(self._fetched(clause)):
             self._loop(match.group(2) or match.group(1), match.group(3))
+        elif match := turns.OVER.match(clause):
+            self._loop(self._rows or match.group(1) or "item", match.group(2))
+        elif self._repeats() and (each := pointing.each(clause)):
+            self._loop(*each)
         elif match := turns.IF.match(clause):
             self._condition(match.group(1), match.group(2))
         elif self._selected(clause):
             return
         elif (match := turns.SUFFIX.match(clause)) and turns.DONE.match(match.group(3)):
             self.clause(match.group(1))
-        elif (match := turns.SUFFIX.match(clause)) and (test := self._test(match.group(2), match.group(3))):
+        elif (match := turns.SUFFIX.match(clause)) and (
+            test := self._test(match.group(2), match.group(3)) or self._judged(match.group(3))
+        ):
             self._branch(test, match.group(1))
         else:
             self._action(clause)
@@ -79,7 +108,7 @@ class Reader:
     def _gated(self, word: str, text: str) -> bool:
         """ "…, but only if it is above 5": a condition for the step before."""
         test = self._test(word, text)
-        before = self._open[-1]
+        before = self._tree.here
         if test is None or not before or not isinstance(before[-1], Action):
             return False
         last = before.pop()
@@ -102,7 +131,7 @@ class Reader:
         address = words.url(clause)
         if address is None or not turns.CONTEXT.match(clause):
             return False
-        fetches = [each for each in listed(self.steps) if each.block == "http-request" and not each.payload.get("url")]
+        fetches = [each for each in self._tree.actions() if each.block == "http-request" and not each.payload.get("url")]
         if fetches:
             fetches[-1].payload["url"] = address
             fetches[-1].missing = [slot for slot in fetches[-1].missing if slot.field != "url"]
@@ -125,8 +154,10 @@ class Reader:
     def _selected(self, clause: str) -> bool:
         """ "urgent ones go to …", "post the bad ones …", "the rest …": a label, or what is left, as a condition."""
         rest = re.search(rf"\b{clauses.REST}\b", clause, re.I)
-        if rest and self._last and not re.search(r"\brest\s+api\b", clause, re.I):
-            self._resume_otherwise(re.sub(r"\s+", " ", f"{clause[: rest.start()]}it{clause[rest.end() :]}"))
+        if rest and self._tree.last and not re.search(r"\brest\s+api\b", clause, re.I):
+            before, after = clause[: rest.start()], clause[rest.end() :]
+            told = after.strip(" ,:") if re.fullmatch(r"(?:for|with|in|on)\s+", before, re.I) else f"{before}it{after}"
+            self._resume_otherwise(re.sub(r"\s+", " ", told))
             return True
         heavier = conditions.comparative(clause)
         if heavier is not None:
@@ -136,14 +167,14 @@ class Reader:
         for label in self._labels:
             if lead := re.match(
                 rf"^(?:for|in\s+case\s+of|with|on)\s+(?:the\s+|all\s+|any\s+|"
-                rf"an?\s+)?{re.escape(label)}(?:e?s)?(?:\s+(?:ones|messages|questions|requests))?\b[\s,:]*(.*)$",
+                rf"an?\s+)?{words.forms(label)}(?:\s+(?:ones|messages|questions|requests|reports))?\b[\s,:]*(.*)$",
                 clause,
                 re.I | re.S,
             ):
                 self._branch(Test((Condition("", "eq", label),), said=label), lead.group(1))
                 return True
             found = re.search(
-                rf"(?<![\w#@/-])(?:the\s+|all\s+)?{re.escape(label)}(?:e?s)?(?:\s+(?:ones?|messages?|questions?|"
+                rf"(?<![\w#@/-])(?:the\s+|all\s+)?{words.forms(label)}(?:\s+(?:ones?|messages?|questions?|"
                 rf"requests?|reviews?|cases?|items?|mails?|emails?|tickets?))?(?![\w@/-])",
                 words.masked(clause), re.I,
             )  # fmt: skip
@@ -154,7 +185,26 @@ class Reader:
                     return True
         return False
 
+    def _repeats(self) -> bool:
+        """Whether there is a list, and no loop over it yet."""
+        return not self._tree.loops and bool(self._rows or self._tree.blocks() & LISTS)
+
+    def _described(self, clause: str) -> bool:
+        """ "it has a list called rows", "pass it the body": what another clause needs to know."""
+        if match := turns.ROWS.match(clause):
+            self._rows = match.group(1)
+            return True
+        last = self._tree.actions()[-1:]
+        if last and last[0].block == "send-email" and (copy := turns.COPY.match(clause)):
+            last[0].payload["cc"] = words.emails(copy.group(1))
+            return True
+        if last and last[0].block == "trigger-workflow" and turns.PASSED.match(clause):
+            last[0].members = ["*"]
+            return True
+        return False
+
     def _action(self, clause: str) -> None:
+        clause = pointing.resolved(clause, self._tree.sent(), "trigger_chat" in self._known)
         first = clause.split()[0].lower()
         if first not in VERBS and (again := phrasing.imperative(clause)) != clause:
             clause = again
@@ -204,10 +254,10 @@ class Reader:
     def _add(self, step: Step) -> None:
         if isinstance(step, Action) and step.block == "classify":
             self._labels = [str(each) for each in step.payload.get("labels") or []]
-        self._open[-1].append(step)
+        self._tree.add(step)
 
     def _waiting(self) -> bool:
-        before = listed(self.steps)
+        before = self._tree.actions()
         return bool(before) and any(each.block == "wait" for each in before)
 
     def _test(self, word: str, text: str) -> Test | None:
@@ -218,10 +268,47 @@ class Reader:
             denied = bool(turns.DENIED.match(approved.group(1)))
             test: Test | None = Test((Condition("approved", "eq", not denied),))
         else:
-            test = conditions.find(text)
+            test = (judgement.failed(text) if self._calls() else None) or conditions.find(text)
         if test is not None and conditions.undirected(test) and (label := self._named(text)):
             test = Test((Condition("", "eq", label),), said=text)
         return conditions.negated(test) if test and word.lower() == "unless" else test
+
+    def _calls(self) -> bool:
+        return bool((self._known | self._tree.blocks()) & {"http-request", "send-webhook"})
+
+    def _judged(self, text: str) -> Test | None:
+        """What somebody's words mean: a label of a classification, which is put in front when there is none yet."""
+        chat = "trigger_chat" in self._known
+        label = judgement.meant(text, feelings_only=not chat)
+        if label is None or not (chat or self._known & {"webhook"} or self._tree.blocks() & LISTS):
+            return None
+        if label not in self._labels:
+            if self._judge is None:
+                self._judge = Action("classify", {"labels": ["other"]}, topic="message" if chat else "text")
+                if self._tree.branch and self._tree.branch.then:
+                    self.sentence()
+                self._tree.add(self._judge)
+            self._judge.payload["labels"].insert(-1, label)
+            self._labels = [*self._judge.payload["labels"]]
+        return Test((Condition("", "eq", label),), said=text)
+
+    def _compared(self, text: str, rest: str) -> bool:
+        """ "when it's lower …": what the condition before asks, or its opposite."""
+        holds = judgement.relative(text, self._tree.last[0].test if self._tree.last else None)
+        if holds is None:
+            return False
+        self._resume(rest) if holds else self._resume_otherwise(rest)
+        return True
+
+    def _known_test(self, test: Test, rest: str) -> bool:
+        """The condition told last once more, or its opposite: another branch of it, not another condition."""
+        branch = self._tree.last[0] if self._tree.last else None
+        if branch is None or len(test.conditions) != 1 or len(branch.test.conditions) != 1 or test.conditions[0].op == "changed":
+            return False
+        if conditions.negated(branch.test).conditions == test.conditions and not branch.otherwise:
+            self._resume_otherwise(rest)
+            return True
+        return False
 
     def _named(self, text: str) -> str | None:
         """The label a text names."""
@@ -243,21 +330,24 @@ class Reader:
         if comma := turns.THEN.match(shadow):
             cuts.insert(0, (comma.end(1), comma.start(2)))
         for end, start in [*cuts[:10], (len(text), len(text))]:
+            then = re.sub(r"^then\s+", "", text[start:].strip(), flags=re.I)
+            if self._compared(text[:end], then):
+                return
             test = self._test(word, text[:end])
+            if test is None or (conditions.undirected(test) and not self._named(text[:end])):
+                test = self._judged(text[:end]) or test
+            if test is not None and not self._known_test(test, then):
+                self._branch(test, then)
             if test is not None:
-                self._branch(test, re.sub(r"^then\s+", "", text[start:].strip(), flags=re.I))
                 return
         self.unknown.append(f"{word} {text}")
-        # What hangs on a condition nobody understands must not happen unconditionally: it is left out with it.
-        lost = Branch(Test(()))
-        self._branches.append((lost, len(self._open)))
-        self._last = (lost, list(self._open))
-        self._open.append(lost.then)
+        # What hangs on a condition nobody understands must not happen unconditionally.
+        self._tree.lost()
 
     def _decided(self, test: Test, rest: str) -> None:
         """Approved or declined; the other answer of a question asked already is the other branch of it."""
         right = test.conditions[0].right
-        if self._last and any(c.subject == "approved" and c.right is not right for c in self._last[0].test.conditions):
+        if self._tree.last and any(c.subject == "approved" and c.right is not right for c in self._tree.last[0].test.conditions):
             self._resume_otherwise(rest)
         else:
             self._branch(test, rest)
@@ -266,7 +356,7 @@ class Reader:
         """How a wait ended."""
         late, came = turns.TIMED_OUT.match(text), turns.RESUMED.match(text)
         if late and (not came or re.match(r"nothing|nobody|no\s*one|none", text, re.I)):
-            if self._last and self._last[0].waits:
+            if self._tree.last and self._tree.last[0].waits:
                 self._resume_otherwise(late.group(1))
             else:
                 self._branch(Test((), said="waited"), "", waits=True)
@@ -278,7 +368,7 @@ class Reader:
         return False
 
     def _branch(self, test: Test, rest: str, waits: bool = False) -> None:
-        outer = self._branches[-1][0] if self._branches else None
+        outer = self._tree.branch
         if outer and outer.then and not waits and all(each.subject != "approved" for each in outer.test.conditions):
             # A condition told after what another one leads to stands beside it, not within it.
             self.sentence()
@@ -286,52 +376,37 @@ class Reader:
         if address := words.url(said):
             self._add(fetched(address))
             kept = tuple(
-                replace(c, subject=re.sub(r"\s*(?:(?:at|from|on|of|in)\s+)?https?:\S+", "", c.subject))
+                replace(c, subject=_NAMELESS.sub("", c.subject))
                 for c in test.conditions
             )
             test = replace(test, conditions=kept)
-        branch = Branch(test, waits=waits)
-        self._add(branch)
-        self._branches.append((branch, len(self._open)))
-        self._last = (branch, list(self._open))
-        self._open.append(branch.then)
-        if rest.strip():
-            self.clause(rest)
+        self._tree.branched(test, waits)
+        self._rest(rest)
 
     def _otherwise(self, rest: str) -> None:
-        if not self._branches:
-            self._resume_otherwise(rest) if self._last else self.clause(rest)
-            return
-        branch, depth = self._branches[-1]
-        del self._open[depth:]
-        self._open.append(branch.otherwise)
-        if rest:
-            self.clause(rest)
+        self._tree.otherwise()
+        self._rest(rest)
 
     def _resume(self, rest: str) -> None:
         """Back on the branch where the last condition holds."""
-        if self._last and not self._branches:
-            branch, around = self._last
-            self._open = [*around, branch.then]
-            self._branches = [(branch, len(around))]
-        self.clause(rest)
+        if not self._tree.branch:
+            self._tree.resumed()
+        self._rest(rest)
 
     def _resume_otherwise(self, rest: str) -> None:
-        assert self._last is not None
-        branch, around = self._last
-        self._open = [*around, branch.otherwise]
-        self._branches = [(branch, len(around))]
+        self._tree.resumed(otherwise=True)
+        self._rest(rest)
+
+    def _rest(self, rest: str) -> None:
         if rest.strip():
             self.clause(rest)
 
     def _loop(self, items: str, rest: str) -> None:
         qualified = turns.QUALIFIED.match(items)
         items = (qualified.group(1) if qualified else items).strip()
-        loop = Loop(items)
-        self._add(loop)
-        self._open.append(loop.body)
+        self._tree.looped(Loop(items, rows=self._rows))
         rest = re.sub(
-            r"^(with\s+)(?:an?\s+|the\s+)?(\w+)\s+(?:of\s+)?(?!is\b|are\b|above|below|over|under|more|less|"
+            r"^(with\s+)(?:an?\s+|the\s+)?(\w+)\s+(?:of\s+)?(?!is\b|are\b|above|below|over|under|more|less|of\b|"
             r"at\b)(\w+)(?=[\s,:]|$)",
             r"\1\2 is \3",
             rest,

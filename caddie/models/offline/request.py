@@ -69,10 +69,11 @@ class Branch:
 
 @dataclass(slots=True)
 class Loop:
-    """The steps repeat for every item of a list called `items`."""
+    """The steps repeat for every item of a list called `items`. rows: where in the data the list stands, if said."""
 
     items: str
     body: list[Step] = field(default_factory=list)
+    rows: str = ""
 
 
 Step = Action | Branch | Loop

@@ -70,6 +70,10 @@ _WEEKDAYS = re.compile(
     re.I,
 )
 _WEEKEND = re.compile(rf"\b(?:on|at|over|{_EVERY})\s+(?:the\s+)?weekends?\b|\bweekends\b", re.I)
+_OTHER_DAY = re.compile(
+    rf"\b(?:every|each)\s+other\s+({_DAY})\b|\b(?:every\s+(?:two|2|other|second)\s+weeks?|fortnightly|bi-?weekly)\s+on\s+({_DAY})\b",
+    re.I,
+)
 _NTH_DAY = re.compile(
     rf"\b(?:(?:on|{_EVERY})\s+)?(?:the\s+)?(first|second|third|fourth|last)\s+({_DAY})\b(?:\s+(?:of|in)\s+(?:the|"
     rf"{_EVERY}|a)\s+month)?",
@@ -78,11 +82,11 @@ _NTH_DAY = re.compile(
 _NAMED_DAYS = re.compile(
     rf"\b(?:{_EVERY}|on|weekly\s+on)\s+((?:{_DAY})(?:\s*(?:,|and|&|or)\s*(?:and\s+)?(?:on\s+)?(?:{_DAY}))*)\b|"
     rf"\b((?:{LONG_DAY})s(?:\s*(?:,|and|&|or)\s*(?:and\s+)?(?:{LONG_DAY})s)*)\b|"
-    rf"\b((?:{LONG_DAY})(?:\s*(?:,|and|&)\s*(?:and\s+)?(?:{LONG_DAY}))+)\b|"
+    rf"\b((?:{_DAY})(?:\s*(?:,|and|&)\s*(?:and\s+)?(?:{_DAY}))+)\b|"
     rf"^\W*((?:{LONG_DAY})(?=\s+(?:mornings?|evenings?|afternoons?|nights?|at|\d)))",
     re.I,
 )
-_RANGE = re.compile(rf"\b(?:from\s+)?({_DAY})\s+(?:to|through|till|until|-)\s+({_DAY})\b", re.I)
+_RANGE = re.compile(rf"\b(?:from\s+)?({_DAY})\s*(?:\bto\b|through|till|until|-|–)\s*({_DAY})\b", re.I)
 _PART = re.compile(
     rf"\b(?:{_EVERY}|in\s+the|at|(?:{LONG_DAY})s?)\s+(?:\w+\s+)?(morning|noon|lunchtime|afternoon|evening|night|"
     rf"midnight)s?\b|\b(nightly)\b",
@@ -166,6 +170,8 @@ _OFTEN = re.compile(
 
 
 def _frequency(low: str) -> Schedule | None:
+    if match := _OTHER_DAY.search(low):
+        return Schedule("WEEKLY", interval=2, days=(_day(match.group(1) or match.group(2)),), spans=(match.span(),))
     if match := _NTH_DAY.search(low):
         place = {"first": 1, "second": 2, "third": 3, "fourth": 4, "last": -1}[match.group(1)]
         return Schedule("MONTHLY", days=(f"{place}{_day(match.group(2))}",), spans=(match.span(),))
@@ -222,8 +228,13 @@ def times(
     low: str, part: str, clock: re.Pattern[str]
 ) -> tuple[tuple[int, ...], int, tuple[tuple[int, int], ...]] | None:
     match = clock.search(low)
+    parted = re.search(rf"\b(\d{{1,2}}|{NUMBER_WORD})(?:[:.](\d{{2}}))?\s+(?:in\s+the|at)\s+{part}\b", low) if part else None
+    if parted and (match is None or match.start() > parted.start()):
+        digits = parted.group(1)
+        hour = _hour(int(digits) if digits.isdigit() else NUMBER_WORDS[digits], "", part)
+        return None if hour is None else ((hour,), int(parted.group(2) or 0) % 60, (parted.span(),))
     if match is None:
-        bare = _BARE_TIME.search(low)
+        bare = _BARE_TIME.search(re.sub(r"\b(\d{1,2})\s*o['’]?clock", lambda m: m.group(1) + (":00" + " " * 9)[: len(m.group()) - len(m.group(1))], low))
         if bare is None:
             return None
         digits, minutes = bare.group(1) or bare.group(4), bare.group(2) or bare.group(5)

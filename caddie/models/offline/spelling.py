@@ -83,6 +83,17 @@ _PLAIN = frozenset(
     "carts fire fires wire hire hired tire wired fare fares care cares cared core cores bore more most mostly boils "
     "boiled".split()
 )
+#: Slips of more than one letter that are frequent.
+_FREQUENT = {
+    "wensday": "wednesday", "wendsday": "wednesday", "wednsday": "wednesday", "wenesday": "wednesday",
+    "tusday": "tuesday", "teusday": "tuesday", "thrusday": "thursday", "thurday": "thursday", "saterday": "saturday",
+    "tommorow": "tomorrow", "tommorrow": "tomorrow", "tomorow": "tomorrow", "adress": "address", "recieve": "receive",
+    "shedule": "schedule", "chanel": "channel", "mesage": "message", "massege": "message", "evrey": "every",
+    "summerize": "summarize", "summerise": "summarise", "wich": "which", "whith": "with", "costumer": "customer",
+    "costumers": "customers", "becuase": "because", "seperate": "separate", "mornig": "morning", "evning": "evening",
+}  # fmt: skip
+#: A word of four letters is seldom a slip of anything else.
+_SHORT = frozenset("every email slack check daily fetch reply write when then there after".split())
 _WORD = re.compile(r"(?<![\w#@/.:{$-])[a-z]{4,14}(?![\w@/:}-]|\.\w)")
 
 
@@ -103,7 +114,7 @@ def _vocabulary() -> tuple[frozenset[str], frozenset[str], dict[str, str]]:
     )
     known |= {word for word in re.findall(r"[a-z]{4,}", told.lower())}
     targets = plain | {f"{word}s" for word in plain}
-    return frozenset(known | _REAL | _PLAIN), frozenset(targets - _REAL - _PLAIN), shorter
+    return frozenset(known | _REAL | _PLAIN), frozenset(targets - _REAL), shorter
 
 
 def corrected(text: str) -> str:
@@ -112,13 +123,15 @@ def corrected(text: str) -> str:
 
 def _better(word: str) -> str:
     known, targets, shorter = _vocabulary()
+    if word in _FREQUENT:
+        return _FREQUENT[word]
     if word in known:
         return word
     for at in range(1, len(word) - 1):
         swapped = word[:at] + word[at + 1] + word[at] + word[at + 2 :]
         if swapped in targets:
             return swapped
-    if word in shorter:
+    if word in shorter and (len(word) > 4 or shorter[word] in _SHORT):
         return shorter[word]
     if len(word) >= 6:
         for at in range(1, len(word)):

@@ -10,7 +10,7 @@ from datetime import datetime
 from functools import cache
 from zoneinfo import ZoneInfo, available_timezones
 
-from caddie.models.offline import clauses, conditions, occasion, schedule, words
+from caddie.models.offline import clauses, conditions, judgement, occasion, schedule, words
 from caddie.models.offline.request import Trigger
 
 _EVENT = re.compile(
@@ -66,6 +66,34 @@ _STATED = re.compile(
     r"\b(?:web\s?hook|form|chat)\b[^.,;]*(?=[.;]|$)",
     re.I,
 )
+#: "Our till posts to a webhook after every sale."
+_HOOKED = re.compile(
+    rf"^(?!(?:{clauses.LEAD}|if\b|when|create|build|make|set\b|please))(?:[\w'-]+\s+){{1,7}}?(?:an?\s+|the\s+|our\s+|"
+    r"this\s+)?web\s?hook\b(?!\s+(?:has|contains|with|carries|brings|includes)\b)[^.,;]*(?=[.;,])",
+    re.I,
+)
+#: "The incoming webhook has a list called rows."
+_CARRIES = re.compile(
+    r"^(?:(?:an?|the|our|my|incoming|this|each|every)\s+)*web\s?hook(?=\s+(?:has|contains|with|carries|brings|includes|"
+    r"comes)\b)",
+    re.I,
+)
+#: "Build me a bot: …"
+_BOT_LEAD = re.compile(r"^(?:[\w']+\s+){0,4}(?:chat\s?)?bot\s*[:,.;-]\s*", re.I)
+#: "Pupils ask a question in chat, …"
+_ASKED = re.compile(
+    rf"(?:{_PERSON})\s+(?:can\s+|will\s+)?(?:asks?|writes?|types?|sends?|messages?|chats?|talks?|puts?)\b[^,.;:]*"
+    r"\b(?:chat|bot|questions?|messages?)\b[^,.;:]*(?=[,.;:])",
+    re.I,
+)
+_CHAT_TEXT = re.compile(
+    r"\b(?:the|an?|each|every|any|incoming|new)\s+(?:incoming\s+|new\s+)?chat\s+(?:text|message|input|question)s?\b", re.I
+)
+_ASKING = re.compile(
+    r"\b(?:writes?|messages?|chats?|texts?|comes?|pings?)\b.*?\b(?:to\s+)?((?:asking|wanting|requesting|complain(?:ing)?|"
+    r"reporting|thanking|ask|request|report|(?<=that\s)(?:they|he|she)\s+\w+)\b.*)$",
+    re.I,
+)
 _NAMED_HOOK = re.compile(
     r"(?:\b(?:that|which)\s+(?:arrives?|comes?(?:\s+in)?|is\s+sent|are\s+sent)\s+)?\b(?:with|using|via|from|on|by|"
     r"over|through)\s+"
@@ -74,7 +102,7 @@ _NAMED_HOOK = re.compile(
 )
 _MANUAL = re.compile(
     r"\b(?:when(?:ever)?\s+(?:the|a|my)\s+button\s+is\s+(?:pressed|clicked|pushed)|when(?:ever)?\s+i\s+(?:press|"
-    r"click|run|start|hit|push|want)\b[^,.;]*|manually|on\s+demand|by\s+hand|at\s+the\s+(?:press|push|"
+    r"click|run|start|hit|push|want|tap|tell\s+it)\b[^,.;:]*|manually|on\s+demand|by\s+hand|at\s+the\s+(?:press|push|"
     r"click)\s+of\s+a\s+button)",
     re.I,
 )
@@ -84,7 +112,7 @@ _BOT = re.compile(
     re.I,
 )
 _ZONE = re.compile(r"\b([A-Z][A-Za-z]+/[A-Z][A-Za-z_]+(?:/[A-Z][A-Za-z_]+)?|UTC)\b(?:\s+time)?")
-_CITY = re.compile(r"\b([A-Z][a-z]+(?:\s[A-Z][a-z]+)?)\s+time\b")
+_CITY = re.compile(r"\b((?:[A-Za-z]+\s){0,2}[A-Za-z]+)\s+time\b")
 
 
 #: What is left of "a bot that …" once its event is known.
@@ -97,12 +125,16 @@ def zone(text: str) -> str | None:
     """An IANA time zone the text names, or a city that has one ("New York time")."""
     if (named := _ZONE.search(text)) and named.group(1) in _zones():
         return named.group(1)
-    city = _CITY.search(text)
-    if city is None:
-        return None
-    parts = city.group(1).split(" ")
-    names = (" ".join(parts[at:]) for at in range(len(parts)))
-    return next((found for name in names if (found := _cities().get(name.lower()))), None)
+    for city in _CITY.finditer(text):
+        parts = city.group(1).lower().split()
+        for at in range(len(parts)):
+            if found := _cities().get(" ".join(parts[at:])):
+                return found
+    return None
+
+
+def _city(name: str) -> str:
+    return re.escape(name.rsplit("/", 1)[-1].replace("_", " "))
 
 
 @cache
@@ -121,6 +153,11 @@ def trigger(text: str, timezone: str, now: datetime | None = None) -> tuple[Trig
     if plain := _BARE.match(shadow):
         block = "trigger_chat" if "chat" in plain.group(1).lower() else "webhook"
         return Trigger(block), f"{'send it to ' if plain.group(2).strip() else ''}{text[plain.end() :]}"
+    lead = _BOT_LEAD.match(shadow)
+    if asked := _ASKED.match(shadow, lead.end() if lead else 0):
+        return Trigger("trigger_chat", event=asked.group()), _cut_out(text, [(0, asked.end())])
+    if carries := _CARRIES.match(shadow):
+        return Trigger("webhook"), f"it{text[carries.end() :]}"
     if manual := _MANUAL.search(shadow):
         return Trigger("manual"), _cut_out(text, [manual.span()])
     found = schedule.find(shadow)
@@ -141,21 +178,21 @@ def trigger(text: str, timezone: str, now: datetime | None = None) -> tuple[Trig
         spans = [*found.spans, *(each.span() for each in _TIMES_A_WEEK.finditer(shadow) if found.days)]
         if named and (
             said := re.search(
-                rf"\s*\(?(?:in\s+)?{re.escape(named)}(?:\s+time)?\)?|\s*(?:[A-Z]\w+\s)?[A-Z]\w+\s+time\b", text
+                rf"\s*\(?(?:in\s+)?(?:{re.escape(named)}|{_city(named)})(?:\s+time)?\)?", text, re.I
             )
         ):
             spans.append(said.span())
         return Trigger("cronjob", {"rrule": found.rrule(), "timezone": named or timezone or "UTC"}), _cut_out(
             text, spans
         )
-    if stated := _STATED.search(shadow):
+    if stated := _STATED.search(shadow) or _HOOKED.search(shadow):
         block = "trigger_chat" if re.search(r"\bchat\b", stated.group(), re.I) else "webhook"
         return Trigger(block, event=text[: stated.end()].strip()), _cut_out(text, [stated.span()])
     if (bot := _BOT.search(shadow)) and (bot.start() < 3 or _CHAT.search(shadow)):
         return Trigger("trigger_chat", event="a chat message"), _cut_out(text, [bot.span()])
     if hook := _NAMED_HOOK.search(shadow):
         return Trigger("webhook"), _cut_out(text, [hook.span()])
-    return None, text
+    return (Trigger("trigger_chat") if _CHAT_TEXT.search(shadow) else None), text
 
 
 def _event(text: str, shadow: str, scheduled: bool) -> tuple[Trigger, str] | None:
@@ -180,8 +217,18 @@ def _event(text: str, shadow: str, scheduled: bool) -> tuple[Trigger, str] | Non
             continue
         if not chat and not re.search(r"\bweb\s?hook", phrase) and _compares(phrase, match.end()):
             continue
+        if chat and (label := _judged(phrase)):
+            return Trigger("trigger_chat", event=phrase), f"{text[: start.start()]} if {label}{text[end:]}".strip()
         return _cut_at(text, shadow, start, match.end() + start.end(), end, "trigger_chat" if chat else "webhook")
     return None
+
+
+def _judged(phrase: str) -> str | None:
+    """ "a guest sounds unhappy in the chat": a condition on what is written, not only an event."""
+    asking = _ASKING.search(phrase)
+    told = asking.group(1) if asking else ""
+    said = f"they {re.sub(r'^(?:they|s?he) ', '', told)}" if told else phrase
+    return said if judgement.meant(said) else None
 
 
 def _compares(phrase: str, end: int) -> bool:
@@ -231,7 +278,10 @@ def _cut_at(text: str, shadow: str, start: re.Match[str], known: int, end: int, 
 
 def _tested(text: str) -> bool:
     """Whether a text begins with a comparison."""
-    return any(conditions.find(part) is not None for part in (text, *_beginnings(text)))
+    return any(
+        conditions.find(part) is not None or judgement.meant(part, feelings_only=True)
+        for part in (text, *_beginnings(text))
+    )
 
 
 def _beginnings(text: str) -> list[str]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 
 from caddie.models.offline import clauses, words
-from caddie.models.offline.verbs import VERBS
+from caddie.models.offline.verbs import VERBS, third
 
 IF = re.compile(
     r"^(?:and\s+|but\s+|only\s+)?(if|unless|when|in\s+case|whenever|once|as\s+soon\s+as|should)\s+(.+)$", re.I | re.S
@@ -30,6 +30,22 @@ LOOP = re.compile(
     r"\s+(?=(?:if|send|post|e?mail|summari[sz]e|call|log|fetch|classify|extract|ask|write|translate|reply|notify|"
     r"wait|whose|with|where|that)\b))(.*)$",
     re.I | re.S,
+)
+OVER = re.compile(
+    r"^(?:loop|iterate|go|run)\s+(?:over|through)\s+(?:it|them|this|those|that|(?:the\s+)?([a-z]\w+))\b[\s,:]*(.*)$",
+    re.I | re.S,
+)
+ROWS = re.compile(
+    r"^(?:(?:it|this|that|they|which|the\s+(?:body|data|payload|request|answer|response|json))\s+)?(?:has|have|contains?|"
+    r"carries|holds|comes\s+with|with|includes?|brings)\s+(?:an?\s+|the\s+)?(?:list|array)\s+(?:called|named|of)?\s*"
+    r"[\"'`]?([a-z_]\w*)[\"'`]?$",
+    re.I,
+)
+COPY = re.compile(r"^(?:with\s+)?(?:cc|copy|in\s+copy|carbon\s+copy|put|keep)\s*:?\s*(?:to\s+)?((?:\S+@\S+[\s,]*(?:and\s+)?)+)(?:in\s+(?:cc|copy))?$", re.I)
+PASSED = re.compile(
+    r"^(?:pass|hand|give|send|feed)\s+(?:it\s+|along\s+|over\s+|on\s+)*(?:the\s+|all\s+)*(?:body|data|payload|everything|"
+    r"result|order|request|input|answer|message)s?(?:\s+(?:to\s+it|along|over|on))?$",
+    re.I,
 )
 SUFFIX = re.compile(
     r"^(.+?)\s*,?\s+(?:but\s+)?(?:only\s+)?(if|unless|when|in\s+case|as\s+soon\s+as|once)\s+(.+)$", re.I | re.S
@@ -69,6 +85,13 @@ ALWAYS = re.compile(
     r"in\s+(?:any|either|all|every)\s+cases?|either\s+way|regardless)\b",
     re.I,
 )
+#: The part of ALWAYS that is no part of what to do.
+REGARDLESS = re.compile(r"^(?:in\s+(?:any|either|all|every)\s+cases?|either\s+way|regardless)[\s,:]+", re.I)
+MY_OK = re.compile(
+    r"^(?:after|with|upon|on|once\s+i\s+(?:give|gave|have\s+given)(?:\s+it)?)\s+(?:my|our)\s+(?:ok(?:ay)?|approval|"
+    r"confirmation|go-?ahead|blessing|consent)\b[,:\s]+(.+)$",
+    re.I | re.S,
+)
 ELLIPSIS = re.compile(r"^(?:to|in|on|into|via|at)\s+", re.I)
 FIRST = re.compile(r"^\w+")
 DONE = re.compile(
@@ -86,8 +109,15 @@ EMPTY = re.compile(
 QUALIFIED = re.compile(r"^(.*?)\b(?:whose|with|where|(?:that|which)\s+(?:is|are|has|have))\s+(.+)$", re.I | re.S)
 
 
+#: "looks", "sends": what a workflow does, told in the third person.
+_FINITE = "|".join(sorted(VERBS, key=len, reverse=True))
+_THIRD = "|".join(sorted((third(verb) for verb in VERBS if verb not in ("have", "do", "go", "get")), key=len, reverse=True))
+
+
 def told(clause: str) -> str:
     """ "sends it to …" → "send it to …": a workflow told in the third person."""
+    clause = re.sub(rf"^(?:it|this|that|the\s+(?:bot|workflow|flow|assistant))\s+(?=(?:{_THIRD})\b)", "", clause, flags=re.I)
+    clause = re.sub(rf"^(?:just|simply)\s+(?=(?:{_FINITE})\b)", "", clause, flags=re.I)
     first, _, rest = clause.partition(" ")
     low = first.lower()
     if low in ("runs", "starts", "works", "triggers") and not re.search(r"\bworkflow|flow\b", rest):
@@ -104,7 +134,7 @@ def told(clause: str) -> str:
 def background(clause: str) -> bool:
     """A statement about the world, which asks for nothing."""
     return bool(
-        re.match(r"^(?:i|we|our|my|the|there|this|it|they|tenants|customers|people)\b(?:(?!\b(?:should|must|want|"
+        re.match(r"^(?:an?|i|we|our|my|the|there|this|it|they|tenants|customers|people)\b(?:(?!\b(?:should|must|want|"
                  r"need)\b).)*$", clause, re.I | re.S)
         and not words.url(clause) and not words.emails(clause) and not words.channel(clause)
     )  # fmt: skip

@@ -17,15 +17,20 @@ _CONTEXT = re.compile(r"^(?:(?:i|we)\s+(?:need|want|would\s+like|have)|know|hear
 
 
 def understand(
-    text: str, timezone: str, now: datetime | None = None, labels: list[str] | None = None, standalone: bool = True
+    text: str,
+    timezone: str,
+    now: datetime | None = None,
+    labels: list[str] | None = None,
+    standalone: bool = True,
+    known: frozenset[str] = frozenset(),
 ) -> Request:
     """The request in a text; `unknown` holds the clauses that say nothing to this model. labels: known already.
 
-    standalone: not a part of a workflow that has data of its own.
+    standalone: not a part of a workflow that has data of its own. known: the blocks of that workflow.
     """
     text = phrasing.without_politeness(phrasing.plain(text))
     trigger, rest = starts.trigger(text, timezone, now)
-    reader = Reader(text, labels or [])
+    reader = Reader(text, labels or [], known | ({trigger.block} if trigger else set()))
     for sentence in clauses.sentences(starts.BOT.sub("", phrasing.without_politeness(rest), count=1)):
         if _CONTEXT.match(sentence):
             continue

@@ -19,7 +19,8 @@ VERBS = (
     "match replace monitor watch track submit deliver stop do nothing import scrape grab retrieve hit invoke escalate "
     "route collect proofread explain review describe upload sync copy push judge mark flag discard ignore throw stick "
     "sum digest recap list say greet thank welcome congratulate invite cancel book schedule process handle validate "
-    "test sign mention raise ring sound suggest propose brainstorm outline report prepare"
+    "test sign complain squeeze distil distill compress okay compile gather relay nudge buzz shout jot rephrase polish "
+    "trim skip apologize apologise mention raise ring sound suggest propose brainstorm outline report prepare"
 ).split()
 #: They begin a clause only with an object behind them.
 NOUN_TOO = (
@@ -47,6 +48,13 @@ def _participles() -> dict[str, str]:
             made[f"{verb}ed"] = verb
             made[f"{verb}{verb[-1]}ed"] = verb
     return {**made, **_IRREGULAR}
+
+
+def third(verb: str) -> str:
+    """ "reply" → "replies", "fetch" → "fetches"."""
+    if verb.endswith("y") and verb[-2:-1] not in "aeo":
+        return f"{verb[:-1]}ies"
+    return f"{verb}es" if verb.endswith(("ch", "sh", "s", "x", "o")) else f"{verb}s"
 
 
 #: "posted" → "post".

@@ -150,8 +150,13 @@ def _mail(action: Action, scope: Scope) -> dict[str, Any]:
         scope.subject or action.topic or (source.label.replace("_", " ") if (source := scope.nearest()) else "")
     )
     vague = re.fullmatch(r"(?:email|e-mail|mail|me|message|it|them|us|the|)", subject, re.I)
-    return {"subject": "Message from your workflow" if vague else subject, "text": text}
+    source = scope.nearest("item", "data") if action.members else None
+    to = {"to": source.member(action.members[0])} if source else {}
+    return {**to, "subject": "Message from your workflow" if vague else subject, "text": text}
 
+
+#: What several steps brought goes into one text.
+_BOTH = re.compile(r"\b(?:both|combine|merge|bundle|together|all\s+(?:of\s+)?(?:them|this|these|that|three|two|four))\b", re.I)
 
 _FILL: dict[str, Callable[[Action, Scope], dict[str, Any]]] = {
     "slack-send-message": lambda a, s: {"text": _message(a, s)},
@@ -161,7 +166,7 @@ _FILL: dict[str, Callable[[Action, Scope], dict[str, Any]]] = {
     "log": lambda a, s: {"message": _message(a, s)},
     "format": lambda a, s: {"template": _message(a, s)},
     "human_confirmation": lambda a, s: {"message": a.said or _question(s)},
-    "summarize": lambda a, s: {"text": _input(a, s)},
+    "summarize": lambda a, s: {"text": (_BOTH.search(a.clause) and _gathered(s)) or _input(a, s)},
     "classify": lambda a, s: {"text": _text_input(a, s)},
     "extract-json": lambda a, s: {"text": _text_input(a, s)},
     "agent": lambda a, s: {"input": _text_input(a, s)},
@@ -175,6 +180,7 @@ _FILL: dict[str, Callable[[Action, Scope], dict[str, Any]]] = {
     "web-search": lambda a, s: {"query": _input(a, s)},
     "pluck": lambda a, s: {"items": _input(a, s)},
     "set-variable": lambda a, s: {"value": _input(a, s)},
+    "trigger-workflow": lambda a, s: {"input": _input(a, s)} if a.members else {},
 }
 
 

@@ -121,6 +121,12 @@ def slug(text: str, limit: int = 40) -> str:
     return re.sub(r"[^a-z0-9]+", "_", bare(text).lower()).strip("_")[:limit].strip("_")
 
 
+def forms(noun: str) -> str:
+    """A pattern for a noun and its plural."""
+    stem = re.escape(noun)
+    return f"{stem[:-1]}(?:y|ies)" if re.search(r"[^aeiou]y$", noun) else f"{stem}(?:e?s)?"
+
+
 def field_name(text: str) -> str:
     """A field's name from a noun phrase: "the order total" → `order_total`; a name that is one already stays."""
     name = bare(text.strip(" \"'`“”"))

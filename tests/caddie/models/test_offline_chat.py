@@ -88,8 +88,8 @@ def test_it_remembers_what_was_said() -> None:
     ("name", "value", "said"),
     [
         ("calculator", {"expression": "2+2", "result": "4"}, "2+2 = 4"),
-        ("current_time", {"weekday": "Monday", "date": "2026-01-05", "time": "09:30", "timezone": "UTC"}, "09:30 (UTC)"),
-        ("http_get", {"url": "http://a", "status": 200, "title": "T", "text": "Words"}, "“T” (http://a) says:\n\n> Words"),
+        ("current_time", {"weekday": "Mon", "date": "2026-01-05", "time": "09:30", "timezone": "UTC"}, "09:30 (UTC)"),
+        ("http_get", {"url": "http://a", "status": 200, "title": "T", "text": "W"}, "“T” (http://a) says:\n\n> W"),
         ("http_get", {"url": "http://a", "status": 404, "text": ""}, "status 404"),
         ("search_my_workflows", {"query": "", "workflows": []}, "no stored workflows"),
         ("search_my_workflows", {"query": "x", "workflows": []}, "None of your workflows matches “x”"),

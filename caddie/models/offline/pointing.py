@@ -1,0 +1,63 @@
+"""Words that point at something said before: "there", "them", "their address", "each of them".
+
+Invariant: a word is replaced only by what the request names. Callers: ``reader``, ``outside``.
+"""
+
+from __future__ import annotations
+
+import re
+
+from caddie.models.offline.request import Action
+
+_THERE = re.compile(
+    r"\s*\b(?:(?:over|in|on|to)\s+)?there(?:\s+as\s+well|\s+too)?$|\s+\b(?:in|to|on)\s+(?:the\s+|that\s+)?same\s+"
+    r"(?:channel|place|address|person)$|\s+\bto\s+the\s+same\s+(?:people|team)$",
+    re.I,
+)
+_THEM = re.compile(r"^((?:also\s+)?(?:tell|remind|warn|ask|notify|inform|alert|let|send|message|mail|e-?mail)\s+)(?:them|him|her)\b", re.I)
+_PEOPLE = re.compile(
+    r"\b(?:to|at|under)\s+(?:their|his|her|its|each\s+one's)\s+(?:own\s+)?(?:e-?mails?|(?:e-?mail\s+|mail\s+)?address(?:es)?)\b|"
+    r"\b(?:to|at|under|use|using)\s+(?:the\s+|that\s+|whatever\s+)?(?:(?:customer|client|guest|member|user|sender|buyer|\w+)(?:'s|s')?\s+)?"
+    r"(?:e-?mail(?:\s+address)?|address|email\s+field)\s+(?:(?:that|which)\s+(?:is|they\s+\w+)\s+)?(?:(?:they\s+)?\w+\s+)?"
+    r"(?:in|from|of|on|with)\s+(?:the\s+|their\s+|our\s+)?(?:form|order|request|body|payload|web\s?hook|data|"
+    r"booking|message|submission|field\s+(?P<field>\w+))\b|"
+    r"\b(?:their|the|his|her)\s+(?:e-?mail\s+)?address\s+is\s+in\s+(?:the\s+)?(?:field|column|key|property)\s+(?P<field2>\w+)|"
+    r"\b(?:to|at)\s+(?:the\s+)?(?:customer|client|guest|member|user|sender|buyer|donor|applicant|subscriber)(?:'s|s')\s+(?:e-?mail|address)(?:\s+address)?\b",
+    re.I,
+)
+_EACH = re.compile(
+    r"^(?P<verb>send|post|e?mail|e-mail|remind|thank|notify|tell|message|write(?:\s+to)?|put|log|forward|put|delete|PUT|POST|PATCH|DELETE|summari[sz]e|translate|"
+    r"classify|share|warn|invite|greet|congratulate|call|push|submit|add|save|process)\s+(?:an?\s+\w+\s+to\s+)?(?:to\s+)?(?:each|every)"
+    r"(?:\s+(?P<one>one|of\s+(?:them|these|those))|\s+(?:single\s+|of\s+the\s+)?(?P<noun>[a-z][\w-]*))\b\s*(?P<rest>.*)$",
+    re.I | re.S,
+)
+
+
+def resolved(clause: str, sent: Action | None, chat: bool) -> str:
+    """The clause with "there" and "them" as the place and the people of the message told before."""
+    if sent is None:
+        return clause
+    target = sent.payload.get("channel") or sent.payload.get("to") or ""
+    place = "discord" if sent.block == "discord-send-message" else target if isinstance(target, str) else ""
+    if not place or place.startswith("{{"):
+        return clause
+    if _THERE.search(clause):
+        return _THERE.sub(f" to {place}", clause)
+    return clause if chat else _THEM.sub(rf"\g<1>{place}", clause)
+
+
+def addressed(clause: str) -> str | None:
+    """The field of the data at hand that holds the address: "to the address in the form"."""
+    match = _PEOPLE.search(clause)
+    return (match.group("field") or match.group("field2") or "email") if match else None
+
+
+def each(clause: str) -> tuple[str, str] | None:
+    """(the things, what to do with one) of "send each borrower a reminder"."""
+    match = _EACH.match(clause)
+    if match is None or re.match(r"(?:day|week|month|hour|minute|morning|evening|time|other|year|night|afternoon)s?\b", match.group("noun") or "", re.I):
+        return None
+    verb, rest = match.group("verb"), match.group("rest").strip()
+    told = match.group()[match.end("verb") :].lower()
+    lead = re.match(r"\s+(an?\s+\w+)\s+to\b", told)
+    return match.group("noun") or "item", f"{verb} {lead.group(1) if lead else 'them' if verb.isupper() or match.group('noun') else 'it'} {rest}".strip()

@@ -11,9 +11,12 @@ from typing import Any
 
 import aiohttp
 import pytest
+from pydantic import SecretStr
 
 from shared.runs import answer_id
-from tests.product import GOLDEN, Client, Product, assert_stored_equals_log, until
+from shared.settings import Settings
+from tests.fakes.anthropic import Answer, FakeAnthropic, Refusal
+from tests.product import GOLDEN, Client, Product, assert_stored_equals_log, running, until
 
 PASSWORD = "correct horse battery"
 
@@ -239,3 +242,37 @@ async def test_signing_out_ends_the_socket(visitor: Visitor) -> None:
     await visitor("POST", "/api/auth/sign-out", status=204)
     await until(lambda: not client.socket.connected, 5)
     assert client.control["ended"][0]["reason"] == "revoked"
+
+
+async def test_a_chosen_model_and_its_tools_work_on_claude_too(settings: Settings) -> None:
+    script = (Answer("Let me see.", "Thinking.", (("calculator", {"expression": "6*7"}),)), Answer("It is 42."))
+    async with FakeAnthropic(*script).running() as fake:
+        keyed = settings.model_copy(update={"anthropic_api_key": SecretStr("sk-ant-test-0123456789abcdef"),
+                                            "anthropic_base_url": fake.url})  # fmt: skip
+        async with running(keyed) as product, aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True)) as http:
+            visitor = await Visitor(http, product.url).sign_up("ada@example.org")
+            chat = await visitor.chat()
+            async with http.post(
+                f"{visitor.url}/api/chats/{chat}/messages/stream", json=visitor.message("6*7?", modelId="claude")
+            ) as response:
+                frames = frames_of(await response.text())
+            assert text_of(frames) == "Let me see.\n\nIt is 42." and frames[-1]["type"] == "end"
+            assert next(f for f in frames if f["type"] == "tool_result")["result"]["result"] == "42"
+            listed = (await visitor("GET", f"/api/chats/{chat}/messages"))["data"]["messages"]
+            assert [each["modelId"] for each in listed] == ["claude", "claude"]
+            assert len(listed) == 2 and len(fake.seen) == 2
+
+
+async def test_a_model_that_fails_is_one_error_frame_and_a_status(settings: Settings) -> None:
+    async with FakeAnthropic(Refusal(400, message="odd"), Refusal(400, message="odd")).running() as fake:
+        keyed = settings.model_copy(update={"anthropic_api_key": SecretStr("sk-ant-test-0123456789abcdef"),
+                                            "anthropic_base_url": fake.url})  # fmt: skip
+        async with running(keyed) as product, aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True)) as http:
+            visitor = await Visitor(http, product.url).sign_up("ada@example.org")
+            chat = await visitor.chat()
+            body = visitor.message("hi", modelId="claude")
+            async with http.post(f"{visitor.url}/api/chats/{chat}/messages/stream", json=body) as response:
+                frames = frames_of(await response.text())
+            assert [frame["type"] for frame in frames] == ["start", "error"] and frames[-1]["message"]
+            async with http.post(f"{visitor.url}/api/chats/{chat}/messages", json=body) as response:
+                assert response.status in (400, 502) and set(await response.json()) >= {"error", "message"}

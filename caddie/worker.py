@@ -23,6 +23,7 @@ from prometheus_client import Counter, Gauge
 from caddie.attempt import Attempts
 from caddie.carrier import Carrier
 from caddie.desk import Desk
+from caddie.expiry import expire_inputs
 from shared.admin import open_admin
 from shared.connections import open_redis
 from shared.decisions import Decisions
@@ -69,12 +70,12 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
         )  # fmt: skip
         if admin := open_admin(settings.admin_host, settings.admin_port, lambda: {"redis": reader.connected}):
             stack.callback(admin.close)
-        await _work(settings, stop, queue, attempts, runs, store, Registry(redis), Decisions(store, log))
+        await _work(settings, stop, queue, attempts, runs, store, log, Registry(redis))
 
 
 async def _work(
     settings: Settings, stop: asyncio.Event, queue: Docket, attempts: Attempts, runs: Runs, store: Store,
-    registry: Registry, decisions: Decisions,
+    log: EventLog, registry: Registry,
 ) -> None:  # fmt: skip
     carrier = Carrier(attempts)
 
@@ -102,7 +103,7 @@ async def _work(
         working = asyncio.create_task(worker.run_forever(), name="queue")
         helpers = [
             asyncio.create_task(announcer.run(), name="announce"),
-            asyncio.create_task(_sweep(store, runs, queue, announcer, carrier, decisions), name="sweep"),
+            asyncio.create_task(_sweep(store, log, runs, queue, announcer, carrier), name="sweep"),
         ]
         stopping = asyncio.create_task(stop.wait(), name="stop")
         _log.info("worker.started", id=record.id)
@@ -162,9 +163,12 @@ async def _drain(
 
 
 async def _sweep(
-    store: Store, runs: Runs, queue: Docket, announcer: Announcer, carrier: Carrier, decisions: Decisions
+    store: Store, log: EventLog, runs: Runs, queue: Docket, announcer: Announcer, carrier: Carrier
 ) -> None:
-    """Give a job to every unfinished run that has none, and to the log the decisions it lacks; any worker may."""
+    """Give a job to every unfinished run that has none, and to the log the decisions it lacks and the ends of questions
+    nobody answered; any worker may.
+    """
+    decisions = Decisions(store, log)
     while True:
         announcer.load = len(carrier.running)
         try:
@@ -172,6 +176,7 @@ async def _sweep(
                 _log.warning("run.requeued", run_id=run_id)
                 await runs.enqueue(run_id)
             await decisions.sweep()
+            await expire_inputs(store, log)
         except CaddieError:
             _log.warning("worker.sweep_failed")
         except Exception:

@@ -19,7 +19,7 @@ from shared.errors import CaddieError, Fault
 from shared.store import cursors
 from shared.store.database import Database
 from shared.store.inserts import insert_new
-from shared.store.records import ConversationRecord, InputRecord, InputStatus, Json, Kind, MessageRecord, Page
+from shared.store.records import ConversationRecord, InputRecord, InputStatus, Kind, MessageRecord, Page
 from shared.store.tables import Conversation, Input, Message, now
 
 PUBLIC_ID = re.compile(r"[A-Za-z0-9_.:-]{1,128}")
@@ -134,19 +134,6 @@ class Conversations:
         after = cursors.encode(last.updated_at, last.pk) if last else None
         return Page([conversation_record(row) for row in rows[:limit]], after)
 
-    async def set_definition(self, org_id: int, public_id: str, definition: Json) -> None:
-        """Make it the working definition. RUN_BUSY while a run works on the present one; NOT_FOUND."""
-
-        def work(session: Session) -> None:
-            row = session.scalar(_conversation(org_id, public_id).with_for_update(key_share=True))
-            if row is None:
-                raise CaddieError("NOT_FOUND", "expected a conversation, got an unknown one")
-            if row.active_run_id is not None:
-                raise CaddieError("RUN_BUSY", "expected a conversation without an active run, got one that has")
-            row.definition = definition
-
-        await self._database.write(work)
-
     async def rename(self, org_id: int, public_id: str, title: str) -> ConversationRecord | None:
 
         def work(session: Session) -> ConversationRecord | None:
@@ -249,19 +236,6 @@ class Conversations:
             session.execute(update(Input).where(*pending).values(status="expired"))
             row.updated_at = now()
             return conversation_record(row)
-
-        return await self._database.write(work)
-
-    async def delete(self, org_id: int, public_id: str) -> ConversationRecord | None:
-        """The conversation as it was, now gone with messages, inputs and runs; a run under way can't finish."""
-
-        def work(session: Session) -> ConversationRecord | None:
-            row = session.scalar(_conversation(org_id, public_id).with_for_update())
-            if row is None:
-                return None
-            record = conversation_record(row)
-            session.execute(delete(Conversation).where(Conversation.pk == row.pk))
-            return record
 
         return await self._database.write(work)
 

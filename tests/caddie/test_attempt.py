@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, Phase, given
 from hypothesis import settings as profile
 from hypothesis import strategies as st
 from pydantic import SecretStr
+from sqlalchemy import update
 
 from shared import keys
 from shared.errors import CaddieError
@@ -31,6 +32,7 @@ from shared.events import (
     Thinking,
 )
 from shared.settings import Settings
+from shared.store.tables import Conversation
 from tests.caddie.conftest import DONE, TALK, Rig, Scripted, fails_with, hold, rigged
 from tests.product import assert_stored_equals_log, until
 from tests.valkey import Valkey
@@ -174,7 +176,8 @@ async def test_an_event_no_encoder_takes_fails_attempts_and_does_not_hang_them(r
 
 async def test_a_stored_definition_that_is_none_any_more_does_not_keep_a_run_from_ending(rig: Rig) -> None:
     await rig.attempts(Scripted()).run((await rig.submit()).id)
-    await rig.store.conversations.set_definition(rig.org, "c-1", {"nodes": {"root": {"gone": 1}}})
+    broken = update(Conversation).values(definition={"nodes": {"root": {"gone": 1}}})
+    await rig.store._database.write(lambda session: session.execute(broken))
     run = await rig.submit(definition=DEFINITION)
     await rig.attempts(Scripted()).run(run.id)
     assert (await rig.types())[-1] == "run.finished"

@@ -58,7 +58,7 @@ async def test_others_do_not_see_a_conversation(store: Store, tenant: Tenant, st
     assert await store.conversations.get(stranger.org, "c1") is None
     assert await store.conversations.history(stranger.org, pk) == ([], False)
     assert await store.conversations.clear(stranger.org, "c1") is None
-    assert await store.conversations.delete(stranger.org, "c1") is None
+    assert await store.erasure.conversation(stranger.org, "c1") is None
     assert (await store.conversations.ensure(stranger.org, stranger.user, "c1")).pk != pk
 
 
@@ -140,10 +140,10 @@ async def test_a_deleted_conversation_takes_its_active_run_along(store: Store, t
     await fill(store, tenant, [MOMENT])
     run, _ = await store.runs.submit(tenant.org, tenant.user, "c1", "r1", "turn", "h", {})
     await store.runs.claim(run.id, 1)
-    assert await store.conversations.delete(tenant.org, "c1")
+    assert await store.erasure.conversation(tenant.org, "c1")
     assert not await store.runs.finish(run.id, 1, status="finished")
     assert await store.runs.get(tenant.org, run.id) is None
-    assert await store.conversations.delete(tenant.org, "c1") is None
+    assert await store.erasure.conversation(tenant.org, "c1") is None
 
 
 async def test_inputs_of_another_organisation_do_not_exist(store: Store, tenant: Tenant, stranger: Tenant) -> None:

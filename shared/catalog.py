@@ -65,14 +65,6 @@ class Catalog:
         self._blocks = {block.type: block for block in blocks}
 
     @classmethod
-    def default(cls) -> Catalog:
-        """The catalog that comes with the program, and the blocks of the installed plugins."""
-        # Not at the top: a plugin's templates are checked against definitions, which import this module.
-        from shared.plugins import library
-
-        return library().catalog
-
-    @classmethod
     def builtin(cls) -> Catalog:
         """The catalog that comes with the program, without plugins."""
         folder = resources.files("shared") / "catalog_data"

@@ -58,14 +58,6 @@ class Templates:
         self._templates = {template.id: template for template in templates}
 
     @classmethod
-    def default(cls) -> Templates:
-        """The templates that come with the program, and those of the installed plugins."""
-        # Not at the top: plugins hold templates, so that module imports this one.
-        from shared.plugins import library
-
-        return library().templates
-
-    @classmethod
     def builtin(cls) -> Templates:
         """The templates that come with the program, without plugins."""
         folder = resources.files("shared") / "catalog_data" / "templates"

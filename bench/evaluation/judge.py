@@ -14,10 +14,9 @@ from bench.evaluation.checks import faults
 from bench.evaluation.conversation import Conversation
 from caddie.agent.library import Library
 from caddie.models.table import ModelTable
-from shared.catalog import Catalog
+from shared.plugins import library
 from shared.search import BlockSearch, TemplateSearch
 from shared.settings import Settings
-from shared.templates import Templates
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,18 +31,18 @@ async def judged(cases: Sequence[Case], model: str, parallel: int = 1) -> list[V
     """The verdicts, in the order of the cases. parallel: conversations at once."""
     table, catalog, templates, starts = (
         ModelTable(Settings(offline_words_per_s=0)),
-        Catalog.default(),
-        Templates.default(),
+        library().catalog,
+        library().templates,
         workflows(),
     )
-    library = Library(catalog, BlockSearch(catalog), templates, TemplateSearch(templates))
+    searched = Library(catalog, BlockSearch(catalog), templates, TemplateSearch(templates))
     room = asyncio.Semaphore(parallel)
 
     async def judge(case: Case) -> Verdict:
         start = starts[case.workflow] if isinstance(case.workflow, str) else case.workflow
         async with room:
             try:
-                outcome = await Conversation(case, lambda: table.open(model), library, start).run()
+                outcome = await Conversation(case, lambda: table.open(model), searched, start).run()
             except Exception as error:
                 return Verdict(case, [f"failed: {type(error).__name__} {error}"])
         return Verdict(case, faults(outcome, case.check), outcome.cpu_s, outcome.text)

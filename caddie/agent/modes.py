@@ -11,31 +11,43 @@ from typing import Literal
 from shared.events import Mode
 
 _PLAN = re.compile(
-    r"\b(?:plan|propose|outline|sketch|how\s+would\s+you|what\s+would|suggest\s+(?:a|how)|before\s+you\s+(?:build|start|change))\b",
+    r"\b(?:plan|propose|outline|sketch|how\s+would\s+you|what\s+would|suggest\s+(?:a|how)|"
+    r"before\s+you\s+(?:build|start|change))\b",
     re.I,
 )
 _REPAIR = re.compile(
-    r"\b(?:fix|repair|broken|fail(?:s|ed|ing)?\s*(?:[!.]|$|at|with|on|because)|errors?|bug|wrong|not\s+work(?:ing)?|doesn['’]?t\s+work|debug|crash(?:es|ed)?|invalid)\b",
+    r"\b(?:fix|repair|broken|fail(?:s|ed|ing)?\s*(?:[!.]|$|at|with|on|because)|errors?|(?:there(?:['’]s|"
+    r"\s+is)|has|found|got|have)\s+an?\s+bug|"
+    r"bugs?\s+in\s+(?:it|this|the|my)|buggy|(?:is|are|was|goes|went|looks?|seems?|something|what['’]?s)\s+wrong|"
+    r"wrong\s+(?:here|reference|block|branch|type)|not\s+work(?:ing)?|doesn['’]?t\s+work|debug|crash(?:es|"
+    r"ed)?|invalid)\b",
     re.I,
 )
 _BUILD = re.compile(
-    r"\b(?:build|create|make|add|change|update|remove|delete|rename|replace|set|send|post|fetch|get|call|notify|e-?mail|summari[sz]e|classify|extract|"
-    r"translate|reply|answer|wait|run|schedule|move|connect|instead|also|every|each|when(?:ever)?|if|search|alert|monitor|automate|workflow\s+that)\b",
+    r"\b(?:build|create|make|add|change|update|remove|delete|rename|replace|set|send|post|fetch|get|call|"
+    r"notify|e-?mail|summari[sz]e|classify|extract|"
+    r"translate|reply|answer|wait|run|schedule|move|connect|instead|also|every|each|when(?:ever)?|if|"
+    r"search|alert|monitor|automate|workflow\s+that)\b",
     re.I,
 )
 _ASK = re.compile(
-    r"^\s*(?:what|why|how|who|when|where|which|is|are|does|do|did|explain|describe|tell\s+me|can\s+you\s+(?:explain|tell)|show)\b",
+    r"^\s*(?:what|why|how|who|when|where|which|is|are|does|do|did|explain|describe|tell\s+me|"
+    r"can\s+you\s+(?:explain|tell)|show)\b",
     re.I,
 )
+#: "when it fails, …", "tell me in Discord instead": no question.
+_WISH = re.compile(r"^\s*when(?:ever)?\b.*,|^\s*tell\s+me\b.*\binstead\s+of\b", re.I | re.S)
 _TALK = re.compile(
-    r"^\s*(?:hi|hello|hey|thanks?|thank\s+you|good\s+(?:morning|evening|day)|ok(?:ay)?|great|cool|bye|help|what\s+can\s+you\s+do)\b[\s!.?]*$",
+    r"^\s*(?:hi|hello|hey|thanks?|thank\s+you|good\s+(?:morning|evening|day)|ok(?:ay)?|great|cool|bye|"
+    r"help|what\s+can\s+you\s+do)\b[\s!.?]*$",
     re.I,
 )
 
 
 _YES = re.compile(
     r"^\s*(?:approved?|yes|yep|yeah|ok(?:ay)?|sure|go(?:\s+(?:on|ahead|for\s+it))?|build\s+it|do\s+(?:it|that)|proceed|"
-    r"perfect|great|lgtm|(?:looks|sounds)\s+(?:good|fine|great))\b(?:[\s,!.]|please|build|it|go|ahead|do|thanks?|that)*$",
+    r"perfect|great|lgtm|(?:looks|sounds)\s+(?:good|fine|great))\b(?:[\s,!.]|please|build|it|go|ahead|do|"
+    r"thanks?|that)*$",
     re.I,
 )
 PlanAnswer = Literal["approved", "changed"]
@@ -72,11 +84,13 @@ def select(
         return asked_while or "building", "you answered a question"
     if _TALK.match(text):
         return "conversation", "the message is small talk or asks for help"
-    if _ASK.match(text) and not re.match(r"^\s*when(?:ever)?\b.*,", text, re.I | re.S):
+    if _ASK.match(text) and not _WISH.search(text):
         return (
             ("planning", "you ask for a plan") if _PLAN.search(text) else ("conversation", "the message is a question")
         )
-    if has_workflow and _REPAIR.search(text) and not re.search(r"\b(?:if|when)\b.*\b(?:fails?|errors?)\b", text, re.I):
+    if has_workflow and _REPAIR.search(text) and not re.search(
+        r"\b(?:if|when)\b.*\b(?:fails?|errors?|wrong|crash(?:es)?|bug|down)\b", text, re.I
+    ):
         return "repair", "the message speaks of something that does not work"
     if _PLAN.match(text.strip()) or re.search(r"\bplan\b", text, re.I):
         return "planning", "you ask for a plan"

@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing
 from dataclasses import dataclass, field
+from typing import Any
 
 from caddie.models.model import (
     Model,
@@ -56,8 +57,9 @@ async def step(
     """
     message_id, thought = "", ""
     async with aclosing(model.stream(request)) as stream:
+        limit = _Deadline(deadline)
         try:
-            async for event in _until(stream, deadline):
+            while (event := await limit.next(stream)) is not None:
                 if thought and (len(thought) >= THINKING_CHARS or not isinstance(event, ThinkingDelta)):
                     yield Thinking(text=thought)
                     thought = ""
@@ -82,15 +84,48 @@ async def step(
                 raise CaddieError("MODEL_FAILED", message, retryable=True)
         except TimeoutError:
             said.calls.clear()
+        finally:
+            limit.drop()
     if message_id:
         yield MessageCompleted(messageId=message_id, text=said.text)
 
 
-async def _until(stream: AsyncIterator[ModelEvent], deadline: float | None) -> AsyncGenerator[ModelEvent, None]:
-    """The events up to the deadline, then TimeoutError; the limit is on the wait alone, never on who reads."""
-    while True:
-        async with asyncio.timeout_at(deadline):
-            event = await anext(stream, None)
-        if event is None:
-            return
-        yield event
+class _Deadline:
+    """Cuts a wait that lasts until `at` (the event loop's clock); never whoever reads what came of it.
+
+    One timer for a whole answer: ``asyncio.timeout`` around each of its words would set and drop as many.
+    """
+
+    def __init__(self, at: float | None) -> None:
+        self._timer = None if at is None else asyncio.get_running_loop().call_at(at, self._pass)
+        self._waiting: asyncio.Task[Any] | None = None
+        self._passed = self._struck = False
+
+    def drop(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _pass(self) -> None:
+        self._passed = True
+        if self._waiting is not None:
+            self._struck = True
+            self._waiting.cancel()
+
+    async def next(self, stream: AsyncIterator[ModelEvent]) -> ModelEvent | None:
+        """The next event, None at the end. Raises TimeoutError."""
+        if self._passed:
+            raise TimeoutError
+        task = self._waiting = asyncio.current_task()
+        assert task is not None, "events are waited for in a task"
+        cancelled = task.cancelling()
+        try:
+            return await anext(stream, None)
+        except asyncio.CancelledError:
+            if self._struck and task.cancelling() <= cancelled + 1:
+                raise TimeoutError from None
+            # Somebody else wants the task's end, too.
+            raise
+        finally:
+            self._waiting = None
+            if self._struck:
+                task.uncancel()

@@ -9,6 +9,7 @@ from playwright.async_api import Page, expect
 
 from shared.settings import Settings
 from tests.product import GOLDEN, Product
+from tests.proposed import workflow_of
 from tests.proxy import Cable
 
 pytestmark = pytest.mark.e2e
@@ -66,6 +67,35 @@ async def test_a_question_is_answered_with_text_or_a_button(page: Page) -> None:
     await expect(page.get_by_test_id("input-body").last).to_contain_text("say")
     await page.get_by_test_id("input-option").last.click()
     await expect(page.get_by_test_id("graph")).to_contain_text("#alerts")
+
+
+async def test_a_plan_is_changed_and_then_approved(page: Page) -> None:
+    await say(page, f"Propose a plan: {GOLDEN}")
+    plan = page.get_by_test_id("input").last
+    await expect(plan).to_have_attribute("data-kind", "plan")
+    await expect(plan.get_by_test_id("plan-step")).to_have_count(4)
+    await expect(plan.get_by_test_id("plan-step").last).to_contain_text("slack-send-message")
+    await expect(plan.get_by_test_id("input-text")).to_be_hidden()
+    await plan.get_by_text("Change", exact=True).click()
+    await plan.get_by_test_id("input-text").fill("also email the rates to ada@example.com")
+    await plan.get_by_test_id("input-send").click()
+    await expect(page.get_by_test_id("input")).to_have_count(2)
+    await expect(page.get_by_test_id("node")).to_have_count(0)
+    await page.get_by_test_id("input").last.get_by_text("Approve", exact=True).click()
+    await expect(page.get_by_test_id("input-outcome").last).to_have_text("Approved.")
+    await expect(page.get_by_test_id("graph")).to_contain_text("send-email")
+
+
+async def test_what_is_said_while_it_works_is_taken_in(page: Page) -> None:
+    await expect(page.get_by_test_id("when-busy")).to_be_hidden()
+    await say(page, GOLDEN)
+    await expect(page.get_by_test_id("message-assistant").first).to_contain_text("I will")
+    await expect(page.get_by_test_id("when-busy")).to_have_value("steer")
+    await say(page, "also email the rates to ada@example.com")
+    await expect(page.get_by_test_id("outgoing-note")).to_have_text("Waiting to be taken in")
+    await expect(page.get_by_test_id("steered")).to_have_text("Taken in while it worked")
+    await expect(page.get_by_test_id("outgoing")).to_have_count(0)
+    await expect(page.get_by_test_id("graph")).to_contain_text("send-email")
 
 
 async def test_stop_ends_the_answer_and_keeps_it(page: Page) -> None:
@@ -128,6 +158,24 @@ async def test_an_api_key_is_the_other_way_in(page: Page, wired: Product) -> Non
     await page.get_by_test_id("connection").get_by_text("live").wait_for()
     await say(page, "what can you do?")
     await expect(page.get_by_test_id("timeline")).to_contain_text("offline model")
+
+
+async def test_a_proposal_is_applied(page: Page, wired: Product) -> None:
+    workflow = await workflow_of(wired.store, wired.org, wired.user)
+    answer = await page.request.post(f"{wired.url}/api/workflows/{workflow.id}/session", data={})
+    thread = (await answer.json())["data"]["conversationId"]
+    await page.get_by_test_id("sign-out").click()
+    await page.get_by_test_id("use-key").click()
+    await page.get_by_test_id("api-key").fill(wired.api_key)
+    await page.get_by_test_id("sign-in").click()
+    await page.get_by_test_id("connection").get_by_text("live").wait_for()
+    await page.goto(f"{wired.url}/#c={thread}")
+    await expect(page.get_by_test_id("page")).to_have_attribute("data-conversation", thread)
+    await say(page, "Add a step to summarize the search results")
+    await expect(page.get_by_test_id("changes")).to_contain_text("(summarize) after step-1")
+    await page.get_by_test_id("apply").click()
+    await expect(page.get_by_test_id("proposal-outcome")).to_have_text(f"Applied by user {wired.user}: version 2.")
+    await expect(page.get_by_test_id("apply")).to_be_hidden()
 
 
 async def test_a_new_conversation_is_another_one(page: Page, wired: Product) -> None:

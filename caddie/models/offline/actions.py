@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from typing import Any
 
 from caddie.models.offline import conditions, language, words
 from caddie.models.offline.outside import discord, email, fetch, further, http, reply, run, slack, web
@@ -42,23 +43,32 @@ _HUMAN = re.compile(
     r"okay|ok)|ask\s+for\s+(?:an?\s+)?(?:approval|confirmation)|"
     r"(?:have|let)\s+(?:me|us|someone|a\s+\w+|my\s+\w+|the\s+\w+)\s+(?:approve|confirm|review|check|sign|okay|ok|see|"
     r"decide|choose|have\s+a\s+look|look\s+(?:at|over))|"
-    r"(?:i|we|my\s+\w+)\s+(?:(?:want|wants|need|needs|have|has|would\s+like|must|should|will|gets?)\s+)?(?:to\s+)?(?:approve|"
-    r"okay|ok|confirm|sign\s+off|green-?light)s?\b|(?:my|our)\s+(?:ok(?:ay)?|approval|go-?ahead|blessing|consent|sign-?off)|"
+    r"(?:i|we|my\s+\w+)\s+(?:(?:want|wants|need|needs|have|has|would\s+like|must|should|will|"
+    r"gets?)\s+)?(?:to\s+)?(?:approve|"
+    r"okay|ok|confirm|sign\s+off|green-?light)s?\b|(?:my|our)\s+(?:ok(?:ay)?|approval|go-?ahead|blessing|"
+    r"consent|sign-?off)|"
     r"(?:by|with|after|upon)\s+(?:\w+\s+){0,2}(?:approval|confirmation)|human\s+(?:approval|confirmation|review)|"
     r"ask\s+me|confirm\s+with\s+\w+)\b",
     re.I,
 )
-_LOG = re.compile(r"^(?:log|record|print|note(?:\s+down)?|write\s+(?:\S+\s+)?(?:to|into|in)\s+the\s+log)\b", re.I)
+_LOG = re.compile(
+    r"^(?:log|record|print|note(?:\s+down)?|(?:write|put|add)\s+(?:.{1,80}?\s+)?(?:to|into|in)\s+(?:the|our|my|a)\s+"
+    r"logs?)\b(?!\s+channel)",
+    re.I,
+)
 _FORMAT = re.compile(
     r"^(?:format|compose|build\s+a\s+(?:text|message)|render|turn\s+\S+\s+into\s+(?:a\s+)?(?:text|message))\b", re.I
 )
 _ONLY = re.compile(
-    r"^(?:(?:only\s+|just\s+)?(?:keep|take|use|leave|pick|select|consider)\s+(?:only\s+|just\s+)?(?:the\s+)?|(?:only|just)\s+the\s+)"
+    r"^(?:(?:only\s+|just\s+)?(?:keep|take|use|leave|pick|select|consider)\s+(?:only\s+|"
+    r"just\s+)?(?:the\s+)?|(?:only|just)\s+the\s+)"
     r"(?!those\b|it\b|them\b|the\b|names?\b)([a-z]\w+)\s+(?:ones|[a-rt-z]\w*s)$",
     re.I,
 )
 _NOT_ONES = re.compile(
-    r"^(?:ignore|skip|drop|discard|exclude|leave\s+out|throw\s+out|filter\s+out)\s+(?:the\s+|all\s+|any\s+)?([a-z]\w+)\s+"
+    r"^(?:ignore|skip|drop|discard|exclude|leave\s+out|throw\s+(?:out|away)|get\s+rid\s+of|"
+    r"filter\s+out)\s+(?:the\s+|all\s+|"
+    r"any\s+)?([a-z]\w+)\s+"
     r"(?:ones|[a-z]\w*s)$",
     re.I,
 )
@@ -69,7 +79,8 @@ _FILTER = re.compile(
     re.I,
 )
 _PLUCK = re.compile(
-    r"^(?:just\s+|only\s+)?(?:pluck|pick|take|get|collect|grab|keep)\s+(?:only\s+|just\s+)?(?:the\s+)?([\w ]+?)\s+(?:of|from|out\s+of)\s+(?:each|"
+    r"^(?:just\s+|only\s+)?(?:pluck|pick|take|get|collect|grab|keep)\s+(?:only\s+|"
+    r"just\s+)?(?:the\s+)?([\w ]+?)\s+(?:of|from|out\s+of)\s+(?:each|"
     r"every|all|the)\s+(.+)$",
     re.I,
 )

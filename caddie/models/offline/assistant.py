@@ -57,7 +57,8 @@ _THANKS = re.compile(
 )
 _ABILITY = re.compile(
     r"\bwhat\s+(?:can|could)\s+you\s+do\b|\bhow\s+(?:can|could)\s+you\s+help\b|^\s*help[\s!?.]*$|\bwho\s+are\s+you\b"
-    r"|\bwhat\s+are\s+you\b|\bwhich\s+(?:model|tools)\b|\bare\s+you\s+(?:an?\s+)?(?:ai|human|robot|bot|gpt|claude|llm)\b",
+    r"|\bwhat\s+are\s+you\b|\bwhich\s+(?:model|tools)\b|\bare\s+you\s+(?:an?\s+)?(?:ai|human|robot|bot|"
+    r"gpt|claude|llm)\b",
     re.I,
 )
 _BUILD = re.compile(r"\b(?:build|create|make|change|edit|add\s+a\s+step)\b.{0,60}\b(?:workflow|automation)\b", re.I)

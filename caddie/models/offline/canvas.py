@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from caddie.models.offline import words
-from caddie.models.offline.plan import Place
+from caddie.models.offline.plan import Edit, Place
 from caddie.models.offline.wiring import PRIMARY, Scope, Source
 
 _SYNONYMS = {
@@ -48,6 +48,35 @@ class Canvas:
     def __init__(self, definition: dict[str, Any]) -> None:
         self.nodes: dict[str, dict[str, Any]] = definition.get("nodes") or {}
         self.triggers = [each for each in definition.get("triggerNodeIds") or ["root"] if each in self.nodes]
+
+    def edited(self, edits: list[Edit]) -> Canvas:
+        """The canvas as it is after these edits, as far as the next change of the same message needs it."""
+        nodes = {key: {**node, "children": list(node.get("children") or [])} for key, node in self.nodes.items()}
+        for args, tool in ((edit.args, edit.tool) for edit in edits):
+            node_id = str(args.get("nodeId"))
+            if tool == "add_node":
+                nodes[node_id] = {name: args[name] for name in ("type", "payload", "branch") if name in args} | {
+                    "children": []
+                }
+                for parent in args.get("after") or []:
+                    nodes[parent]["children"].append(node_id)
+                if not args.get("after") and args.get("inLoop") in nodes:
+                    nodes[args["inLoop"]]["loopBody"] = [*(nodes[args["inLoop"]].get("loopBody") or []), node_id]
+            elif tool == "update_node" and node_id in nodes:
+                payload = {**(nodes[node_id].get("payload") or {}), **(args.get("payload") or {})}
+                nodes[node_id] |= {"payload": payload, **({"type": args["type"]} if args.get("type") else {})}
+            elif tool == "remove_node" and node_id in nodes:
+                gone = nodes.pop(node_id)
+                for node in nodes.values():
+                    if node_id in node["children"]:
+                        at = node["children"].index(node_id)
+                        node["children"][at : at + 1] = gone["children"]
+            elif tool == "connect_nodes":
+                nodes[args["source"]]["children"].append(args["target"])
+                nodes[args["target"]] |= {"branch": args["branch"]} if args.get("branch") else {}
+            elif tool == "disconnect_nodes" and args["target"] in nodes[args["source"]]["children"]:
+                nodes[args["source"]]["children"].remove(args["target"])
+        return Canvas({"nodes": nodes, "triggerNodeIds": self.triggers})
 
     def of(self, *blocks: str) -> list[str]:
         return [key for key, node in self.nodes.items() if node.get("type") in blocks]

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from caddie.models.offline import clauses, fields, phrasing, reshape, schedule, starts, words
+from caddie.models.offline import clauses, conditions, fields, phrasing, reshape, schedule, starts, tuning, words
 from caddie.models.offline.canvas import Canvas
 from caddie.models.offline.extension import ADD, Change, extended
 from caddie.models.offline.plan import Edit, Plan
@@ -45,17 +45,33 @@ _NOT_THIS = re.compile(
     r"\s*,?\s+\b(?:rather\s+than|instead\s+of|and\s+not|not)\s+(?:at\s+)?(?:\w+\s*){1,3}$|\s+(?:instead|rather)\b", re.I
 )
 _JUST_HOUR = re.compile(
-    r"^(?:make|set|change|move)\s+(?:it|that|this|the\s+time)\s+(?:to\s+|at\s+)?(?=(?:\d{1,2}|noon|midnight)\b)", re.I
+    r"^(?:make|set|change|move)\s+(?:it|that|this|the\s+time)\s+(?:to\s+|"
+    r"at\s+)?(?=(?:\d{1,2}(?:[:.]\d{2})?\s*(?:am|pm)?|noon|midnight)\b(?!\s*(?:results?|"
+    r"words?|items?|seconds?|minutes?|hours?|days?|percent|degrees?|instead\s+of\s+\d+\s+\w+s)\b))",
+    re.I,
 )
 _MEND = re.compile(
     r"\b(?:fix|repair|broken|wrong|errors?|invalid|complain\w*|fail(?:s|ed|ing)?|does\s?n[o'’]t\s+work|not\s+work\w*|"
-    r"never\s+runs?|debug|validat\w+)\b",
+    r"sort\s+(?:it|this|that)\s+out|mend|refuses|something['’]?s?\s+(?:is\s+)?off|correct\s+(?:it|that|"
+    r"this)|never\s+runs?|debug|validat\w+)\b",
     re.I,
 )
 _EXCEPT = re.compile(r"\b(?:stop|not|never|except|skip|without|excluding)\b", re.I)
 _PARTS = re.compile(
-    r"(?<=[.!;])\s+|\n+|\s*,?\s*\band\s+(?=(?:also|if|then|when|add|remove|change|set|make|use|send|post|e?mail|"
-    r"log)\b)",
+    r"(?<=[.!;])\s+|\n+|\s*(?:,|,?\s*\b(?:and|but|plus)\b)\s*(?:then\s+|and\s+|also\s+)?(?=(?:also|if|"
+    r"then|when|add|remove|"
+    r"change|set|make|use|send|post|e?mail|log|put|drop|delete|rename|call|wait|cap|limit|only|move|raise|"
+    r"lower|switch|replace|"
+    r"tell|notify|let|give|copy|cc|skip|ask|keep|turn|run|start|have|leave|search|instead)\b)",
+    re.I,
+)
+#: "…, so drop it": said once more.
+_ONCE_MORE = re.compile(
+    r"(?:so\s+)?(?:drop|remove|delete|take|get\s+rid\s+of|kill)\s+(?:it|that|them|this)(?:\s+out)?", re.I
+)
+#: What follows the comma belongs to it.
+_BOUND = re.compile(
+    r"^(?:if|when|whenever|before|after|unless|for|once|in\s+case|instead|between|inside|rather|as\s+soon|while|on)\b",
     re.I,
 )
 
@@ -81,29 +97,55 @@ def edits(said: Talk, request: Request) -> Change | None:
     canvas, text = Canvas(said.start), _plain(said.request)
     if request.trigger is not None and len(request.actions()) > 1 and not _CHANGE.match(text) and not ADD.match(text):
         return None
-    parts = [phrasing.without_politeness(clauses.bare(each)) for each in _PARTS.split(text) if clauses.bare(each)]
+    if asked := reshape.asked_first(phrasing.plain(said.request).strip(" .!"), canvas, said):
+        # Politeness would take "I need to okay" for "I need it, okay".
+        return asked
+    parts = _parts(text)
     if len(parts) > 1 and (several := _several(parts, canvas, said)) is not None:
         return several
     explicit = _explicit(text, canvas, said)
     return explicit if explicit is not None else extended(text, said, canvas, request)
 
 
+def _labels(canvas: Canvas) -> list[str]:
+    return [str(label) for each in canvas.of("classify") for label in canvas.payload(each).get("labels") or []]
+
+
+def _parts(text: str) -> list[str]:
+    """The changes a message names one after the other; what is only said around them is no part."""
+    guard = phrasing.Guard(text)
+    told: list[str] = []
+    for sentence in re.split(r"(?<=[.!;])\s+|\n+", guard.text):
+        told += [sentence] if _BOUND.match(sentence.strip()) else _PARTS.split(sentence)
+    plain = (phrasing.without_chatter(clauses.bare(guard.restored(each))) for each in told)
+    found = [each for each in plain if each.strip(" .,!?")]
+    return [each for at, each in enumerate(found) if not at or not _ONCE_MORE.fullmatch(each)]
+
+
 def _plain(text: str) -> str:
-    return phrasing.without_politeness(phrasing.plain(text)).strip(" .!")
+    return phrasing.without_chatter(phrasing.plain(text)).strip(" .!")
 
 
 def _several(parts: list[str], canvas: Canvas, said: Talk) -> Change | None:
     """Several changes in one message, when each of them is one."""
     made: list[Change] = []
+    now, labels = canvas, _labels(canvas)
     for part in parts:
-        change = _explicit(part, canvas, said) or extended(part, said, canvas, None)
+        if new := [each for each in _labels(now) if each not in labels]:
+            part = re.sub(r"\b(?:those|these|them)\b", f"{new[0]} ones", part)
+        change = _explicit(part, now, said) or extended(part, said, now, None)
         if change is None or change.slots:
             return None
         made.append(change)
-    ids = [
-        edit.args.get("nodeId") for each in made for edit in each.plan.edits if edit.tool in ("add_node", "update_node")
+        now = now.edited(change.plan.edits)
+    touched = [
+        f"{edit.args.get('nodeId')} {name}"
+        for each in made
+        for edit in each.plan.edits
+        for name in (["type"] if edit.tool == "add_node" else edit.args.get("payload") or ["type"])
+        if edit.tool in ("add_node", "update_node")
     ]
-    if len(set(ids)) != len(ids):
+    if len(set(touched)) != len(touched):
         return None
     plan = Plan(
         [edit for each in made for edit in each.plan.edits], [told for each in made for told in each.plan.assumptions]
@@ -116,18 +158,24 @@ def _several(parts: list[str], canvas: Canvas, said: Talk) -> Change | None:
 
 def _explicit(text: str, canvas: Canvas, said: Talk) -> Change | None:
     readers: tuple[Callable[[str, Canvas, Talk], Change | None], ...] = (
-        reshape.renamed, reshape.replaced, fields.labelled, _removed, reshape.gated, reshape.swapped, reshape.copied,
+        reshape.renamed, reshape.asked_first, tuning.searched_for, reshape.replaced,
+        fields.labelled, tuning.narrowed,
+        tuning.respelt, tuning.conditioned, _removed, reshape.held_back, reshape.gated, reshape.swapped, reshape.copied,
         reshape.restarted, fields.copied_in, _timed, _zoned, fields.completed, fields.reworded, fields.retargeted,
-        fields.prompted, fields.numbered, fields.threshold,
+        tuning.styled, fields.prompted, fields.numbered, tuning.renumbered, fields.threshold,
     )  # fmt: skip
     return next((found for reader in readers if (found := reader(text, canvas, said)) is not None), None)
 
 
 def _removed(text: str, canvas: Canvas, said: Talk) -> Change | None:
     match, unneeded = _REMOVE.match(text), _UNNEEDED.match(text)
+    if re.search(fields.PATIENCE, text, re.I) and re.search(r"\d", text):
+        return None
     if match is None and (
         unneeded is None or not re.search(r"\bnot\b|\bno\b|any\s*more|needless|unnecessary|drop|remove", text, re.I)
     ):
+        return None
+    if conditions.comparative(text):
         return None
     phrase = match.group(1) if match else unneeded.group(1) or unneeded.group("what") if unneeded else ""
     found_time = schedule.find(words.masked(phrase))
@@ -137,6 +185,7 @@ def _removed(text: str, canvas: Canvas, said: Talk) -> Change | None:
     if re.match(r"(?:everything|all(?:\s+the)?\s+(?:steps|nodes)|the\s+whole|all)\b", phrase, re.I):
         gone = [*reversed(canvas.order()), *canvas.triggers]
         return Change(Plan([Edit("remove_node", {"nodeId": each}) for each in gone]), "I remove everything.")
+    phrase = re.sub(r"\s*[,;.]\s*(?:i|we|it|that|just|because|since|so)\b.*$", "", phrase, flags=re.I)
     named = re.split(r"\s*,\s*(?:and\s+)?|\s+and\s+", phrase)
     found = list(dict.fromkeys(each for part in named if (each := canvas.meant(part)) and each not in canvas.triggers))
     if not found:
@@ -192,7 +241,10 @@ def _timed(text: str, canvas: Canvas, said: Talk) -> Change | None:
     if found is None or not (
         _CHANGE.search(text)
         or re.search(
-            r"\b(?:run|start|trigger|stop|except|skip)s?\b|\bnot\b|^\s*(?:at|every|only|on|also)\b", text, re.I
+            r"\b(?:run|start|trigger|stop|except|skip|send|post|mail)s?\b|\bnot\b|^\s*(?:at|every|only|on|"
+            r"also)\b",
+            text,
+            re.I,
         )
     ):
         return None

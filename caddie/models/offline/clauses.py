@@ -18,7 +18,8 @@ _ADVERB = (
 )
 _OBJECT = (
     r"(?:(?:it|them|this|that|these|those|the|a|an|me|us|him|her|my|our|your|their|its|all|any|every|each|both|"
-    r"only|just|everyone|everybody|someone|to|in|on|via|with|by|for|into|as|whether|if|until|up|back|slack|discord|google|"
+    r"only|just|everyone|everybody|someone|to|in|on|via|with|by|for|into|as|whether|if|until|up|back|"
+    r"slack|discord|google|"
     r"results?|how|half|what|which|new|everything|anything|\w+ly|one|two|three|five|ten|fifteen|twenty|thirty|ai)\b|"
     r"[@#\x00\d{]|\w+ (?:to|in|on|as|into|for|at|from|via)\b|"
     r"\w+\s+\x00|\w+\s+ones\b)"
@@ -26,9 +27,11 @@ _OBJECT = (
 REST = r"(?:the\s+)?(?:rest|remaining(?:\s+\w+)?|others?(?!wise)|(?:every|any)thing\s+else|all\s+(?:the\s+)?others?)"
 LEAD = (
     rf"{_ADVERB}(?:(?:{_BOTH})s?(?:\s+{_OBJECT}|\s*(?=[.;,!]|$))|(?!(?:{_BOTH})s?\b)(?:{_VERB})s?\b(?!-)|"
-    rf"merge(?=\s+and\s)|if\b|unless\b|otherwise\b|else\b|when\b|once\b|as\s+soon\s+as\b|for\s+(?:each|every)\b|in\s+case\b|(?:for\s+)?{REST}\b|"
+    rf"merge(?=\s+and\s)|if\b|unless\b|otherwise\b|else\b|when\b|once\b|as\s+soon\s+as\b|for\s+(?:each|"
+    rf"every)\b|in\s+case\b|(?:for\s+)?{REST}\b|"
     r"(?:the\s+)?\w+\s+ones\b|all\s+(?:of\s+(?:them|these)\s+)?(?:gets?|receives?|should)\b|(?:each|"
-    r"every)\s+(?:of\s+them\s+)?gets?\b|i\s+(?:also\s+)?(?:want|need)\b|let\s|(?:after|with|upon)\s+(?:my|our)\s+(?:ok(?:ay)?|approval|confirmation|go-?ahead|blessing)\b)"
+    r"every)\s+(?:of\s+them\s+)?gets?\b|i\s+(?:also\s+)?(?:want|need)\b|let\s|(?:after|with|upon)\s+(?:my|"
+    r"our)\s+(?:ok(?:ay)?|approval|confirmation|go-?ahead|blessing)\b)"
 )
 _CUT = re.compile(
     rf"\s*(?:[.!?;]+(?=\s)|\n+)\s*|\s*,?\s*(?:and\s+)?(?:then|after\s+that|afterwards|finally|next)\s*,?\s+(?={LEAD})|"

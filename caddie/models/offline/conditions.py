@@ -6,6 +6,7 @@ Invariant: the operators are those of the `if` block. Callers: ``understand``, `
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import Any, Literal
 
 from caddie.models.offline import judgement, words
@@ -40,7 +41,8 @@ _OPERATORS: tuple[tuple[str, str], ...] = (
     (r"ends?\s+(?:with|in)", "ends_with"),
     (r"match(?:es)?", "matches"),
     (rf"(?:{_BE}|returns?|gives?)\s+(?:anything|something)\s+(?:other\s+than|but|except)", "neq"),
-    (rf"{_NOT}(?:\s+equal\s+to)?|{_DOES_NOT}\s+(?:equal|return|give|(?:answer|respond|reply|come\s+back)(?:\s+with)?)|!=|≠|differs\s+from", "neq"),
+    (rf"{_NOT}(?:\s+equal\s+to)?|{_DOES_NOT}\s+(?:equal|return|give|(?:answer|respond|reply|"
+        rf"come\s+back)(?:\s+with)?)|!=|≠|differs\s+from", "neq"),
     (r"(?:(?:ha(?:s|ve)|is|was)\s+)?(?:changed|changes|different)(?=\W*$)", "changed"),
     (rf"(?:equals?(?:\s+to)?|returns?|(?:answers?|responds?|replies)\s+with|==?|{_BE}\s+(?:equal\s+to|exactly)|"
      rf"{_BE}(?=\s))", "eq"),
@@ -52,7 +54,8 @@ _NEGATED = {"gt": "lte", "gte": "lt", "lt": "gte", "lte": "gt", "eq": "neq", "ne
             "not_contains": "contains", "exists": "empty", "empty": "exists", "changed": "unchanged"}  # fmt: skip
 #: "1000 or more", "6 people or fewer".
 _OR_MORE = re.compile(
-    r"\s+(?:(?:is|are|of|has|have|at)\s+)?([$€£]?\d[\d.,]*\S*(?:\s+\w+)??)\s+or\s+(?:(more|above|higher|over|greater|up|older|"
+    r"\s+(?:(?:is|are|of|has|have|at)\s+)?([$€£]?\d[\d.,]*\S*(?:\s+\w+)??)\s+or\s+(?:(more|above|higher|"
+    r"over|greater|up|older|"
     r"longer|larger|bigger|later|warmer)|(?:less|below|lower|under|fewer|younger|shorter|smaller|colder))\b",
     re.I,
 )
@@ -128,6 +131,17 @@ def undirected(test: Test) -> bool:
     return len(test.conditions) == 1 and first.op == "eq" and isinstance(first.right, str)
 
 
+#: The address in "https://… says the level".
+_ADDRESS = re.compile(
+    r"^https?:\S+\s+(?:says|shows|reports|reads|tells)\s+(?:that\s+)?|\s*(?:(?:at|from|on|of|in)\s+)?https?:\S+"
+)
+
+
+def unaddressed(test: Test) -> Test:
+    """The test without the addresses its subjects name."""
+    return replace(test, conditions=tuple(replace(c, subject=_ADDRESS.sub("", c.subject)) for c in test.conditions))
+
+
 def negated(test: Test) -> Test:
     """The opposite, for "unless". Every operator it makes has one, apart from patterns."""
     conditions = tuple(Condition(c.subject, _NEGATED.get(c.op, "neq"), c.right) for c in test.conditions)
@@ -161,7 +175,7 @@ def _one(text: str, before: Condition | None) -> Condition | None:
         return None
     match, op = found
     subject = text[: match.start()].strip(" ,") or (before.subject if before else "")
-    subject = re.sub(r"\s+of$", "", subject)
+    subject = re.sub(r"\s+of$|^(?:the\s+)?(?:field|column|property|key)\s+(?=\w)", "", subject, flags=re.I)
     if re.fullmatch(r"(?:it|that|this|they)", subject, re.I):
         subject = before.subject if before else ""
     subject = re.sub(r"^(?:if|when|that|the\s+fact\s+that)\s+", "", subject, flags=re.I)

@@ -31,7 +31,8 @@ _TEXT_OF = {
 _REPAIR = re.compile(
     r"\b(?:fix|repair|mend|debug)\s+(?:it|this|that|them|the|my|these|all|up|please)\b|\b(?:fix|repair)\W*$|"
     r"\bsort\s+(?:it|that|this)\s+out\b|"
-    r"\bcorrect\s+(?:it|the\s+(?:errors?|faults?))\b|\bvalidation\b.*\b(?:says|fails|complains)\b|"
+    r"\b(?:refuses|complains)\b|\bfull\s+of\s+errors\b|\bsomething['’]?s?\s+(?:is\s+)?off\b|"
+    r"\bcorrect\s+(?:it|that|this|the\s+(?:errors?|faults?))\b|\bvalidation\b.*\b(?:says|fails|complains)\b|"
     r"\bvalidator\s+complains\b",
     re.I,
 )

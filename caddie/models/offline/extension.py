@@ -8,13 +8,13 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
-from caddie.models.offline import phrasing, speak, thread
+from caddie.models.offline import clauses, judgement, phrasing, speak, starts, thread, words
 from caddie.models.offline.canvas import Canvas
 from caddie.models.offline.plan import Edit, Place, Plan, Planner
-from caddie.models.offline.request import Branch, Request, Slot, Step, Test
+from caddie.models.offline.request import Branch, Condition, Request, Slot, Step, Test
+from caddie.models.offline.splicing import informed, placed, reread
 from caddie.models.offline.thread import Talk
 from caddie.models.offline.understand import understand
-from caddie.models.offline.wiring import PRIMARY, Source
 
 ADD = re.compile(
     r"\b(?:also|add|append|insert|in\s+addition|additionally|another|as\s+well|too|plus|then|afterwards|after\s+that|"
@@ -37,6 +37,21 @@ _PLACE = re.compile(
 )
 
 
+_TOPIC = re.compile(
+    r"^(?:the\s+|all\s+|any\s+)?([a-z][\w-]+(?:\s[a-z][\w-]+)?)\s+(?:problems?|questions?|messages?|"
+    r"requests?|reports?|issues?|complaints?|"
+    r"enquir(?:y|ies)|inquir(?:y|ies)|ones|cases|stuff|topics?)\s+(?=(?:should|must|need|go|goes|can|"
+    r"are\s+to|shall)\b)",
+    re.I,
+)
+_ALWAYS = re.compile(
+    r"\s*,?\s*\b(?:every\s+time|each\s+time|in\s+any\s+case|either\s+way|no\s+matter\s+what|"
+    r"always)\b\s*,?",
+    re.I,
+)
+_SAME = re.compile(r"\bthe\s+same\s+(?:thing|message|text|words|note|post)\b", re.I)
+_SENDERS = ("slack-send-message", "discord-send-message", "send-email")
+_ANSWERING = re.compile(r"^(?:(?:it|you|the\s+\w+)\s+)?(?:answer|repl|respond)(?:ing|s|ies|ying|y)?$", re.I)
 _NOUNS = (
     (
         re.compile(r"^(?:add|append|insert|include|put)\s+(?:an?\s+|another\s+)?translation\b(?:\s+step)?", re.I),
@@ -97,35 +112,102 @@ class Change:
 
 def extended(text: str, said: Talk, canvas: Canvas, request: Request | None) -> Change | None:
     """More steps for the workflow that is there. request: what the whole message was read as, when it is one."""
-    if request is not None and request.trigger is not None and not ADD.search(text):
+    calls = canvas.of("http-request", "send-webhook")
+    breaks = bool(calls) and starts.breaks(text)
+    if (compared := _compared(text, canvas, said)) is not None:
+        return compared
+    if request is not None and request.trigger is not None and not ADD.search(text) and not breaks:
         return None
     place, where, body = _position(text, canvas)
     labels = [str(label) for each in canvas.of("classify") for label in canvas.payload(each).get("labels") or []]
-    extra = understand(_verbal(body), said.context.timezone, labels=labels, standalone=False)
+    new = _topic(body, labels)
+    labels = [*labels, new] if new else labels
+    known = frozenset(str(node.get("type")) for node in canvas.nodes.values())
+    extra = understand(_verbal(body), said.context.timezone, labels=labels, standalone=False, known=known)
     if not extra.steps:
         return None
-    if place is None and (otherwise := _otherwise(extra.steps, canvas)):
-        check, steps = otherwise
+    if place is None and breaks and isinstance(extra.steps[0], Branch):
+        head = extra.steps[0].test.said
+        place = canvas.meant(head, calls) or calls[-1]
+    if place is None and (opposite := _otherwise(extra.steps, canvas)):
+        check, steps = opposite
         plan = Planner(canvas.nodes).extend(steps, Place((check,), "else", canvas.loop_of(check)), canvas.scope(check))
         return Change(
             plan, f"I add this when the condition does not hold: {speak.steps(steps)}.", steps, [], extra.unknown
         )
-    open_: list[Slot] = []
+    open_ = _asked(extra, said)
+    if place is None and where == "after":
+        place = _hook(extra.steps, canvas) or (canvas.of("classify")[-1] if new else None)
+    if _SAME.search(text) and (told := _last_words(canvas)):
+        for action in extra.actions():
+            action.said = action.said or told
+    plan = placed(canvas, extra.steps, place, where)
+    if new:
+        kept = [each for each in labels if each.lower() != "other"]
+        payload = {"labels": [*kept, *(["other"] if len(kept) < len(labels) else [])]}
+        plan.edits.insert(0, Edit("update_node", {"nodeId": canvas.of("classify")[-1], "payload": payload}))
+    if where == "between" and plan.edits:
+        reread(plan, canvas, place, canvas.nodes[place].get("children") or [] if place else [])
+    elif where == "before" and place and extra.actions()[0].block in ("summarize", "agent", "format"):
+        reread(plan, canvas, None, [place])
+    elif where == "before" and place and canvas.nodes[place].get("type") == "agent":
+        informed(plan, canvas, place)
+    return Change(plan, f"I add this to the workflow: {speak.steps(extra.steps)}.", extra.steps, open_, extra.unknown)
+
+
+def _topic(text: str, labels: list[str]) -> str | None:
+    """A category told with where it goes, which a classification does not have yet: "shipping problems go to …"."""
+    match = _TOPIC.match(text)
+    if not labels or match is None:
+        return None
+    label = words.bare(match.group(1)).lower()
+    known = any(re.search(rf"\b{words.forms(each)}\b", match.group(), re.I) for each in labels)
+    return None if known or label in ("other", "new", "chat", "incoming") else label
+
+
+def _last_words(canvas: Canvas) -> str | None:
+    sent = [each for each in canvas.order() if canvas.nodes[each].get("type") in _SENDERS]
+    return str(canvas.payload(sent[-1]).get("text") or "") if sent else None
+
+
+def _compared(text: str, canvas: Canvas, said: Talk) -> Change | None:
+    """ "when it's lower, …", "if everything is fine …": a branch of the condition that is there."""
+    match = re.match(r"^(?:and\s+|but\s+)?(?:if|when(?:ever)?|in\s+case)\s+(.+)$", text, re.I | re.S)
+    checks = canvas.of("if")
+    if match is None or not checks:
+        return None
+    check = checks[-1]
+    told = [
+        Condition(str(each.get("left", "")).strip("{}").split(".")[-1], str(each.get("op")), each.get("right"))
+        for each in canvas.payload(check).get("conditions") or []
+        if isinstance(each, dict)
+    ]
+    rest = match.group(1)
+    for cut in re.finditer(rf"\s*,\s*|\s+(?={clauses.LEAD})", words.masked(rest), re.I):
+        holds = judgement.relative(rest[: cut.start()], Test(tuple(told)))
+        if holds is None:
+            continue
+        steps = understand(_verbal(rest[cut.end() :]), said.context.timezone, standalone=False).steps
+        if not steps:
+            return None
+        branch = "then" if holds else "else"
+        place = Place((check,), branch, canvas.loop_of(check))
+        plan = Planner(canvas.nodes).extend(steps, place, canvas.scope(check))
+        return Change(plan, f"I add this to that branch of `{check}`: {speak.steps(steps)}.", steps)
+    return None
+
+
+def _asked(extra: Request, said: Talk) -> list[Slot]:
+    """Gives the answers to the steps they belong to; what is still to be asked."""
+    still: list[Slot] = []
     for action, slot in [(each, slot) for each in extra.actions() for slot in each.missing]:
         given = next((answer for asked, answer in said.answers if slot.question in asked), None)
-        known = thread.value(slot, given) if given is not None else None
-        if known is not None:
-            action.payload[slot.field] = known
+        found = thread.value(slot, given) if given is not None else None
+        if found is not None:
+            action.payload[slot.field] = found
         elif given is None:
-            open_.append(slot)
-    if place is None and where == "after":
-        place = _hook(extra.steps, canvas)
-    plan = _placed(canvas, extra.steps, place, where)
-    if where == "between" and plan.edits:
-        _reread(plan, canvas, place, canvas.nodes[place].get("children") or [] if place else [])
-    elif where == "before" and place and extra.actions()[0].block in ("summarize", "agent", "format"):
-        _reread(plan, canvas, None, [place])
-    return Change(plan, f"I add this to the workflow: {speak.steps(extra.steps)}.", extra.steps, open_, extra.unknown)
+            still.append(slot)
+    return still
 
 
 def _otherwise(steps: list[Step], canvas: Canvas) -> tuple[str, list[Step]] | None:
@@ -156,25 +238,6 @@ def _hook(steps: list[Step], canvas: Canvas) -> str | None:
     return fits[-1] if fits else None
 
 
-def _reread(plan: Plan, canvas: Canvas, before: str | None, after: list[str]) -> None:
-    """What comes after a step put in between now reads the new step where it read what that one reads."""
-    added = next((edit.args for edit in reversed(plan.edits) if edit.tool == "add_node"), None)
-    read = re.search(r"\{\{\s*([\w-]+)\.", str(added["payload"])) if added else None
-    before = before or (read.group(1) if read else None)
-    if added is None or before is None or added["type"] not in PRIMARY:
-        return
-    path = PRIMARY[added["type"]][0]
-    old = re.compile(r"\{\{\s*" + re.escape(before) + r"\.[^{}]*\}\}")
-    for child in after:
-        changed = {
-            name: new
-            for name, text in canvas.payload(child).items()
-            if isinstance(text, str) and (new := old.sub("{{" + f"{added['nodeId']}.{path}" + "}}", text)) != text
-        }
-        if changed:
-            plan.edits.append(Edit("update_node", {"nodeId": child, "payload": changed}))
-
-
 def _verbal(text: str) -> str:
     """ "add an email to …" → "send an email to …"."""
     text = re.sub(
@@ -198,6 +261,14 @@ def _position(text: str, canvas: Canvas) -> tuple[str | None, str, str]:
     if (match := _INSIDE.search(text)) and (loops := canvas.of("for-each")):
         body = f"{text[: match.start()]} {text[match.end() :]}".strip(" ,")
         return canvas.meant(text, loops) or loops[-1], "inside", body
+    if (each := re.search(r"\b(?:each|every)\s+(\w+)", text, re.I)) and (loops := canvas.of("for-each")):
+        inner = [
+            loop for loop in loops if f"$item.{each.group(1)}" in str([canvas.payload(n) for n in canvas.inside(loop)])
+        ]
+        if inner:
+            return inner[-1], "inside", f"{text[: each.start()]}the {each.group(1)}{text[each.end() :]}"
+    if (always := _ALWAYS.search(text)) and (checks := canvas.of("if")) and canvas.parents(checks[0]):
+        return canvas.parents(checks[0])[0], "after", f"{text[: always.start()]}{text[always.end() :]}".strip(" ,")
     match = _PLACE.match(text)
     if match is None:
         return None, "after", text
@@ -205,64 +276,12 @@ def _position(text: str, canvas: Canvas) -> tuple[str | None, str, str]:
     phrase, body = (match.group(2), match.group(3)) if match.group(1) else (match.group(6), match.group(4))
     if re.fullmatch(r"(?:that|this|it|all)", phrase, re.I):
         return None, "after", body
+    if where == "before" and _ANSWERING.match(phrase) and (agents := canvas.of("agent")):
+        return agents[-1], where, body
     node_id = canvas.meant(re.sub(r"\s+(?:goes|is|gets|runs|has|was|are)\b.*$", "", phrasing.plainly(phrase)))
     return (node_id, where, body) if node_id else (None, "after", text)
 
 
-def _placed(canvas: Canvas, steps: list[Step], node_id: str | None, where: str) -> Plan:
-    target = node_id or canvas.leaf()
-    if target is None:
-        return Plan()
-    if where == "inside":
-        ends = [each for each in canvas.inside(target) if not canvas.nodes[each].get("children")]
-        after = ends[-1] if ends else target
-        scope = canvas.scope(after) if ends else canvas.scope(target).add(Source("$item", "item", "", "for-each"))
-        return Planner(canvas.nodes).extend(steps, Place((after,), loop=target), scope)
-    if where == "before" and canvas.parents(target):
-        if len(steps) == 1 and isinstance(steps[0], Branch) and not steps[0].then:
-            return gate(canvas, target, steps[0].test)
-        parent = canvas.parents(target)[0]
-        branch = canvas.nodes[target].get("branch")
-        inside = target in (canvas.nodes[parent].get("loopBody") or [])
-        place = Place((parent,), branch, parent if inside else canvas.loop_of(target))
-        plan = Planner(canvas.nodes).extend(steps, place, canvas.scope(parent))
-        return _spliced(plan, parent, [target])
-    plan = Planner(canvas.nodes).extend(steps, canvas.place_after(target), canvas.scope(target))
-    if steps and isinstance(steps[0], Branch):
-        # A condition of its own stands beside what follows already, which goes on happening.
-        return plan
-    following = [] if node_id is None else list(canvas.nodes[target].get("children") or [])
-    return (
-        _spliced(plan, target, following)
-        if following and canvas.nodes[target].get("type") not in ("if", "wait")
-        else plan
-    )
-
-
-def _spliced(plan: Plan, parent: str, following: list[str]) -> Plan:
-    """Put the new chain between a node and those that followed it."""
-    added = [edit.args["nodeId"] for edit in plan.edits if edit.tool == "add_node"]
-    if not added:
-        return plan
-    for each in following:
-        plan.edits.append(Edit("connect_nodes", {"source": added[-1], "target": each}))
-        plan.edits.append(Edit("disconnect_nodes", {"source": parent, "target": each}))
-    return plan
-
-
-def gate(canvas: Canvas, target: str, test: Test) -> Plan:
-    """A condition in front of a step: the step runs when it holds."""
-    parent = canvas.parents(target)[0]
-    inside = target in (canvas.nodes[parent].get("loopBody") or [])
-    place = Place((parent,), canvas.nodes[target].get("branch"), parent if inside else canvas.loop_of(target))
-    planner = Planner(canvas.nodes)
-    plan = planner.extend([Branch(test)], place, canvas.scope(parent))
-    check = next(edit.args["nodeId"] for edit in plan.edits if edit.tool == "add_node" and edit.args["type"] == "if")
-    plan.edits.append(Edit("disconnect_nodes", {"source": parent, "target": target}))
-    plan.edits.append(Edit("connect_nodes", {"source": check, "target": target, "branch": "then"}))
-    return plan
-
-
 def appended(said: Talk, steps: list[Step]) -> Plan:
     """Steps of a whole new request after those there are."""
-    return _placed(Canvas(said.start), steps, None, "after")
+    return placed(Canvas(said.start), steps, None, "after")

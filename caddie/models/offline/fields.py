@@ -61,6 +61,11 @@ _LIMIT = re.compile(
 )
 
 
+PATIENCE = (
+    r"\btime-?\s?out\b|\bwait\s+(?:at\s+most|up\s+to|(?:more|longer)\s+than|no\s+(?:more|longer)\s+than|"
+    r"max\w*|for\s+at\s+most)|\bgive\s+up\s+after\b|"
+    r"\b(?:take|wait|last)s?\s+(?:no\s+)?longer\s+than\b"
+)
 _VERB = re.compile(r"^(?:is|are|falls?|drops?|rises?|goes|gets?|climbs?)\s+", re.I)
 
 
@@ -85,14 +90,39 @@ def retargeted(text: str, canvas: Canvas, said: Talk) -> Change | None:
     address, channel, link = words.emails(text), words.channel(text), words.url(text)
     options: list[tuple[list[str], str, Any]] = [
         (canvas.of("slack-send-message"), "channel", channel if channel and not address else None),
-        (canvas.of("send-email"), "to", address[-1] if address else None),
+        (canvas.of("send-email"), "to", _recipients(text, address)),
         (canvas.of("http-request", "send-webhook"), "url", link if link and not address else None),
     ]
     for targets, name, new in options:
         if new and targets:
-            node_id = _one(canvas, words.URL.sub("", text), targets)
-            return _set(canvas, node_id, {name: new}, f"I change {name} of `{node_id}` to {new}")
+            node_id = _sorted(canvas, text, targets) or _one(canvas, words.URL.sub("", text), targets)
+            if node_id == "new":
+                return None
+            method = re.search(r"\b(GET|POST|PUT|PATCH|DELETE)\b", text) if name == "url" else None
+            more = {"method": method.group()} if method and canvas.nodes[node_id].get("type") == "http-request" else {}
+            return _set(canvas, node_id, {name: new, **more}, f"I change {name} of `{node_id}` to {new}")
     return None
+
+
+def _recipients(text: str, addresses: list[str]) -> Any:
+    several = len(addresses) > 1 and not re.search(r"\b(?:instead|not|rather|from)\b", text, re.I)
+    return addresses if several else addresses[-1] if addresses else None
+
+
+def _sorted(canvas: Canvas, text: str, targets: list[str]) -> str | None:
+    """Of the steps that hang on a label, the one whose label the text names; "new" when none hangs on it yet."""
+    labels = [str(each) for key in canvas.of("classify") for each in canvas.payload(key).get("labels") or []]
+    shadow = words.CHANNEL.sub(" ", words.EMAIL.sub(" ", words.URL.sub(" ", text)))
+    named = [each for each in labels if re.search(rf"\b{words.forms(each)}\b", shadow, re.I)]
+    if len(named) != 1:
+        return None
+    for target in targets:
+        checks = [target, *canvas.parents(target)]
+        if any(
+            str(c.get("right")) == named[0] for each in checks for c in canvas.payload(each).get("conditions") or []
+        ):
+            return target
+    return "new"
 
 
 def completed(text: str, canvas: Canvas, said: Talk) -> Change | None:
@@ -178,8 +208,9 @@ def numbered(text: str, canvas: Canvas, said: Talk) -> Change | None:
         ADD.search(text)
         and "instead" not in text
         or not re.search(
-            r"\b(?:change|set|make|limit|use|instead|only|wait|keep|should|raise|lower|increase|decrease|reduce|"
-            r"shorten|extend|at\s+most|up\s+to|no\s+more)\b",
+            r"\b(?:change|set|make|limit|cap|max|just|use|instead|only|wait|keep|should|raise|lower|"
+            r"increase|decrease|reduce|"
+            r"shorten|extend|at\s+most|up\s+to|no\s+more|give\s+up|time-?\s?out)\b",
             text,
             re.I,
         )
@@ -188,7 +219,7 @@ def numbered(text: str, canvas: Canvas, said: Talk) -> Change | None:
     number, seconds = words.number(text), words.duration_s(text)
     for node_id, name, unit, low, high in _numbers(canvas):
         waits = canvas.nodes[node_id].get("type") in ("delay", "wait")
-        said_so = re.search(r"\b(?:wait|delay|pause)\b" if waits else r"\btime-?\s?out\b", text, re.I)
+        said_so = re.search(r"\b(?:wait|delay|pause)\b" if waits else PATIENCE, text, re.I)
         counted = re.search(rf"\d+\s+{unit}s?\b|\b{unit}s?\b.*\d", text, re.I)
         value = (seconds if said_so else None) if unit == "second" else (number if counted else None)
         if value is not None and low <= value <= high:

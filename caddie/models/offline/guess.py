@@ -13,6 +13,7 @@ from caddie.models.offline import words
 from caddie.models.offline.reading import LATER, about_what, dictated
 from caddie.models.offline.request import Action, Slot
 from shared.catalog import Catalog
+from shared.plugins import library
 from shared.search import BlockSearch
 from shared.search import words as content
 
@@ -71,5 +72,5 @@ def searched(clause: str) -> Action | None:
 
 @cache
 def index() -> tuple[Catalog, BlockSearch]:
-    catalog = Catalog.default()
+    catalog = library().catalog
     return catalog, BlockSearch(catalog)

@@ -30,7 +30,9 @@ _WORKED = re.compile(
     rf"reachable|a\s+success))(?:\s+(?:again|fine|well))?$",
     re.I,
 )
-_UP = r"higher|above|over|more|high|greater|bigger|larger|warmer|hotter|warm|hot|too\s+(?:high|much|many|warm|hot)|longer"
+_UP = (
+    r"higher|above|over|more|high|greater|bigger|larger|warmer|hotter|warm|hot|too\s+(?:high|much|many|warm|hot)|longer"
+)
 _DOWN = r"lower|below|under|less|low|smaller|fewer|colder|cooler|cold|cheaper|too\s+(?:low|little|few|cold)|shorter"
 _FINE = (
     r"ok(?:ay)?|fine|good|normal|(?:all\s+)?right|alright|in\s+(?:range|order|the\s+green)|within\s+(?:range|"
@@ -54,7 +56,8 @@ _FEELS = r"(?:sounds?|seems?|looks?|feels?|appears?|comes?\s+across(?:\s+as)?)"
 _MEANS = re.compile(
     rf"^{_WHO}\s+{_EVEN}(?:"
     rf"(?P<feels>{_FEELS}|(?:is|are|was|gets?|becomes?)(?=\s))\s+(?:like\s+|to\s+be\s+|about\s+)?{_EVEN}(?P<state>.+)|"
-    r"(?P<asks>asks?|writes?|inquires?|enquires?|talks?|speaks?|wonders?|asking|writing)\s+(?:us\s+|me\s+)?(?:for|about|"
+    r"(?P<asks>asks?|writes?|inquires?|enquires?|talks?|speaks?|wonders?|asking|writing)\s+(?:us\s+|"
+    r"me\s+)?(?:for|about|"
     r"on|regarding|whether|how|if|to)\s+(?P<asked>.+)|"
     r"(?P<wants>wants?|needs?|requests?|would\s+like|wishes|demands?|is\s+looking|looks|wanting|requesting)\s+(?:to\s+|"
     r"for\s+)?(?P<wanted>.+)|"
@@ -105,12 +108,21 @@ def meant(text: str, feelings_only: bool = False) -> str | None:
         return next((label for stem, label in _ACTS.items() if act.lower().startswith(stem)), None)
     if match.group("reports") and match.group("who").lower() in ("it", "this", "that") and feelings_only:
         return None
-    if match.group("feels") and feelings_only and re.match(r"(?:is|are|was|gets?|becomes?)$", match.group("feels"), re.I):
+    if (
+        match.group("feels")
+        and feelings_only
+        and re.match(r"(?:is|are|was|gets?|becomes?)$", match.group("feels"), re.I)
+    ):
         return None
     told = next(each for each in match.group("state", "asked", "wanted", "reported") if each)
     told = re.sub(r"^(?:about|like|not\s+sure\s+about)\s+", "", words.bare(told), flags=re.I)
     label = words.bare(told)
-    if not label or len(label.split()) > 5 or re.match(r"(?:above|below|over|under|more|less|not|in|at|on)\b", label, re.I):
+    if (
+        not label
+        or label.lower() in ("to", "for", "it", "that", "this", "about")
+        or len(label.split()) > 5
+        or re.match(r"(?:above|below|over|under|more|less|not|in|at|on)\b", label, re.I)
+    ):
         return None
     return label.lower()
 

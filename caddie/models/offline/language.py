@@ -13,9 +13,12 @@ from caddie.models.offline.reading import LATER, about_what, needs
 from caddie.models.offline.request import Action, Slot
 
 _SUMMARY = re.compile(
-    r"\b(?:summari[sz]e|shorten|condense|digest|squeeze|distill?|compress|(?:turn|make|cut|reduce|trim|put|combine|merge|"
-    r"bundle|join|pack|roll|compile|work)\s+.{0,40}?\b(?:in)?to\s+(?:\w+\s+){0,3}?(?:summary|one-?liner|sentences?|bullets?|"
-    r"bullet\s+points?|paragraph|digest|briefing|recap|overview|tl;?dr|headline)|recap|boil\s+(?:\w+\s+){0,3}?down|sum\s+(?:\w+\s+)?up|tl;?dr|(?:make|"
+    r"\b(?:summari[sz]e|shorten|condense|digest|squeeze|distill?|compress|(?:turn|make|cut|reduce|trim|"
+    r"put|combine|merge|"
+    r"bundle|join|pack|roll|compile|work)\s+.{0,40}?\b(?:in)?to\s+(?:\w+\s+){0,3}?(?:summary|one-?liner|"
+    r"sentences?|bullets?|"
+    r"bullet\s+points?|paragraph|digest|briefing|recap|overview|tl;?dr|headline)|recap|"
+    r"boil\s+(?:\w+\s+){0,3}?down|sum\s+(?:\w+\s+)?up|tl;?dr|(?:make|"
     r"write|create|give|send)\s+(?:me\s+)?a\s+(?:short\s+|brief\s+)?summary)\b",
     re.I,
 )
@@ -70,7 +73,8 @@ def summary(clause: str, about: str) -> Action | None:
     if limit := re.search(r"\b(?:in|to|under|at\s+most|max(?:imum)?)\s+(?:about\s+)?(\d{1,4})\s+words\b", clause, re.I):
         action.payload["maxWords"] = min(2000, max(5, int(limit.group(1))))
     elif how := re.search(
-        r"\b(in(?:to)?\s+(?!the\b)(?:an?\s+|one\s+)?\w+(?:\s+(?:sentences?|points?|bullets?|lines?|words?|paragraphs?))?|as\s+[\w ]+|"
+        r"\b(in(?:to)?\s+(?!the\b)(?:an?\s+|one\s+)?\w+(?:\s+(?:sentences?|points?|bullets?|lines?|words?|"
+        r"paragraphs?))?|as\s+[\w ]+|"
         r"for\s+(?:a|an|the)\s+\w+)\s*$",
         clause,
         re.I,
@@ -108,12 +112,14 @@ def _label(text: str) -> str:
 
 
 def extract(clause: str, about: str) -> Action | None:
-    if words.url(clause) and re.match(r"collect\b", clause, re.I):
+    if re.match(r"collect\b", clause, re.I) and (words.url(clause) or re.search(r"\bchat\b", clause, re.I)):
         return None
     match = _EXTRACT.search(clause) or (None if words.url(clause) else _OUT_OF.match(clause))
     if match is None:
         return None
-    told = re.sub(r"\s+(?:as|into|in)\s+(?:an?\s+)?(?:json|object|structured\s+\w+)\b.*$", "", match.group(1), flags=re.I)
+    told = re.sub(
+        r"\s+(?:as|into|in)\s+(?:an?\s+)?(?:json|object|structured\s+\w+)\b.*$", "", match.group(1), flags=re.I
+    )
     fields = [words.slug(name) for name in words.listed(told)]
     vague = {
         "data",

@@ -26,6 +26,8 @@ from caddie.models.offline.dialogue import decide
 
 # English runs at about four characters a token.
 TOKEN_CHARS = 4
+#: Longer messages are read in a thread.
+LONG_CHARS = 300
 
 
 class OfflineModel:
@@ -40,7 +42,12 @@ class OfflineModel:
         return "offline/offline"
 
     async def stream(self, request: ModelRequest) -> AsyncGenerator[ModelEvent, None]:
-        reply = assistant.decide(request) if assistant.meant(request) else decide(request)
+        decided = assistant.decide if assistant.meant(request) else decide
+        if request.context is not None and len(request.context.message) > LONG_CHARS:
+            # Made to be hard to read, such a text takes seconds; the other runs of this process have leases to renew.
+            reply = await asyncio.to_thread(decided, request)
+        else:
+            reply = decided(request)
         for word in re.findall(r"\s*\S+\s*?(?=\s|$)|\s+$", reply.text):
             # Also without a rate: a long answer does not hold the loop of 500 other runs.
             await self._sleep(self._pause_s)

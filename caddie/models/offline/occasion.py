@@ -1,6 +1,6 @@
 """Something that happens once: "in 2 hours", "tomorrow at 9", "on 3 December".
 
-Invariant: the time is local to the zone that is given. Callers: ``starts``.
+Invariant: the time is local to the zone that is given. Callers: ``starts``, ``questions``.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from datetime import datetime, timedelta, tzinfo
 
-from caddie.models.offline.schedule import DAYS, LONG_DAY, TIME, times
+from caddie.models.offline.schedule import DAYS, LONG_DAY, TIME, Schedule, times
 from caddie.models.offline.words import NUMBER_WORD, duration_s, number
 
 _MONTHS = "january february march april may june july august september october november december".split()
@@ -17,7 +17,8 @@ _LATER = re.compile(
     re.I,
 )
 _DATED = re.compile(
-    rf"\b(?:(today|tonight|tomorrow)|(?:on\s+)?(?:next\s+)({LONG_DAY})|on\s+(?:the\s+)?(?:(\d{{1,2}})(?:st|nd|rd|"
+    rf"\b(?:(today|tonight|tomorrow)(?!['’]s)|(?:on\s+)?(?:next\s+)({LONG_DAY})|"
+    rf"on\s+(?:the\s+)?(?:(\d{{1,2}})(?:st|nd|rd|"
     rf"th)?\s+(?:of\s+)?({'|'.join(_MONTHS)})|({'|'.join(_MONTHS)})\s+(\d{{1,2}})(?:st|nd|rd|th)?))\b",
     re.I,
 )
@@ -48,6 +49,30 @@ def once(text: str, now: datetime, zone: tzinfo) -> tuple[str, list[tuple[int, i
             return None
         day = day.replace(year=day.year + 1) if day < local else day
     return day.isoformat(), [match.span(), *spans]
+
+
+def upcoming(rule: Schedule, now: datetime, zone: tzinfo) -> datetime | None:
+    """When a schedule of days fires next, local to the zone; None for one that counts minutes, hours or intervals."""
+    if rule.freq not in ("DAILY", "WEEKLY", "MONTHLY") or rule.interval > 1 or not rule.hours:
+        return None
+    local = now.astimezone(zone).replace(second=0, microsecond=0, tzinfo=None)
+    for ahead in range(400):
+        day = local + timedelta(days=ahead)
+        for hour in sorted(rule.hours):
+            moment = day.replace(hour=hour, minute=rule.minute or 0)
+            if moment > local and _falls(rule, moment):
+                return moment
+    return None
+
+
+def _falls(rule: Schedule, day: datetime) -> bool:
+    code = list(DAYS.values())[day.weekday()]
+    last = (day + timedelta(days=1)).month != day.month
+    if rule.month_day is not None and day.day != rule.month_day and not (rule.month_day == -1 and last):
+        return False
+    final = (day + timedelta(days=7)).month != day.month
+    places = {code, f"{(day.day - 1) // 7 + 1}{code}", *([f"-1{code}"] if final else [])}
+    return not rule.days or bool(places.intersection(rule.days))
 
 
 def _seconds(text: str) -> float:

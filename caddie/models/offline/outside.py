@@ -21,7 +21,7 @@ _DISCORD = re.compile(r"\bdiscord\b", re.I)
 _TELL = re.compile(
     r"\b(?:post|send|notify|tell|message|alert|ping|inform|announce|publish|share|forward|dm|warn|report|write|put|"
     r"drop|throw|stick|remind|pass|hand|mention|ring|raise|push|cc|cancel|deliver|submit|let|get|thank|welcome|greet|"
-    r"invite|congratulate|complain|nudge|buzz|shout|relay|jot|apologi[sz]e)\b",
+    r"invite|congratulate|complain|text|nudge|buzz|shout|relay|jot|apologi[sz]e)\b",
     re.I,
 )
 
@@ -36,7 +36,11 @@ _FETCH = re.compile(
 )
 
 
-_SEND = re.compile(r"\b(?:post|send|submit|forward|push|deliver|notify|report|put)\b", re.I)
+_SEND = re.compile(
+    r"\b(?:post|send|submit|forward|push|deliver|notify|report|put)\b|"
+    r"\b(?:save|store|register|upload)\s+[\w ]{1,30}\s+(?:to|at|in)\s+(?=\x00)",
+    re.I,
+)
 
 
 _METHOD = re.compile(r"\b(GET|POST|PUT|PATCH|DELETE|HEAD)\b")
@@ -47,7 +51,8 @@ _WEB = re.compile(
     r"look\s+(?:(?:it|that|this|them)\s+)?up|search\s+online\s+for|search\s+for|"
     r"(?:run|do|make)\s+an?\s+(?:web|internet|google|online)\s+search\s+(?:for|on|about)|"
     r"find\s+(?:me\s+)?(?=.*\b(?:news|articles|headlines|posts|papers|online|on\s+the\s+(?:web|internet))\b)|"
-    r"get\s+(?=(?:the\s+)?(?:latest|newest|top|recent)?\s*(?:\w+\s+)?(?:news|headlines)\b))\s*(.+)?$",
+    r"(?:get|grab|collect|gather|fetch|pull)\s+(?=(?:the\s+|me\s+)?(?:latest|newest|top|"
+    r"recent)?\s*(?:\w+\s+)?(?:news|headlines|articles)\b))\s*(.+)?$",
     re.I,
 )
 
@@ -69,8 +74,10 @@ _RUN = re.compile(
 _CHATS = re.compile(r"\b(?:chat\w*|bot|messages?|writes?)\b", re.I)
 #: Something to say to whoever writes.
 _TO_THEM = re.compile(
-    r"^(?:thank|greet|welcome|ask|tell|apologi[sz]e\s+to|calm|comfort|help|send|give|congratulate)\s+(?:them|him|her|the\s+(?:user|"
-    r"customer|guest|patient|client|visitor|person|member|sender|student))\b(?!.*(?:#|\x00|@|\be-?mail\b|\bmail\b|\bslack\b))",
+    r"^(?:thank|greet|welcome|ask|tell|apologi[sz]e\s+to|calm|comfort|help|send|give|"
+    r"congratulate)\s+(?:them|him|her|the\s+(?:user|"
+    r"customer|guest|patient|client|visitor|person|member|sender|student))\b(?!.*(?:#|\x00|@|\be-?mail\b|"
+    r"\bmail\b|\bslack\b))",
     re.I,
 )
 
@@ -94,8 +101,10 @@ def discord(clause: str, about: str) -> Action | None:
 
 def email(clause: str, about: str) -> Action | None:
     found = words.emails(words.QUOTE.sub("", clause))
-    if words.url(clause) and not found and not re.match(
-        r"^(?:e-?mail|mail|send\s+(?:\w+\s+){0,3}?(?:e-?mail|mail))\b", clause, re.I
+    if (
+        words.url(clause)
+        and not found
+        and not re.match(r"^(?:e-?mail|mail|send\s+(?:\w+\s+){0,3}?(?:e-?mail|mail))\b", clause, re.I)
     ):
         return None
     sends = re.match(r"^(?:also\s+)?(?:e-?mail|mail)\b", clause, re.I) or (
@@ -165,7 +174,23 @@ def members(clause: str) -> list[str]:
         clause,
         re.I,
     )
-    vague = {"put", "patch", "delete", "head", "data", "body", "payload", "post", "get", "result", "results", "it", "them", "form_data", "everything"}
+    vague = {
+        "put",
+        "patch",
+        "delete",
+        "head",
+        "data",
+        "body",
+        "payload",
+        "post",
+        "get",
+        "result",
+        "results",
+        "it",
+        "them",
+        "form_data",
+        "everything",
+    }
     return (
         [name for name in map(words.field_name, words.listed(match.group(1))) if name.lower() not in vague]
         if match
@@ -210,7 +235,8 @@ def web(clause: str, about: str) -> Action | None:
     )
     slot = Slot("query", "text", "What should I search the web for?", (LATER,))
     theirs = re.fullmatch(
-        r"(?:what(?:ever)?\s+|the\s+[\w ]+?\s+)(?:they|he|she|the\s+\w+)\s+(?:\w+\s+)?(?:ask|mention|want|write|need|look|say|"
+        r"(?:what(?:ever)?\s+|the\s+[\w ]+?\s+)(?:they|he|she|the\s+\w+)\s+(?:\w+\s+)?(?:ask|mention|want|"
+        r"write|need|look|say|"
         r"name|mean|request|typ|sent|wrote|said)\w*(?:\s+(?:about|for))?", query, re.I)  # fmt: skip
     asked = re.fullmatch(r"(?:it|that|this|them|an?\s+answer|the\s+\w+|(?:their|his|her)\s+[\w ]+)?", query, re.I)
     if theirs or (asked and re.search(r"\b(?:chat|message|asks?|question|writes?)\b", about, re.I)):

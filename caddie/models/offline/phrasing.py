@@ -24,7 +24,8 @@ _SHORT = (
     (r"\bwanna\b", "want to"), (r"\bpls\b|\bplz\b", "please"),
 )  # fmt: skip
 _POLITE = re.compile(
-    r"^\s*(?:(?:hi|hello|hey|ok(?:ay)?|alright|so|well|now|please|and|then|caddie|thx|thank\s+you(?:\s+so\s+much)?|thanks(?:\s+(?:a\s+lot|"
+    r"^\s*(?:(?:hi|hello|hey|ok(?:ay)?|alright|so|well|now|please|and|then|caddie|thx|"
+    r"thank\s+you(?:\s+so\s+much)?|thanks(?:\s+(?:a\s+lot|"
     r"so\s+much))?|"
     r"dear\s+\w+)(?:\s+(?:there|caddie|all|everyone))?(?=[\s,!.:]|$)[\s,!.:]*)?"
     r"(?:(?:can|could|would|will)\s+you\s+(?:please\s+|kindly\s+)?|please\s+|kindly\s+|"
@@ -57,7 +58,8 @@ _RULES: tuple[tuple[re.Pattern[str], str], ...] = tuple((re.compile(pattern, re.
      "notify me"),
     (r"^(?:(?:my|our|the)\s+)?[\w-]+\s+(?:wants?|needs?|would\s+like)\s+to\s+(?:know|see|get|have|"
      r"receive)\s+(?:(?:about|how|what|which)\s+)?", "get "),
-    (r"^(?!if\b|when|unless|once\b)[^\x02]{2,40}?\s+(?:should\s+|must\s+|will\s+)?(?:gets?|receives?)\s+((?:an?|the|one)\s+"
+    (r"^(?!if\b|when|unless|once\b)[^\x02]{2,40}?\s+(?:should\s+|must\s+|will\s+)?(?:gets?|"
+        r"receives?)\s+((?:an?|the|one)\s+"
      r"(?:[\w-]+\s+)?(?:e-?mail|mail|message|notification|reminder)\b.*)$", r"send \1"),
     (r"^let\s+(?=\x02)(\S+)\s+know\b", r"notify \1"),
     (r"^let\s+(?:me|us|[\w\s]{2,20})\s+know\b", "notify me"),
@@ -133,6 +135,45 @@ def without_politeness(text: str) -> str:
     previous, text = None, text.strip()
     while previous != text:
         previous, text = text, _POLITE.sub("", text, count=1).strip()
+    return text
+
+
+_CHATTER = re.compile(
+    r"^(?:(?:h+m+|u+h+m*|um+|oh|ah|ok(?:ay)?|so|well|right|actually|hey|hi|hello|thx|ty|"
+    r"thanks(?:\s+a\s+lot)?|cool|great|nice|sorry|"
+    r"btw|by\s+the\s+way|one\s+(?:more|last|other)\s+thing|oops|yes|yeah|yep|perfect|good|awesome|super|"
+    r"lovely|maybe|perhaps|"
+    r"i\s+(?:think|guess|suppose|believe)|now(?=\s*,)|wait(?=\s*[,.!])|that\s+(?:works|looks\s+good|"
+    r"is\s+(?:great|good|nice|fine)))\b"
+    r"(?![-'’])[\s,.!:;…)]*)+(?:but\s+|and\s+)?",
+    re.I,
+)
+_EXCUSE = re.compile(
+    r"(?<=\w)\s*[,.;]\s*(?:(?:we|i|they|nobody)\s+(?:do\s+not\s+|really\s+)*(?:cares?|minds?|like|"
+    r"need\s+(?:it|them|those|that))|(?:that|it|this)\s+"
+    r"(?:is|was|gets?)\s+(?:(?:just|really|way|a\s+bit)\s+)*(?:too\s+(?:late|early|much|often|noisy|long)|"
+    r"wrong|a\s+mistake|annoying|silly))\b"
+    r"[^,.;\d#@]*$",
+    re.I,
+)
+#: "I talked to my boss, and she says …"
+_HEARSAY = re.compile(
+    r"^(?:(?!if\b|when|unless|every|each|before|after)[^.!?\x02]{0,90}?[\s,])?(?:i|we|he|she|they|it|"
+    r"(?:my|our|the|his|her)\s+[\w-]+)\s+"
+    r"(?:just\s+|really\s+|now\s+|also\s+)?(?:says?|said|thinks?|thought|told\s+(?:me|us)|(?:was|were|"
+    r"got)\s+told(?:\s+by\s+[\w ]{2,20}?)?|decided|realised|realized|reckons?|figured|"
+    r"noticed|agreed)\s+(?:that\s+)?(?=(?:the|it|we|this|mails?|e-?mails?|only|only|all|they|there|"
+    r"messages?|reports?|should|to)\b)",
+    re.I,
+)
+
+
+def without_chatter(text: str) -> str:
+    """A wish for a change without what people say around it."""
+    previous, text = None, text.strip()
+    while previous != text:
+        text = _EXCUSE.sub("", text)
+        previous, text = text, without_politeness(_HEARSAY.sub("", _CHATTER.sub("", text, count=1), count=1))
     return text
 
 

@@ -11,10 +11,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from caddie.models.offline import words
+from caddie.models.offline import sequence, words
 from caddie.models.offline.naming import last_of, node_name, singular, test_name
 from caddie.models.offline.request import Action, Branch, Condition, Loop, Request, Step, Test, Trigger
-from caddie.models.offline.request import actions as listed
 from caddie.models.offline.wiring import PRIMARY, Scope, Source, clean, fill
 
 _SENDERS = ("slack-send-message", "discord-send-message", "send-email", "reply_chat")
@@ -80,7 +79,7 @@ class Planner:
             scope = scope.add(
                 Source(f"root.{path}", kind, "the message" if kind == "text" else "the data", trigger.block)
             )
-        steps = _answered(_closed(request.steps)) if trigger.block == "trigger_chat" else request.steps
+        steps = sequence.answered(sequence.closed(request.steps)) if trigger.block == "trigger_chat" else request.steps
         self.steps(steps, Place(("root",)), scope)
         return self._finished()
 
@@ -151,16 +150,31 @@ class Planner:
         if (
             action.block == "reply_chat"
             and not action.said
-            and (_ANSWER.search(action.topic) and not scope.of("agent", "summarize") or not scope.of(
-                "agent", "summarize", "format", "web-search", "regex", "extract-json", "http-request", "set-variable"
-            ))
+            and (
+                _ANSWER.search(action.topic)
+                and not scope.of("agent", "summarize")
+                or not scope.of(
+                    "agent",
+                    "summarize",
+                    "format",
+                    "web-search",
+                    "regex",
+                    "extract-json",
+                    "http-request",
+                    "set-variable",
+                )
+            )
         ):
             told = re.sub(
                 r"^(?:reply|answer|respond)\s*(?:to\s+)?(?:it|them|him|her|the\s+\w+)?\s*", "", action.topic, flags=re.I
             )
             about = re.match(r"(?:\w+\s+)?questions?\b", told, re.I)
-            if told == action.topic and re.match(r"(?:thank|greet|welcome|ask|tell|apolog|calm|comfort|help|send|give|congrat)", told, re.I):
-                return self._action(Action("agent", {"prompt": f"{words.sentence(told)}."}, topic="answer"), place, scope)
+            if told == action.topic and re.match(
+                r"(?:thank|greet|welcome|ask|tell|apolog|calm|comfort|help|send|give|congrat)", told, re.I
+            ):
+                return self._action(
+                    Action("agent", {"prompt": f"{words.sentence(told)}."}, topic="answer"), place, scope
+                )
             how = f"{f'Answer {told}' if about else f'Answer the message {told}'}".strip(" .") + "."
             return self._action(Action("agent", {"prompt": how}, topic="answer"), place, scope)
         return place, scope
@@ -267,7 +281,8 @@ class Planner:
         if numbered and (rows := scope.nearest("list")) and rows.block in ("filter", "pluck"):
             return "{{" + rows.path.rsplit(".", 1)[0] + ".count}}"
         vague = not subject or re.fullmatch(
-            r"(?:(?:chat|user|customer|incoming)(?:'s)?\s+)?(?:message|text|input|it|answer|response|content|body|result|results|list|data|page|summary|question|"
+            r"(?:(?:chat|user|customer|incoming)(?:'s)?\s+)?(?:message|text|input|it|answer|response|"
+            r"content|body|result|results|list|data|page|summary|question|"
             r"email)s?(?:\s+text)?",
             subject,
             re.I,
@@ -312,27 +327,6 @@ class Planner:
         return Place((node_id,), loop=place.loop), scope.add(
             Source(f"{node_id}.result.items", "list", loop.items, "for-each")
         )
-
-
-def _closed(steps: list[Step]) -> list[Step]:
-    """In a chat, what an AI agent wrote last is sent back, unless the request says where it goes."""
-    closed: list[Step] = []
-    for step in steps:
-        if isinstance(step, Branch):
-            step = Branch(step.test, _closed(step.then), _closed(step.otherwise))
-        closed.append(step)
-    if closed and isinstance(closed[-1], Action) and closed[-1].block == "agent":
-        closed.append(Action("reply_chat", clause="reply", topic="reply"))
-    return closed
-
-
-def _answered(steps: list[Step]) -> list[Step]:
-    """Whoever writes in a chat gets an answer, unless what they write goes somewhere else."""
-    if not steps or any(each.block not in ("http-request", "web-search") for each in listed(steps)):
-        return steps
-    if not all(isinstance(each, Action) for each in steps):
-        return steps
-    return [*steps, Action("reply_chat", clause="reply", topic="reply with an answer")]
 
 
 def _chats(request: Request) -> bool:

@@ -14,21 +14,32 @@ _THERE = re.compile(
     r"(?:channel|place|address|person)$|\s+\bto\s+the\s+same\s+(?:people|team)$",
     re.I,
 )
-_THEM = re.compile(r"^((?:also\s+)?(?:tell|remind|warn|ask|notify|inform|alert|let|send|message|mail|e-?mail)\s+)(?:them|him|her)\b", re.I)
+_THEM = re.compile(
+    r"^((?:also\s+)?(?:tell|remind|warn|ask|notify|inform|alert|let|send|message|mail|e-?mail)\s+)(?:them|him|her)\b",
+    re.I,
+)
 _PEOPLE = re.compile(
-    r"\b(?:to|at|under)\s+(?:their|his|her|its|each\s+one's)\s+(?:own\s+)?(?:e-?mails?|(?:e-?mail\s+|mail\s+)?address(?:es)?)\b|"
-    r"\b(?:to|at|under|use|using)\s+(?:the\s+|that\s+|whatever\s+)?(?:(?:customer|client|guest|member|user|sender|buyer|\w+)(?:'s|s')?\s+)?"
-    r"(?:e-?mail(?:\s+address)?|address|email\s+field)\s+(?:(?:that|which)\s+(?:is|they\s+\w+)\s+)?(?:(?:they\s+)?\w+\s+)?"
+    r"\b(?:to|at|under)\s+(?:their|his|her|its|each\s+one's)\s+(?:own\s+)?(?:e-?mails?|(?:e-?mail\s+|"
+    r"mail\s+)?address(?:es)?)\b|"
+    r"\b(?:to|at|under|use|using)\s+(?:the\s+|that\s+|whatever\s+)?(?:(?:customer|client|guest|member|"
+    r"user|sender|buyer|\w+)(?:'s|s')?\s+)?"
+    r"(?:e-?mail(?:\s+address)?|address|email\s+field)\s+(?:(?:that|which)\s+(?:is|"
+    r"they\s+\w+)\s+)?(?:(?:they\s+)?\w+\s+)?"
     r"(?:in|from|of|on|with)\s+(?:the\s+|their\s+|our\s+)?(?:form|order|request|body|payload|web\s?hook|data|"
     r"booking|message|submission|field\s+(?P<field>\w+))\b|"
-    r"\b(?:their|the|his|her)\s+(?:e-?mail\s+)?address\s+is\s+in\s+(?:the\s+)?(?:field|column|key|property)\s+(?P<field2>\w+)|"
-    r"\b(?:to|at)\s+(?:the\s+)?(?:customer|client|guest|member|user|sender|buyer|donor|applicant|subscriber)(?:'s|s')\s+(?:e-?mail|address)(?:\s+address)?\b",
+    r"\b(?:their|the|his|her)\s+(?:e-?mail\s+)?address\s+is\s+in\s+(?:the\s+)?(?:field|column|key|"
+    r"property)\s+(?P<field2>\w+)|"
+    r"\b(?:to|at)\s+(?:the\s+)?(?:customer|client|guest|member|user|sender|buyer|donor|applicant|"
+    r"subscriber)(?:'s|s')\s+(?:e-?mail|address)(?:\s+address)?\b",
     re.I,
 )
 _EACH = re.compile(
-    r"^(?P<verb>send|post|e?mail|e-mail|remind|thank|notify|tell|message|write(?:\s+to)?|put|log|forward|put|delete|PUT|POST|PATCH|DELETE|summari[sz]e|translate|"
-    r"classify|share|warn|invite|greet|congratulate|call|push|submit|add|save|process)\s+(?:an?\s+\w+\s+to\s+)?(?:to\s+)?(?:each|every)"
-    r"(?:\s+(?P<one>one|of\s+(?:them|these|those))|\s+(?:single\s+|of\s+the\s+)?(?P<noun>[a-z][\w-]*))\b\s*(?P<rest>.*)$",
+    r"^(?P<verb>send|post|e?mail|e-mail|remind|thank|notify|tell|message|write(?:\s+to)?|put|log|forward|"
+    r"put|delete|PUT|POST|PATCH|DELETE|summari[sz]e|translate|"
+    r"classify|share|warn|invite|greet|congratulate|call|push|submit|add|save|"
+    r"process)\s+(?:an?\s+\w+\s+to\s+)?(?:to\s+)?(?:each|every)"
+    r"(?:\s+(?P<one>one|of\s+(?:them|these|those))|\s+(?:single\s+|"
+    r"of\s+the\s+)?(?P<noun>[a-z][\w-]*))\b\s*(?P<rest>.*)$",
     re.I | re.S,
 )
 
@@ -55,9 +66,16 @@ def addressed(clause: str) -> str | None:
 def each(clause: str) -> tuple[str, str] | None:
     """(the things, what to do with one) of "send each borrower a reminder"."""
     match = _EACH.match(clause)
-    if match is None or re.match(r"(?:day|week|month|hour|minute|morning|evening|time|other|year|night|afternoon)s?\b", match.group("noun") or "", re.I):
+    if match is None or re.match(
+        r"(?:day|week|month|hour|minute|morning|evening|time|other|year|night|afternoon)s?\b",
+        match.group("noun") or "",
+        re.I,
+    ):
         return None
     verb, rest = match.group("verb"), match.group("rest").strip()
     told = match.group()[match.end("verb") :].lower()
     lead = re.match(r"\s+(an?\s+\w+)\s+to\b", told)
-    return match.group("noun") or "item", f"{verb} {lead.group(1) if lead else 'them' if verb.isupper() or match.group('noun') else 'it'} {rest}".strip()
+    return (
+        match.group("noun") or "item",
+        f"{verb} {lead.group(1) if lead else 'them' if verb.isupper() or match.group('noun') else 'it'} {rest}".strip(),
+    )

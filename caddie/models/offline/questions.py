@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import re
 from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from caddie.models.offline import speak, words
+from caddie.models.offline import occasion, schedule, speak, words
 from caddie.models.offline.canvas import Canvas
 from caddie.models.offline.guess import index
 from caddie.models.offline.thread import Talk
@@ -42,6 +43,7 @@ _FACTS: tuple[tuple[re.Pattern[str], tuple[str, ...], tuple[str, ...]], ...] = (
     (re.compile(r"\b(?:message|text|wording)\b.*\b(?:say|says|send|sent|read)\b|\bwhat\s+does\s+the\s+(?:message|"
                 r"text)", re.I), ("slack-send-message", "discord-send-message", "send-email", "reply_chat"), ("text",)),
 )  # fmt: skip
+_NEXT = re.compile(r"\b(?:next|upcoming|soon)\b|\bwhen\s+(?:will|is\s+it\s+going)", re.I)
 _GENERIC = frozenset(
     "send mak do get peopl can caddi you i me someth anyth way possibl support abl us use work thing block step work "
     "flow workflow "
@@ -159,8 +161,21 @@ def _when(said: Talk) -> str:
     for node_id in said.start.get("triggerNodeIds") or ["root"]:
         node = said.nodes.get(node_id)
         if node is not None:
-            told.append(f"{speak.trigger(str(node.get('type')), node.get('payload') or {})} (`{node_id}`)")
+            payload = node.get("payload") or {}
+            told.append(f"{speak.trigger(str(node.get('type')), payload)} (`{node_id}`){_next(said, payload)}")
     return f"It starts {words.joined(told)}." if told else "It has no trigger yet."
+
+
+def _next(said: Talk, payload: dict[str, Any]) -> str:
+    """The next time of a schedule, when somebody asks for it."""
+    if not _NEXT.search(said.request) or not isinstance(rrule := payload.get("rrule"), str):
+        return ""
+    zone = str(payload.get("timezone") or said.context.timezone)
+    try:
+        moment = occasion.upcoming(schedule.read(rrule), said.context.now, ZoneInfo(zone))
+    except (ValueError, ZoneInfoNotFoundError):
+        return ""
+    return f", next on {moment:%A, %d %B %Y at %H:%M} ({zone})" if moment else ""
 
 
 def capability(text: str) -> str:

@@ -7,14 +7,12 @@ its sentence, "otherwise" begins its other branch. Callers: ``understand``.
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 
 from caddie.models.offline import (
     actions,
     clauses,
     conditions,
     guess,
-    judgement,
     phrasing,
     pointing,
     reading,
@@ -23,14 +21,10 @@ from caddie.models.offline import (
     words,
 )
 from caddie.models.offline.outside import fetched
+from caddie.models.offline.premises import Premises
 from caddie.models.offline.request import Action, Condition, Loop, Step, Test
-from caddie.models.offline.tree import Tree
+from caddie.models.offline.tree import LISTS, Tree
 from caddie.models.offline.verbs import VERBS
-
-#: The address in "https://… says the level".
-_NAMELESS = re.compile(r"^https?:\S+\s+(?:says|shows|reports|reads|tells)\s+(?:that\s+)?|\s*(?:(?:at|from|on|of|in)\s+)?https?:\S+")
-#: Blocks that bring a list.
-LISTS = frozenset(("http-request", "web-search", "filter", "pluck", "extract-json", "trigger-workflow"))
 
 
 class Reader:
@@ -40,12 +34,9 @@ class Reader:
         self._about = about
         self._tree = Tree()
         self.unknown: list[str] = []
-        self._labels = labels
         self._known = known
-        #: The classification that conditions like "the guest sounds unhappy" share.
-        self._judge: Action | None = None
+        self._premises = Premises(self._tree, labels, frozenset(known))
         self._rows = ""
-        self._limit: Test | None = None
         self._always = False
 
     @property
@@ -57,7 +48,7 @@ class Reader:
 
     def clause(self, clause: str) -> None:
         clause = turns.told(clause.strip(" ,.;:"))
-        if not clause or self._placed(clause) or self._bounded(clause) or self._described(clause):
+        if not clause or self._placed(clause) or self._premises.bounded(clause) or self._described(clause):
             return
         if always := turns.ALWAYS.match(clause):
             self.sentence()
@@ -69,7 +60,7 @@ class Reader:
             self._resume(match.group(1))
         elif (
             (match := turns.WHETHER.match(clause))
-            and (test := self._test("if", match.group(1)))
+            and (test := self._premises.test("if", match.group(1)))
             and not conditions.listing(match.group(1))
         ):
             self._branch(test, "")
@@ -92,7 +83,7 @@ class Reader:
         elif (match := turns.SUFFIX.match(clause)) and turns.DONE.match(match.group(3)):
             self.clause(match.group(1))
         elif (match := turns.SUFFIX.match(clause)) and (
-            test := self._test(match.group(2), match.group(3)) or self._judged(match.group(3))
+            test := self._premises.test(match.group(2), match.group(3)) or self._premises.judged(match.group(3))
         ):
             self._branch(test, match.group(1))
         else:
@@ -107,7 +98,7 @@ class Reader:
 
     def _gated(self, word: str, text: str) -> bool:
         """ "…, but only if it is above 5": a condition for the step before."""
-        test = self._test(word, text)
+        test = self._premises.test(word, text)
         before = self._tree.here
         if test is None or not before or not isinstance(before[-1], Action):
             return False
@@ -116,22 +107,14 @@ class Reader:
         self._add(last)
         return True
 
-    def _bounded(self, clause: str) -> bool:
-        """ "it must not get warmer than 5 degrees": what a later "if it does" means."""
-        match = turns.MUST_NOT.match(clause)
-        if match is None:
-            return False
-        test = conditions.find(f"{match.group(1)} is {match.group(2)}")
-        named = conditions.comparative(match.group(2))
-        self._limit = named[0] if named else test
-        return self._limit is not None
-
     def _placed(self, clause: str) -> bool:
         """ "you can find them at https://…": where something said before is."""
         address = words.url(clause)
         if address is None or not turns.CONTEXT.match(clause):
             return False
-        fetches = [each for each in self._tree.actions() if each.block == "http-request" and not each.payload.get("url")]
+        fetches = [
+            each for each in self._tree.actions() if each.block == "http-request" and not each.payload.get("url")
+        ]
         if fetches:
             fetches[-1].payload["url"] = address
             fetches[-1].missing = [slot for slot in fetches[-1].missing if slot.field != "url"]
@@ -164,7 +147,7 @@ class Reader:
             test, start, end = heavier
             self._branch(test, f"{clause[:start]}it{clause[end:]}")
             return True
-        for label in self._labels:
+        for label in self._premises.labels:
             if lead := re.match(
                 rf"^(?:for|in\s+case\s+of|with|on)\s+(?:the\s+|all\s+|any\s+|"
                 rf"an?\s+)?{words.forms(label)}(?:\s+(?:ones|messages|questions|requests|reports))?\b[\s,:]*(.*)$",
@@ -204,6 +187,8 @@ class Reader:
         return False
 
     def _action(self, clause: str) -> None:
+        if turns.NOTHING.fullmatch(clause):
+            return
         clause = pointing.resolved(clause, self._tree.sent(), "trigger_chat" in self._known)
         first = clause.split()[0].lower()
         if first not in VERBS and (again := phrasing.imperative(clause)) != clause:
@@ -220,7 +205,12 @@ class Reader:
         if action is not None:
             address = words.url(clause)
             used = {str(value) for value in action.payload.values()}
-            if address and address not in used and address not in (action.said or "") and action.block != "web-search":
+            if (
+                address
+                and address not in used
+                and (action.block == "agent" or address not in (action.said or ""))
+                and action.block != "web-search"
+            ):
                 self._add(fetched(address, action.topic))
             action.always, self._always = self._always, False
             self._add(action)
@@ -253,71 +243,17 @@ class Reader:
 
     def _add(self, step: Step) -> None:
         if isinstance(step, Action) and step.block == "classify":
-            self._labels = [str(each) for each in step.payload.get("labels") or []]
+            self._premises.labels = [str(each) for each in step.payload.get("labels") or []]
         self._tree.add(step)
 
     def _waiting(self) -> bool:
         before = self._tree.actions()
         return bool(before) and any(each.block == "wait" for each in before)
 
-    def _test(self, word: str, text: str) -> Test | None:
-        if self._limit and turns.DOES.fullmatch(text.strip(" ,.")):
-            return self._limit
-        approved = turns.APPROVED.match(text)
-        if approved:
-            denied = bool(turns.DENIED.match(approved.group(1)))
-            test: Test | None = Test((Condition("approved", "eq", not denied),))
-        else:
-            test = (judgement.failed(text) if self._calls() else None) or conditions.find(text)
-        if test is not None and conditions.undirected(test) and (label := self._named(text)):
-            test = Test((Condition("", "eq", label),), said=text)
-        return conditions.negated(test) if test and word.lower() == "unless" else test
-
-    def _calls(self) -> bool:
-        return bool((self._known | self._tree.blocks()) & {"http-request", "send-webhook"})
-
-    def _judged(self, text: str) -> Test | None:
-        """What somebody's words mean: a label of a classification, which is put in front when there is none yet."""
-        chat = "trigger_chat" in self._known
-        label = judgement.meant(text, feelings_only=not chat)
-        if label is None or not (chat or self._known & {"webhook"} or self._tree.blocks() & LISTS):
-            return None
-        if label not in self._labels:
-            if self._judge is None:
-                self._judge = Action("classify", {"labels": ["other"]}, topic="message" if chat else "text")
-                if self._tree.branch and self._tree.branch.then:
-                    self.sentence()
-                self._tree.add(self._judge)
-            self._judge.payload["labels"].insert(-1, label)
-            self._labels = [*self._judge.payload["labels"]]
-        return Test((Condition("", "eq", label),), said=text)
-
-    def _compared(self, text: str, rest: str) -> bool:
-        """ "when it's lower …": what the condition before asks, or its opposite."""
-        holds = judgement.relative(text, self._tree.last[0].test if self._tree.last else None)
-        if holds is None:
-            return False
-        self._resume(rest) if holds else self._resume_otherwise(rest)
-        return True
-
-    def _known_test(self, test: Test, rest: str) -> bool:
-        """The condition told last once more, or its opposite: another branch of it, not another condition."""
-        branch = self._tree.last[0] if self._tree.last else None
-        if branch is None or len(test.conditions) != 1 or len(branch.test.conditions) != 1 or test.conditions[0].op == "changed":
-            return False
-        if conditions.negated(branch.test).conditions == test.conditions and not branch.otherwise:
-            self._resume_otherwise(rest)
-            return True
-        return False
-
-    def _named(self, text: str) -> str | None:
-        """The label a text names."""
-        return next((each for each in self._labels if re.search(rf"\b{re.escape(each)}\b", text, re.I)), None)
-
     def _condition(self, word: str, text: str) -> None:
         """ "if A above 5 post it": the condition ends where the first verb of an action begins."""
         approved = turns.APPROVED.match(text)
-        if approved and (test := self._test(word, text)):
+        if approved and (test := self._premises.test(word, text)):
             if re.match(r"(?:and|or)\b", approved.group(2)):
                 approved = None
             else:
@@ -331,14 +267,14 @@ class Reader:
             cuts.insert(0, (comma.end(1), comma.start(2)))
         for end, start in [*cuts[:10], (len(text), len(text))]:
             then = re.sub(r"^then\s+", "", text[start:].strip(), flags=re.I)
-            if self._compared(text[:end], then):
+            if (holds := self._premises.repeated(text[:end])) is not None:
+                self._resume(then) if holds else self._resume_otherwise(then)
                 return
-            test = self._test(word, text[:end])
-            if test is None or (conditions.undirected(test) and not self._named(text[:end])):
-                test = self._judged(text[:end]) or test
-            if test is not None and not self._known_test(test, then):
-                self._branch(test, then)
+            test = self._premises.test(word, text[:end])
+            if test is None or (conditions.undirected(test) and not self._premises.named(text[:end])):
+                test = self._premises.judged(text[:end]) or test
             if test is not None:
+                self._resume_otherwise(then) if self._premises.opposite(test) else self._branch(test, then)
                 return
         self.unknown.append(f"{word} {text}")
         # What hangs on a condition nobody understands must not happen unconditionally.
@@ -347,7 +283,9 @@ class Reader:
     def _decided(self, test: Test, rest: str) -> None:
         """Approved or declined; the other answer of a question asked already is the other branch of it."""
         right = test.conditions[0].right
-        if self._tree.last and any(c.subject == "approved" and c.right is not right for c in self._tree.last[0].test.conditions):
+        if self._tree.last and any(
+            c.subject == "approved" and c.right is not right for c in self._tree.last[0].test.conditions
+        ):
             self._resume_otherwise(rest)
         else:
             self._branch(test, rest)
@@ -372,14 +310,9 @@ class Reader:
         if outer and outer.then and not waits and all(each.subject != "approved" for each in outer.test.conditions):
             # A condition told after what another one leads to stands beside it, not within it.
             self.sentence()
-        said = " ".join(each.subject for each in test.conditions)
-        if address := words.url(said):
+        if address := words.url(" ".join(each.subject for each in test.conditions)):
             self._add(fetched(address))
-            kept = tuple(
-                replace(c, subject=_NAMELESS.sub("", c.subject))
-                for c in test.conditions
-            )
-            test = replace(test, conditions=kept)
+            test = conditions.unaddressed(test)
         self._tree.branched(test, waits)
         self._rest(rest)
 
@@ -405,13 +338,7 @@ class Reader:
         qualified = turns.QUALIFIED.match(items)
         items = (qualified.group(1) if qualified else items).strip()
         self._tree.looped(Loop(items, rows=self._rows))
-        rest = re.sub(
-            r"^(with\s+)(?:an?\s+|the\s+)?(\w+)\s+(?:of\s+)?(?!is\b|are\b|above|below|over|under|more|less|of\b|"
-            r"at\b)(\w+)(?=[\s,:]|$)",
-            r"\1\2 is \3",
-            rest,
-            flags=re.I,
-        )
+        rest = turns.WITH.sub(r"\1\2 is \3", rest)
         text = f"{qualified.group(0)[qualified.start(2) :]} {rest}" if qualified else rest
         if qualified or (
             qualified := re.match(r"^(?:whose|with|where|that\s+(?:is|are|has|have))\s+(.+)$", rest, re.I | re.S)

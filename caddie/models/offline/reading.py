@@ -21,7 +21,8 @@ _THAT = re.compile(
     r"\bthat\s+((?:the|it|we|our|there|an?|your|all|this|their|my|no|some|they|you)\b.+)$|\b(?:remind|tell|"
     r"ask|warn)\s+(?:[#@]?[\w.-]+(?:@[\w.-]+)?\s+){0,3}?(?:in\s+(?:the\s+)?#[\w-]+\s+(?:channel\s+)?)?(?:on\s+(?:slack|"
     r"discord)\s+)?to\s+(\w+\s+.+)$|\b(?:tell|remind|warn)\s+\S+\s+to\s+(\w+)$|\b(?:tell|inform|warn|remind|let)\s+"
-    r"(?:[#@]?[\w.-]+(?:@[\w.-]+)?\s+){1,2}?(?:know\s+)?((?:it|they|we|everything|all|there|i|the\s+\w+)\s+(?:is|are|has|have|"
+    r"(?:[#@]?[\w.-]+(?:@[\w.-]+)?\s+){1,2}?(?:know\s+)?((?:it|they|we|everything|all|there|i|"
+    r"the\s+\w+)\s+(?:is|are|has|have|"
     r"was|were|will|can|went)\b.+)$",
     re.I,
 )
@@ -42,7 +43,10 @@ def dictated(clause: str) -> str | None:
     if match := _THAT.search(clause):
         return words.sentence(
             re.sub(
-                r"\s+(?:on|in|to)\s+(?:slack|discord|the\s+#.*|#\S+)$", "", next(filter(None, match.groups())), flags=re.I
+                r"\s+(?:on|in|to)\s+(?:slack|discord|the\s+#.*|#\S+)$",
+                "",
+                next(filter(None, match.groups())),
+                flags=re.I,
             )
         )
     return None

@@ -52,6 +52,9 @@ def _mend(definition: dict[str, Any], node_id: str, node: dict[str, Any], error:
             return [Edit("update_node", {"nodeId": node_id, "type": block})] if block else []
         case "unreachable":
             return _attach(definition, node_id)
+        case "missing_child":
+            gone = str(error.get("message", "")).rsplit("called ", 1)[-1].strip()
+            return [Edit("disconnect_nodes", {"source": node_id, "target": gone})]
         case "cycle":
             way = [part.strip() for part in str(error.get("message", "")).split("got", 1)[-1].split("→")]
             return [Edit("disconnect_nodes", {"source": way[-2], "target": way[-1]})] if len(way) > 1 else []
@@ -187,11 +190,15 @@ def _moved(definition: dict[str, Any], node_id: str, error: dict[str, Any]) -> l
     nodes = definition.get("nodes") or {}
     other = str(error.get("message", "")).rsplit("got ", 1)[-1].strip()
     parents = _parents(definition, node_id)
-    if (
-        other not in nodes
-        or other not in (nodes[node_id].get("children") or [])
-        or _parents(definition, other) != [node_id]
-    ):
+    if other not in nodes:
+        return []
+    mine = _parents(definition, node_id)
+    if set(mine) & set(_parents(definition, other)) and not nodes[other].get("branch") and len(mine) == 1:
+        return [
+            Edit("disconnect_nodes", {"source": mine[0], "target": node_id}),
+            Edit("connect_nodes", {"source": other, "target": node_id}),
+        ]
+    if other not in (nodes[node_id].get("children") or []) or _parents(definition, other) != [node_id]:
         return []
     return [
         Edit("disconnect_nodes", {"source": node_id, "target": other}),
@@ -259,7 +266,7 @@ def _rewire(definition: dict[str, Any], node_id: str, node: dict[str, Any], path
             head = match.group(1)
             if head in known or head.startswith("$"):
                 return match.group()
-            close = difflib.get_close_matches(head, [each for each in before if each != "root"], n=1, cutoff=0.7)
+            close = difflib.get_close_matches(head, before, n=1, cutoff=0.7)
             roots = {
                 str(nodes[each].get("type")) for each in definition.get("triggerNodeIds") or ["root"] if each in nodes
             }

@@ -11,9 +11,10 @@ from typing import Any
 
 from caddie.models.offline import actions, conditions, phrasing, speak, starts, words
 from caddie.models.offline.canvas import Canvas
-from caddie.models.offline.extension import Change, gate
+from caddie.models.offline.extension import Change, extended
 from caddie.models.offline.plan import Edit, Plan
 from caddie.models.offline.request import Action, Slot
+from caddie.models.offline.splicing import gate
 from caddie.models.offline.thread import Talk, value
 from caddie.models.offline.wiring import fill
 
@@ -23,7 +24,8 @@ _REPLACE = re.compile(
     r"^(?:please\s+)?(?:use|take|send|make\s+it)\s+(?P<new2>.+?)\s+(?:instead\s+of|rather\s+than|in\s+place\s+of|"
     r"not)\s+(?P<old2>.+)$|"
     r"^(?:instead\s+of|rather\s+than)\s+(?P<old3>[^,]+?),\s*(?P<new3>.+)$|"
-    r"^(?P<new4>(?:send|post|e?mail|notify|log|write|use)\b.+?)\s+instead\s+of\s+(?P<old4>.+)$",
+    r"^(?P<new4>(?:send|post|e?mail|notify|log|write|use|tell|message|ping|put|"
+    r"inform)\b.+?)\s+instead\s+of\s+(?P<old4>.+)$",
     re.I,
 )
 _SWAP = re.compile(
@@ -51,6 +53,20 @@ _GATE = re.compile(
     r"do\s+not\s+(?P<what3>.+?)\s+(?P<word3>unless))\s+(?P<test>.+)$",
     re.I,
 )
+_ASKED_FIRST = re.compile(
+    r"^(?:(?:i|we|someone|somebody|my\s+\w+|the\s+\w+)\s+(?:(?:want|wants|need|needs|have|has|"
+    r"would\s+like|must|should)\s+)?(?:to\s+)?|"
+    r"(?:let|have)\s+(?:me|us|someone|somebody|my\s+\w+|the\s+\w+)\s+)(?:okay|ok|approve|confirm|review|"
+    r"check|see|look\s+(?:at|over)|"
+    r"sign\s+off(?:\s+on)?|have\s+a\s+look\s+at|release|"
+    r"green-?light)s?\s+(?P<what>[\w' -]+?)(?:\s*,)?\s+(?:first\b.*|before\b.*)$|"
+    r"^(?:do\s+not\s+|never\s+)?(?P<what2>(?:send|post|mail|e-?mail)\s+[\w' -]+?)\s+(?:only\s+(?:with|"
+    r"after)|without)\s+(?:my|our)\s+"
+    r"(?:ok(?:ay)?|approval|go-?ahead|consent|confirmation)\b.*$",
+    re.I,
+)
+_SENDERS = ("send-email", "slack-send-message", "discord-send-message", "reply_chat", "send-webhook")
+_HELD = re.compile(r"^(?:if|when)\s+(.+?)\s*,?\s+(?:do\s+not|never|skip)\s+(\w[^,]*)$", re.I)
 _MESSAGE = ("text", "message", "template", "body")
 
 
@@ -95,6 +111,19 @@ def _put(canvas: Canvas, node_id: str, action: Action, said: Talk) -> Change:
     edit = Edit("update_node", {"nodeId": node_id, "type": action.block, "payload": payload})
     told = speak.step(action.block, action.payload)
     return Change(Plan([edit]), f"I turn `{node_id}` into: {told}.", slots=slots)
+
+
+def asked_first(text: str, canvas: Canvas, said: Talk) -> Change | None:
+    """ "I want to okay the mail before it goes out": a question to a person in front of the step."""
+    match = _ASKED_FIRST.match(text)
+    if match is None:
+        return None
+    what = match.group("what") or match.group("what2")
+    sent = [each for each in canvas.order() if canvas.nodes[each].get("type") in _SENDERS]
+    target = canvas.meant(what) or (sent[-1] if sent else None)
+    if target is None or target in canvas.triggers or not canvas.parents(target):
+        return None
+    return extended(f"before {target}, ask me for approval", said, canvas, None)
 
 
 def swapped(text: str, canvas: Canvas, said: Talk) -> Change | None:
@@ -167,6 +196,17 @@ def restarted(text: str, canvas: Canvas, said: Talk) -> Change | None:
     payload: dict[str, Any] = {name: None for name in canvas.payload(root)}
     edit = Edit("update_node", {"nodeId": root, "type": block, "payload": payload})
     return Change(Plan([edit]), f"I let it start {speak.trigger(block, {})}.")
+
+
+def held_back(text: str, canvas: Canvas, said: Talk) -> Change | None:
+    """ "if the list is empty, don't notify": the step runs when the condition does not hold."""
+    match = _HELD.match(text)
+    test = conditions.find(match.group(1)) if match else None
+    target = canvas.meant(match.group(2)) if match else None
+    if test is None or target is None or target in canvas.triggers or not canvas.parents(target):
+        return None
+    test = conditions.negated(test)
+    return Change(gate(canvas, target, test), f"I put a condition in front of `{target}`: {speak.told(test)}.")
 
 
 def gated(text: str, canvas: Canvas, said: Talk) -> Change | None:

@@ -46,13 +46,16 @@ _UNITS = {
 }
 _EVERY = r"(?:every|each|once\s+(?:an?|per|every)|per)"
 _CLOCK = (
-    rf"(?:(half|quarter)\s+(past|to)\s+)?(\d{{1,2}}|{NUMBER_WORD})(?:[:.h](\d{{2}}))?"
+    rf"(?:(half|quarter|five|ten|twenty(?:-five)?)(?:\s+minutes)?\s+(past|to)\s+)?(\d{{1,2}}|"
+    rf"{NUMBER_WORD})(?:[:.h](\d{{2}}))?"
     r"\s*(a\.?m\.?|p\.?m\.?|o['’]?clock)?"
 )
 TIME = re.compile(rf"\b(?:at|around)\s+(?:(noon|midnight|midday)\b|{_CLOCK}(?![\w%]|\.\d))", re.I)
 _CHANGED_TIME = re.compile(rf"\b(?:at|around|to|by|for)\s+(?:(noon|midnight|midday)\b|{_CLOCK}(?![\w%]|\.\d))", re.I)
 _MORE_TIME = re.compile(rf"\s*(?:,|and|&)\s*(?:at\s+)?(?:(noon|midnight|midday)\b|{_CLOCK}(?![\w%]|\.\d))", re.I)
-_BARE_TIME = re.compile(r"\b(\d{1,2})(?:[:.](\d{2}))?\s*(a\.?m\.?|p\.?m\.?)(?!\w)|\b(\d{1,2}):(\d{2})\b", re.I)
+_BARE_TIME = re.compile(
+    r"\b(\d{1,2})(?:[:.](\d{2}))?\s*(a\.?m\.?|p\.?m\.?|o['’]?clock)(?!\w)|\b(\d{1,2}):(\d{2})\b", re.I
+)
 _INTERVAL = re.compile(
     rf"\b(?:every|each)\s+(?:(\d+|{NUMBER_WORD}|other|second|third|half|quarter(?:\s+of\s+an)?)(?:st|nd|rd|"
     rf"th)?\s*(?:an\s+)?-?\s*)?"
@@ -71,7 +74,8 @@ _WEEKDAYS = re.compile(
 )
 _WEEKEND = re.compile(rf"\b(?:on|at|over|{_EVERY})\s+(?:the\s+)?weekends?\b|\bweekends\b", re.I)
 _OTHER_DAY = re.compile(
-    rf"\b(?:every|each)\s+other\s+({_DAY})\b|\b(?:every\s+(?:two|2|other|second)\s+weeks?|fortnightly|bi-?weekly)\s+on\s+({_DAY})\b",
+    rf"\b(?:every|each)\s+other\s+({_DAY})\b|\b(?:every\s+(?:two|2|other|second)\s+weeks?|fortnightly|"
+    rf"bi-?weekly)\s+on\s+({_DAY})\b",
     re.I,
 )
 _NTH_DAY = re.compile(
@@ -228,13 +232,15 @@ def times(
     low: str, part: str, clock: re.Pattern[str]
 ) -> tuple[tuple[int, ...], int, tuple[tuple[int, int], ...]] | None:
     match = clock.search(low)
-    parted = re.search(rf"\b(\d{{1,2}}|{NUMBER_WORD})(?:[:.](\d{{2}}))?\s+(?:in\s+the|at)\s+{part}\b", low) if part else None
+    parted = (
+        re.search(rf"\b(\d{{1,2}}|{NUMBER_WORD})(?:[:.](\d{{2}}))?\s+(?:in\s+the|at)\s+{part}\b", low) if part else None
+    )
     if parted and (match is None or match.start() > parted.start()):
         digits = parted.group(1)
         hour = _hour(int(digits) if digits.isdigit() else NUMBER_WORDS[digits], "", part)
         return None if hour is None else ((hour,), int(parted.group(2) or 0) % 60, (parted.span(),))
     if match is None:
-        bare = _BARE_TIME.search(re.sub(r"\b(\d{1,2})\s*o['’]?clock", lambda m: m.group(1) + (":00" + " " * 9)[: len(m.group()) - len(m.group(1))], low))
+        bare = _BARE_TIME.search(low)
         if bare is None:
             return None
         digits, minutes = bare.group(1) or bare.group(4), bare.group(2) or bare.group(5)
@@ -263,7 +269,9 @@ def _moment(match: re.Match[str], part: str) -> tuple[int, int] | None:
     minute = int(match.group(5) or 0)
     if hour is None or minute > 59:
         return None
-    shift = {"half": 30, "quarter": 15}.get(match.group(2) or "", 0)
+    shift = {"half": 30, "quarter": 15, "five": 5, "ten": 10, "twenty": 20, "twenty-five": 25}.get(
+        match.group(2) or "", 0
+    )
     if shift and match.group(3) == "to":
         return (hour - 1) % 24, 60 - shift
     return hour, minute + shift

@@ -1,6 +1,6 @@
 """The order of steps set right once all of a request is read.
 
-Invariant: a step is moved, gated or dropped only because of what another step needs. Callers: ``reader``.
+Invariant: a step is moved, gated or dropped only because of what another step needs. Callers: ``reader``, ``plan``.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 from caddie.models.offline import actions, words
 from caddie.models.offline.reading import LATER
 from caddie.models.offline.request import Action, Branch, Condition, Loop, Slot, Step, Test
+from caddie.models.offline.request import actions as actions_of
 
 
 def approved(steps: list[Step]) -> None:
@@ -60,3 +61,24 @@ def hoisted(steps: list[Step]) -> None:
     if not source.topic:
         source.topic = words.bare(subject)
     steps.insert(first, source)
+
+
+def closed(steps: list[Step]) -> list[Step]:
+    """In a chat, what an AI agent wrote last is sent back, unless the request says where it goes."""
+    made: list[Step] = []
+    for step in steps:
+        if isinstance(step, Branch):
+            step = Branch(step.test, closed(step.then), closed(step.otherwise))
+        made.append(step)
+    if made and isinstance(made[-1], Action) and made[-1].block == "agent":
+        made.append(Action("reply_chat", clause="reply", topic="reply"))
+    return made
+
+
+def answered(steps: list[Step]) -> list[Step]:
+    """Whoever writes in a chat gets an answer, unless what they write goes somewhere else."""
+    if not steps or any(each.block not in ("http-request", "web-search") for each in actions_of(steps)):
+        return steps
+    if not all(isinstance(each, Action) for each in steps):
+        return steps
+    return [*steps, Action("reply_chat", clause="reply", topic="reply with an answer")]

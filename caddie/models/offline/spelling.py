@@ -10,7 +10,7 @@ import re
 from functools import cache
 
 from caddie.models.offline.verbs import VERBS
-from shared.templates import Templates
+from shared.plugins import library
 
 _NOUNS = (
     "slack discord email mail webhook channel message messages summary approval workflow step steps schedule weekday "
@@ -110,7 +110,7 @@ def _vocabulary() -> tuple[frozenset[str], frozenset[str], dict[str, str]]:
     # The templates are told in the words of users.
     told = " ".join(
         f"{each.title} {each.summary} {' '.join(each.tags)} {' '.join(each.examples)}"
-        for each in Templates.default().all()
+        for each in library().templates.all()
     )
     known |= {word for word in re.findall(r"[a-z]{4,}", told.lower())}
     targets = plain | {f"{word}s" for word in plain}

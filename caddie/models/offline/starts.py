@@ -69,7 +69,7 @@ _STATED = re.compile(
 #: "Our till posts to a webhook after every sale."
 _HOOKED = re.compile(
     rf"^(?!(?:{clauses.LEAD}|if\b|when|create|build|make|set\b|please))(?:[\w'-]+\s+){{1,7}}?(?:an?\s+|the\s+|our\s+|"
-    r"this\s+)?web\s?hook\b(?!\s+(?:has|contains|with|carries|brings|includes)\b)[^.,;]*(?=[.;,])",
+    r"this\s+)?web\s?hook\b(?!\s+(?:has|contains|carries|brings|includes)\b)[^.,;]*(?=[.;,])",
     re.I,
 )
 #: "The incoming webhook has a list called rows."
@@ -83,14 +83,16 @@ _BOT_LEAD = re.compile(r"^(?:[\w']+\s+){0,4}(?:chat\s?)?bot\s*[:,.;-]\s*", re.I)
 #: "Pupils ask a question in chat, …"
 _ASKED = re.compile(
     rf"(?:{_PERSON})\s+(?:can\s+|will\s+)?(?:asks?|writes?|types?|sends?|messages?|chats?|talks?|puts?)\b[^,.;:]*"
-    r"\b(?:chat|bot|questions?|messages?)\b[^,.;:]*(?=[,.;:])",
+    r"\b(?:chat|bot|questions?|messages?)\b[^,.;:\n]*(?=[,.;:\n])",
     re.I,
 )
 _CHAT_TEXT = re.compile(
-    r"\b(?:the|an?|each|every|any|incoming|new)\s+(?:incoming\s+|new\s+)?chat\s+(?:text|message|input|question)s?\b", re.I
+    r"\b(?:the|an?|each|every|any|incoming|new)\s+(?:incoming\s+|new\s+)?chat\s+(?:text|message|input|question)s?\b",
+    re.I,
 )
 _ASKING = re.compile(
-    r"\b(?:writes?|messages?|chats?|texts?|comes?|pings?)\b.*?\b(?:to\s+)?((?:asking|wanting|requesting|complain(?:ing)?|"
+    r"\b(?:writes?|messages?|chats?|texts?|comes?|pings?)\b.*?\b(?:to\s+)?((?:asking|wanting|requesting|"
+    r"complain(?:ing)?|"
     r"reporting|thanking|ask|request|report|(?<=that\s)(?:they|he|she)\s+\w+)\b.*)$",
     re.I,
 )
@@ -102,7 +104,9 @@ _NAMED_HOOK = re.compile(
 )
 _MANUAL = re.compile(
     r"\b(?:when(?:ever)?\s+(?:the|a|my)\s+button\s+is\s+(?:pressed|clicked|pushed)|when(?:ever)?\s+i\s+(?:press|"
-    r"click|run|start|hit|push|want|tap|tell\s+it)\b[^,.;:]*|manually|on\s+demand|by\s+hand|at\s+the\s+(?:press|push|"
+    r"click|run|start|hit|push|want|tap|tell\s+it)\b(?:(?!\s+(?:fetch|get|grab|call|post|send|"
+    r"search|write|e?mail|check|pull|load|query|summari[sz]e)\b)[^,.;:])*|manually|on\s+demand|by\s+hand|"
+    r"at\s+the\s+(?:press|push|"
     r"click)\s+of\s+a\s+button)",
     re.I,
 )
@@ -177,9 +181,7 @@ def trigger(text: str, timezone: str, now: datetime | None = None) -> tuple[Trig
         named = zone(text)
         spans = [*found.spans, *(each.span() for each in _TIMES_A_WEEK.finditer(shadow) if found.days)]
         if named and (
-            said := re.search(
-                rf"\s*\(?(?:in\s+)?(?:{re.escape(named)}|{_city(named)})(?:\s+time)?\)?", text, re.I
-            )
+            said := re.search(rf"\s*\(?(?:in\s+)?(?:{re.escape(named)}|{_city(named)})(?:\s+time)?\)?", text, re.I)
         ):
             spans.append(said.span())
         return Trigger("cronjob", {"rrule": found.rrule(), "timezone": named or timezone or "UTC"}), _cut_out(
@@ -213,14 +215,26 @@ def _event(text: str, shadow: str, scheduled: bool) -> tuple[Trigger, str] | Non
                 return Trigger("webhook", event=text[start.end() : end].strip()), _cut_out(text, [(start.start(), end)])
         if match is None or (scheduled and not first):
             continue
-        if not chat and (word == "if" and "hook" not in phrase or (word in ("after", "upon") and not first)):
+        if not chat and (
+            word == "if" and "hook" not in phrase or (word in ("after", "upon") and not first and "hook" not in phrase)
+        ):
             continue
         if not chat and not re.search(r"\bweb\s?hook", phrase) and _compares(phrase, match.end()):
             continue
-        if chat and (label := _judged(phrase)):
-            return Trigger("trigger_chat", event=phrase), f"{text[: start.start()]} if {label}{text[end:]}".strip()
+        for head in (phrase, *_beginnings(phrase)) if chat else ():
+            if label := _judged(head):
+                rest = text[start.end() + len(head) :].lstrip(" ,")
+                return Trigger("trigger_chat", event=head), f"{text[: start.start()]} if {label}, {rest}".strip()
         return _cut_at(text, shadow, start, match.end() + start.end(), end, "trigger_chat" if chat else "webhook")
     return None
+
+
+def breaks(text: str) -> bool:
+    """ "when the call fails …": no event, where there is a call."""
+    match = re.match(
+        r"^(?:and\s+)?(?:if|when(?:ever)?|in\s+case|should|once|as\s+soon\s+as)\s+(.+)$", text, re.I | re.S
+    )
+    return match is not None and any(judgement.failed(each) for each in _beginnings(match.group(1)))
 
 
 def _judged(phrase: str) -> str | None:

@@ -31,7 +31,8 @@ _OPERATION = re.compile(
 )
 _DATE = re.compile(r"\d{1,4}([-/.])\d{1,2}\1\d{1,4}")
 _ASKS = re.compile(
-    r"\b(?:calculate|compute|solve|evaluate|how\s+much|what(?:['’]?s|\s+is|\s+are|\s+does)|result\s+of|equals?|sum|work\s+out"
+    r"\b(?:calculate|compute|solve|evaluate|how\s+much|what(?:['’]?s|\s+is|\s+are|\s+does)|result\s+of|"
+    r"equals?|sum|work\s+out"
     r"|add|multiply|divide|square\s+root|percent|plus|minus|times)\b|=|%",
     re.I,
 )

@@ -1,7 +1,7 @@
 """The steps read so far, and where the next one goes.
 
 Invariant: a step goes to the innermost open branch or loop; a full stop closes branches, a loop stays open, for its
-body is told in several sentences. Callers: ``reader``.
+body is told in several sentences. Callers: ``reader``, ``premises``.
 """
 
 from __future__ import annotations
@@ -9,6 +9,8 @@ from __future__ import annotations
 from caddie.models.offline.request import Action, Branch, Loop, Step, Test
 from caddie.models.offline.request import actions as listed
 
+#: Blocks that bring a list.
+LISTS = frozenset(("http-request", "web-search", "filter", "pluck", "extract-json", "trigger-workflow"))
 _SENDERS = ("slack-send-message", "discord-send-message", "send-email")
 
 

@@ -36,14 +36,20 @@ OVER = re.compile(
     re.I | re.S,
 )
 ROWS = re.compile(
-    r"^(?:(?:it|this|that|they|which|the\s+(?:body|data|payload|request|answer|response|json))\s+)?(?:has|have|contains?|"
+    r"^(?:(?:it|this|that|they|which|the\s+(?:body|data|payload|request|answer|response|json))\s+)?(?:has|"
+    r"have|contains?|"
     r"carries|holds|comes\s+with|with|includes?|brings)\s+(?:an?\s+|the\s+)?(?:list|array)\s+(?:called|named|of)?\s*"
     r"[\"'`]?([a-z_]\w*)[\"'`]?$",
     re.I,
 )
-COPY = re.compile(r"^(?:with\s+)?(?:cc|copy|in\s+copy|carbon\s+copy|put|keep)\s*:?\s*(?:to\s+)?((?:\S+@\S+[\s,]*(?:and\s+)?)+)(?:in\s+(?:cc|copy))?$", re.I)
+COPY = re.compile(
+    r"^(?:with\s+)?(?:cc|copy|in\s+copy|carbon\s+copy|put|"
+    r"keep)\s*:?\s*(?:to\s+)?((?:\S+@\S+[\s,]*(?:and\s+)?)+)(?:in\s+(?:cc|copy))?$",
+    re.I,
+)
 PASSED = re.compile(
-    r"^(?:pass|hand|give|send|feed)\s+(?:it\s+|along\s+|over\s+|on\s+)*(?:the\s+|all\s+)*(?:body|data|payload|everything|"
+    r"^(?:pass|hand|give|send|feed)\s+(?:it\s+|along\s+|over\s+|on\s+)*(?:the\s+|all\s+)*(?:body|data|"
+    r"payload|everything|"
     r"result|order|request|input|answer|message)s?(?:\s+(?:to\s+it|along|over|on))?$",
     re.I,
 )
@@ -106,17 +112,29 @@ EMPTY = re.compile(
     r"so\s+much|just|straight\s+away|right\s+away)+",
     re.I,
 )
+#: "with the status open"
+WITH = re.compile(
+    r"^(with\s+)(?:an?\s+|the\s+)?(?!an?\s|the\s)(\w+)\s+(?:of\s+)?(?!is\b|are\b|above|below|over|under|more|less|of\b|"
+    r"at\b)(\w+)(?=[\s,:]|$)",
+    re.I,
+)
+#: What is not to be done needs no step.
+NOTHING = re.compile(r"(?:do\s+not|never)\s+(?:\w+\s*){1,4}", re.I)
 QUALIFIED = re.compile(r"^(.*?)\b(?:whose|with|where|(?:that|which)\s+(?:is|are|has|have))\s+(.+)$", re.I | re.S)
 
 
 #: "looks", "sends": what a workflow does, told in the third person.
 _FINITE = "|".join(sorted(VERBS, key=len, reverse=True))
-_THIRD = "|".join(sorted((third(verb) for verb in VERBS if verb not in ("have", "do", "go", "get")), key=len, reverse=True))
+_THIRD = "|".join(
+    sorted((third(verb) for verb in VERBS if verb not in ("have", "do", "go", "get")), key=len, reverse=True)
+)
 
 
 def told(clause: str) -> str:
     """ "sends it to …" → "send it to …": a workflow told in the third person."""
-    clause = re.sub(rf"^(?:it|this|that|the\s+(?:bot|workflow|flow|assistant))\s+(?=(?:{_THIRD})\b)", "", clause, flags=re.I)
+    clause = re.sub(
+        rf"^(?:it|this|that|the\s+(?:bot|workflow|flow|assistant))\s+(?=(?:{_THIRD})\b)", "", clause, flags=re.I
+    )
     clause = re.sub(rf"^(?:just|simply)\s+(?=(?:{_FINITE})\b)", "", clause, flags=re.I)
     first, _, rest = clause.partition(" ")
     low = first.lower()

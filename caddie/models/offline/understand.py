@@ -29,7 +29,10 @@ def understand(
     standalone: not a part of a workflow that has data of its own. known: the blocks of that workflow.
     """
     text = phrasing.without_politeness(phrasing.plain(text))
-    trigger, rest = starts.trigger(text, timezone, now)
+    if not standalone and known & {"http-request", "send-webhook"} and starts.breaks(text):
+        trigger, rest = None, text
+    else:
+        trigger, rest = starts.trigger(text, timezone, now)
     reader = Reader(text, labels or [], known | ({trigger.block} if trigger else set()))
     for sentence in clauses.sentences(starts.BOT.sub("", phrasing.without_politeness(rest), count=1)):
         if _CONTEXT.match(sentence):

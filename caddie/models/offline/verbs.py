@@ -20,7 +20,7 @@ VERBS = (
     "route collect proofread explain review describe upload sync copy push judge mark flag discard ignore throw stick "
     "sum digest recap list say greet thank welcome congratulate invite cancel book schedule process handle validate "
     "test sign complain squeeze distil distill compress okay compile gather relay nudge buzz shout jot rephrase polish "
-    "trim skip apologize apologise mention raise ring sound suggest propose brainstorm outline report prepare"
+    "trim skip text apologize apologise mention raise ring sound suggest propose brainstorm outline report prepare"
 ).split()
 #: They begin a clause only with an object behind them.
 NOUN_TOO = (
@@ -28,7 +28,7 @@ NOUN_TOO = (
     "review format filter count print alert check hold wait keep load report sort match draft extract summary merge "
     "process run track watch rate score submit share call work list book schedule test sign mention copy mark flag "
     "cancel digest recap outline store sum join set pass use show stop route push figure make take start update "
-    "download upload forward import sound"
+    "text download upload forward import sound"
 ).split()
 _IRREGULAR = {
     "sent": "send", "told": "tell", "written": "write", "kept": "keep", "put": "put", "read": "read", "made": "make",

@@ -78,6 +78,9 @@ def _message(action: Action, scope: Scope) -> str:
         return action.said
     if told := _named(action, scope):
         return told
+    judged = bool(scope.sources) and scope.sources[-1].block == "classify"
+    if (chat := scope.of("trigger_chat")) and (judged or _THEIR_WORDS.search(action.clause)):
+        return chat.expression()
     text = scope.nearest("text")
     source = scope.nearest("text", "data", "list", "item") or scope.nearest()
     if scope.subject and (data := scope.nearest("item", "data")) and scope.subject not in ("approved",):
@@ -103,10 +106,18 @@ def _message(action: Action, scope: Scope) -> str:
     return f"{label}: {source.expression()}"
 
 
+_THEIR_WORDS = re.compile(
+    r"\b(?:(?:the|every|each|all|their|incoming)\s+(?:\w+\s+)?questions?|(?:chat|incoming|original|"
+    r"user(?:'s)?|customer(?:'s)?)\s+messages?|"
+    r"what(?:ever)?\s+(?:they|he|she|people|the\s+\w+)\s+(?:wrote|writes?|asks?|asked|said|says?|typed))\b",
+    re.I,
+)
 _FIELD = re.compile(
     r"\bwith\s+(?:just\s+|only\s+)?(?:the|its|their|his|her)\s+((?!result|data|summary|subject|text|"
     r"message)[\w-]+(?:\s[\w-]+)?)(?:\s+in\s+it)?(?=\s+(?:to|in|on|at)\b|$)|\b(?:the|its|their|his|"
-    r"her)\s+(?:[\w-]+'s\s+)?([\w-]+)$",
+    r"her)\s+(?:[\w-]+'s\s+)?([\w-]+)$|\b(?:its|their|his|her)\s+(?!e-?mail|address|message|text|data|"
+    r"result|body|answer|question)"
+    r"([\w-]+)(?=\s+(?:to|in|on|at)\b)",
     re.I,
 )
 
@@ -119,7 +130,7 @@ def _named(action: Action, scope: Scope) -> str:
         return ""
     if match.group(2) and "'s" not in match.group():
         return ""
-    name = words.field_name(match.group(1) or match.group(2))
+    name = words.field_name(match.group(1) or match.group(2) or match.group(3))
     label = words.slug(source.label)
     name = name if " " not in name else words.slug(name)
     if label and words.slug(name).startswith(f"{label}_"):
@@ -156,7 +167,9 @@ def _mail(action: Action, scope: Scope) -> dict[str, Any]:
 
 
 #: What several steps brought goes into one text.
-_BOTH = re.compile(r"\b(?:both|combine|merge|bundle|together|all\s+(?:of\s+)?(?:them|this|these|that|three|two|four))\b", re.I)
+_BOTH = re.compile(
+    r"\b(?:both|combine|merge|bundle|together|all\s+(?:of\s+)?(?:them|this|these|that|three|two|four))\b", re.I
+)
 
 _FILL: dict[str, Callable[[Action, Scope], dict[str, Any]]] = {
     "slack-send-message": lambda a, s: {"text": _message(a, s)},

@@ -36,7 +36,9 @@ _NO_CHANNEL = frozenset(
 )
 SECONDS = {"second": 1, "sec": 1, "s": 1, "minute": 60, "min": 60, "hour": 3600, "hr": 3600, "h": 3600, "day": 86_400}
 _DURATION = re.compile(
-    rf"\b(\d+(?:\.\d+)?|an?|half an|{NUMBER_WORD})\s*-?\s*(seconds?|secs?|s|minutes?|mins?|hours?|hrs?|h|days?)\b", re.I
+    rf"\b(\d+(?:\.\d+)?|an?|half an?|{NUMBER_WORD})\s*-?\s*(seconds?|secs?|s|minutes?|mins?|hours?|hrs?|h|"
+    rf"days?)\b",
+    re.I,
 )
 
 
@@ -94,7 +96,7 @@ def duration_s(text: str) -> float | None:
     total, found = 0.0, False
     for match in _DURATION.finditer(text):
         amount = match.group(1).lower()
-        count = 0.5 if amount == "half an" else 1.0 if amount in ("a", "an") else float(number(amount) or 0)
+        count = 0.5 if amount.startswith("half") else 1.0 if amount in ("a", "an") else float(number(amount) or 0)
         unit = match.group(2).lower()
         total += count * SECONDS.get(unit, SECONDS.get(unit.rstrip("s"), 1))
         found = True

@@ -1,5 +1,5 @@
 // What a log amounts to: messages, working definition, active run, open questions, mode.
-// The same rules as `State.apply` in shared/events.py, without mutation, so that an earlier state can be kept and
+// The same rules as `State.apply` in shared/fold.py, without mutation, so that an earlier state can be kept and
 // returned to when a run is restarted. Caller: the journal.
 import type { Definition, InputRequest, LogEvent, Message, Mode, Resync } from "./wire";
 
@@ -15,8 +15,23 @@ export interface State {
 
 export const EMPTY: State = { messages: [], definition: null, runId: null, mode: null, inputs: {}, before: null };
 
-/** The state after `event`. Events must come in index order. */
+/**
+ * The state after `event`. Events must come in index order.
+ *
+ * Of a run on which v1 and v2 work side by side, v1's events are shown; what is kept is v2's.
+ */
 export function apply(state: State, event: LogEvent): State {
+  return event.agentVersion === "v1" ? state : take(state, event);
+}
+
+/** v1's messages after `event`: shown beside v2's, and never part of the state. */
+export function overhear(messages: State["messages"], event: LogEvent): State["messages"] {
+  const ends = event.type === "run.finished" || event.type === "run.failed" || event.type === "conversation.cleared";
+  const counts = event.agentVersion === "v1" || (ends && messages.length > 0);
+  return counts ? take({ ...EMPTY, messages }, event).messages : messages;
+}
+
+function take(state: State, event: LogEvent): State {
   switch (event.type) {
     case "message.user": {
       const { messageId, text, images } = event.data;

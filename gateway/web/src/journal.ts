@@ -1,7 +1,7 @@
 // The reader's side of the log: takes each index once and in order, notices holes, and keeps the folded view.
 // Invariant: `view` is the fold of every event that still counts up to `last`; a restarted run's earlier output above
 // `keepThrough` does not. Callers: the page (connection in, rendering out) and the tests.
-import { apply, EMPTY, restore, type State } from "./fold";
+import { apply, EMPTY, overhear, restore, type State } from "./fold";
 import { BLANK, extend, outline, type Timeline } from "./timeline";
 import type { LogEvent, Resync } from "./wire";
 
@@ -10,11 +10,13 @@ export const RECENT_EVENTS = 500;
 export interface View {
   readonly state: State;
   readonly timeline: Timeline;
+  /** What v1 said on runs with two sides. */
+  readonly aside: State["messages"];
 }
 
 export type Verdict = "applied" | "stale" | "hole";
 
-const NOTHING: View = { state: EMPTY, timeline: BLANK };
+const NOTHING: View = { state: EMPTY, timeline: BLANK, aside: [] };
 
 export class Journal {
   last = 0;
@@ -56,7 +58,7 @@ export class Journal {
   replace(packet: Resync): void {
     if (packet.epoch) this.epoch = packet.epoch;
     const state = restore(packet);
-    this.#restart({ state, timeline: outline(state) }, packet.head);
+    this.#restart({ state, timeline: outline(state), aside: [] }, packet.head);
   }
 
   #restart(view: View, last: number): void {
@@ -73,5 +75,9 @@ export class Journal {
 }
 
 function step(view: View, event: LogEvent): View {
-  return { state: apply(view.state, event), timeline: extend(view.timeline, event) };
+  return {
+    state: apply(view.state, event),
+    timeline: extend(view.timeline, event, view.state.runId),
+    aside: overhear(view.aside, event),
+  };
 }

@@ -2,15 +2,33 @@
 // Invariant: an entry leaves when the log holds its message (`settle`) or the visitor discards it.
 // Callers: the composer (add), the page (flush on ready, settle on message.user).
 import { newId } from "./identity";
-import type { Ack } from "./wire";
+import type { Ack, WhenBusy } from "./wire";
 
 export interface Outgoing {
   readonly requestId: string;
   readonly text: string;
   /** Part of the request from the start: the same requestId must always carry the same body. */
-  readonly whenBusy: "reject" | "queue";
+  readonly whenBusy: WhenBusy;
   status: "waiting" | "sending" | "accepted" | "failed";
   error: string;
+  /** Which run will hold the message, as the acknowledgement says; "" before. */
+  runId: string;
+}
+
+/** Where a message on its way stands, in words. active: the run at work now. */
+export function whereabouts(entry: Outgoing, active: string | null): string {
+  switch (entry.status) {
+    case "waiting":
+      return "Waiting for the connection …";
+    case "sending":
+      return "Sending …";
+    case "failed":
+      return `Not sent: ${entry.error}`;
+    case "accepted":
+      if (active === null) return "Sent";
+      if (entry.whenBusy === "interrupt") return "Interrupting …";
+      return entry.runId === active ? "Waiting to be taken in" : "Next in line";
+  }
 }
 
 interface Link {
@@ -26,8 +44,8 @@ export class Outbox {
     private readonly changed: () => void,
   ) {}
 
-  add(text: string, whenBusy: Outgoing["whenBusy"]): void {
-    const entry: Outgoing = { requestId: newId(), text, whenBusy, status: "waiting", error: "" };
+  add(text: string, whenBusy: WhenBusy): void {
+    const entry: Outgoing = { requestId: newId(), text, whenBusy, status: "waiting", error: "", runId: "" };
     this.entries = [...this.entries, entry];
     this.changed();
     if (this.link.live) void this.#send(entry);
@@ -66,6 +84,7 @@ export class Outbox {
     const { requestId, text, whenBusy } = entry;
     try {
       const ack = await this.link.command("message", { requestId, text, whenBusy });
+      entry.runId = ack.runId ?? "";
       if (ack.ok) this.#mark(entry, "accepted");
       else this.#mark(entry, "failed", `${ack.message ?? "Refused."}${ack.code ? ` (${ack.code})` : ""}`);
     } catch {

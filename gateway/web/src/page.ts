@@ -96,6 +96,7 @@ export class Page {
   #ready(packet: Ready): void {
     this.#replayAfter = -1;
     this.#journal.enter(packet.epoch);
+    set(this.element, "data-scopes", (packet.scopes ?? []).join(" "));
     this.#outbox.flush();
     this.#draw();
   }
@@ -138,7 +139,7 @@ export class Page {
 
   #send(text: string): void {
     this.#chat.showNewest();
-    this.#outbox.add(text, this.#journal.view.state.runId ? "queue" : "reject");
+    this.#outbox.add(text, this.#composer.whenBusy);
   }
 
   async #cancel(): Promise<void> {

@@ -1,12 +1,29 @@
 // What the chat column shows, in order: messages (by id; their text is in the fold), thinking, tools, questions,
 // proposals and how runs ended. Pure, like the fold, for the same reason. Caller: the journal.
 import type { State } from "./fold";
-import type { ExecutionNode, InputRequest, Json, JsonObject, LogEvent, RunResult } from "./wire";
+import type { ExecutionNode, InputRequest, Json, JsonObject, LogEvent, Proposal, RunResult, Side } from "./wire";
+
+/** steered: the user said it while the run was at work, and the run has taken it in. */
+export interface Said {
+  kind: "message";
+  id: string;
+  side?: Side | undefined;
+  steered?: boolean;
+}
+
+export interface Thought {
+  kind: "thinking";
+  id: string;
+  runId: string | null;
+  side: Side | undefined;
+  lines: string[];
+}
 
 export interface Tool {
   kind: "tool";
   id: string;
   runId: string | null;
+  side: Side | undefined;
   name: string;
   args: JsonObject;
   status: "running" | "ok" | "failed" | "stopped";
@@ -22,11 +39,18 @@ export interface Asked {
   resolution: { by: string; value: Json } | "expired" | null;
 }
 
+/** A rejection with a version takes back what had been applied. */
+export interface Decision {
+  verdict: "applied" | "rejected";
+  by: string;
+  version: number | undefined;
+}
+
 export interface Proposed {
   kind: "proposal";
   id: string;
-  proposal: JsonObject;
-  decision: { verdict: "applied" | "rejected"; by: string } | null;
+  proposal: Proposal;
+  decision: Decision | null;
 }
 
 export interface Notice {
@@ -38,8 +62,8 @@ export interface Notice {
 }
 
 export type Item =
-  | { kind: "message"; id: string }
-  | { kind: "thinking"; id: string; runId: string | null; lines: string[] }
+  | Said
+  | Thought
   | Tool
   | Asked
   | Proposed
@@ -54,14 +78,18 @@ export interface Timeline {
 
 export const BLANK: Timeline = { items: [], nodes: {}, model: "" };
 
-/** The timeline after `event`. */
-export function extend(timeline: Timeline, event: LogEvent): Timeline {
+const LIMIT =
+  "The run stopped at its limit of steps, tokens or time. What is done so far is kept; write “go on” to continue.";
+
+/** The timeline after `event`. active: the run that was at work when it came. */
+export function extend(timeline: Timeline, event: LogEvent, active: string | null): Timeline {
   const { items } = timeline;
   const add = (item: Item): Timeline => ({ ...timeline, items: [...items, item] });
   switch (event.type) {
     case "message.user":
+      return add({ kind: "message", id: event.data.messageId, steered: active !== null && event.runId === active });
     case "message.started":
-      return add({ kind: "message", id: event.data.messageId });
+      return add({ kind: "message", id: event.data.messageId, side: event.agentVersion });
     case "run.started":
       return {
         ...timeline,
@@ -69,17 +97,17 @@ export function extend(timeline: Timeline, event: LogEvent): Timeline {
         nodes: event.data.kind === "execution" ? {} : timeline.nodes,
       };
     case "run.restarted":
-      return add(notice(event, "info", `The run was taken over (attempt ${event.data.attempt}) and goes on.`));
+      return add(notice(event, "info", `Another worker took the run over and begins it again (attempt ${event.data.attempt}).`));
     case "thinking":
       return think(timeline, event, event.data.text);
     case "tool.started": {
-      const { toolCallId: id, name, args } = event.data;
-      const runId = event.runId ?? null;
-      return add({ kind: "tool", id, runId, name, args, status: "running", result: null, error: null, durationMs: null });
+      const { name, args } = event.data;
+      const started = { id: callId(event), runId: event.runId ?? null, side: event.agentVersion, name, args };
+      return add({ kind: "tool", ...started, status: "running", result: null, error: null, durationMs: null });
     }
     case "tool.finished": {
-      const { toolCallId, ok, result = null, error = null, durationMs = null } = event.data;
-      return change(timeline, "tool", toolCallId, { status: ok ? "ok" : "failed", result, error, durationMs });
+      const { ok, result = null, error = null, durationMs = null } = event.data;
+      return change(timeline, "tool", callId(event), { status: ok ? "ok" : "failed", result, error, durationMs });
     }
     case "input.requested":
       return add({ kind: "input", id: event.data.inputId, request: event.data, resolution: null });
@@ -94,10 +122,8 @@ export function extend(timeline: Timeline, event: LogEvent): Timeline {
       return add({ kind: "proposal", id: String(proposal.id ?? event.index), proposal, decision: null });
     }
     case "proposal.applied":
-    case "proposal.rejected": {
-      const verdict = event.type === "proposal.applied" ? "applied" : "rejected";
-      return change(timeline, "proposal", event.data.proposalId, { decision: { verdict, by: event.data.by } });
-    }
+    case "proposal.rejected":
+      return decide(timeline, event);
     case "execution.node":
       return { ...timeline, nodes: { ...timeline.nodes, [event.data.nodeId]: event.data } };
     case "run.finished":
@@ -126,24 +152,50 @@ export function outline(state: State): Timeline {
   return { ...BLANK, items: [...messages, ...inputs] };
 }
 
+/** A decision in words. */
+export function decided({ verdict, by, version }: Decision): string {
+  if (verdict === "applied") return `Applied by user ${by}${version === undefined ? "" : `: version ${version}`}.`;
+  return version === undefined ? `Rejected by user ${by}.` : `Taken back by user ${by}: version ${version}.`;
+}
+
+/** Without its proposal here, it was made in another conversation about the same workflow. */
+function decide(timeline: Timeline, event: Extract<LogEvent, { type: "proposal.applied" | "proposal.rejected" }>): Timeline {
+  const { proposalId, by, version } = event.data;
+  const decision: Decision = { verdict: event.type === "proposal.applied" ? "applied" : "rejected", by, version };
+  const changed = change(timeline, "proposal", proposalId, { decision });
+  if (changed !== timeline) return changed;
+  const words = `Changes proposed elsewhere: ${decided(decision)}`;
+  return { ...timeline, items: [...timeline.items, notice(event, "info", words)] };
+}
+
+/** Two sides may name their calls alike. */
+function callId(event: Extract<LogEvent, { type: "tool.started" | "tool.finished" }>): string {
+  const { toolCallId } = event.data;
+  return event.agentVersion ? `${event.agentVersion}-${toolCallId}` : toolCallId;
+}
+
 function think(timeline: Timeline, event: LogEvent, text: string): Timeline {
   const runId = event.runId ?? null;
+  const side = event.agentVersion;
   const newest = timeline.items.at(-1);
-  if (newest?.kind === "thinking" && newest.runId === runId) {
+  if (newest?.kind === "thinking" && newest.runId === runId && newest.side === side) {
     const grown: Item = { ...newest, lines: [...newest.lines, text] };
     return { ...timeline, items: timeline.items.with(-1, grown) };
   }
-  return { ...timeline, items: [...timeline.items, { kind: "thinking", id: `event-${event.index}`, runId, lines: [text] }] };
+  return { ...timeline, items: [...timeline.items, { kind: "thinking", id: `event-${event.index}`, runId, side, lines: [text] }] };
 }
 
 function finish(timeline: Timeline, event: Extract<LogEvent, { type: "run.finished" }>): Timeline {
-  const items = stopTools(timeline.items);
   const details = shortcomings(event.data.result);
+  const results = event.data.result?.results;
+  const adopted = results?.v1 && !results.v2;
+  const items = stopTools(timeline.items);
+  if (adopted) items.push({ ...notice(event, "warning", "v2 failed: what counts is v1's answer."), id: `adopted-${event.index}` });
   switch (event.data.outcome) {
     case "cancelled":
       return { ...timeline, items: [...items, notice(event, "info", "Stopped.")] };
     case "limit":
-      return { ...timeline, items: [...items, notice(event, "warning", "The run reached its limit.", details)] };
+      return { ...timeline, items: [...items, notice(event, "warning", LIMIT, details)] };
     default:
       return {
         ...timeline,

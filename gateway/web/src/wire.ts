@@ -6,6 +6,12 @@ export type JsonObject = { [key: string]: Json };
 
 export type Mode = "planning" | "building" | "repair" | "conversation";
 
+/** Which side of a run with agentVersion `both` says an event. */
+export type Side = "v1" | "v2";
+
+/** What a message does while a run is active. */
+export type WhenBusy = "steer" | "queue" | "interrupt";
+
 export interface Image {
   url: string;
   mediaType?: string;
@@ -24,6 +30,22 @@ export interface RunResult {
   message?: string;
   incompleteFields?: { nodeId: string; field: string; message: string }[];
   validationErrors?: { nodeId?: string | null; message: string }[];
+  /** Of a run with two sides: what each of them came to; a side that failed is absent. */
+  results?: Partial<Record<Side, RunResult>>;
+}
+
+/** Changes to a workflow that somebody has to decide on. */
+export interface Proposal {
+  id?: string;
+  status?: string;
+  baseVersion?: number;
+  /** A line a change. */
+  summary?: string;
+  changes?: JsonObject[];
+  /** The fields that differ; `change` is the position of the change. */
+  diff?: { change: number; stepId: string; field: string; before?: Json; after?: Json }[];
+  issues?: { message?: string }[];
+  expiresAt?: string;
 }
 
 export interface WorkflowNode {
@@ -58,7 +80,7 @@ export interface EventData {
   "input.requested": InputRequest;
   "input.resolved": { inputId: string; by: string; value?: Json };
   "input.expired": { inputId: string };
-  "proposal.created": { proposal: JsonObject };
+  "proposal.created": { proposal: Proposal };
   "proposal.applied": { proposalId: string; by: string; version?: number };
   "proposal.rejected": { proposalId: string; by: string; version?: number };
   "execution.node": ExecutionNode;
@@ -84,6 +106,7 @@ interface Indexed {
   from?: number;
   ts: string;
   runId?: string;
+  agentVersion?: Side;
 }
 
 /** One fact of the log. */
@@ -106,6 +129,7 @@ export interface Ready {
   head: number;
   replay?: { from: number; to: number; complete: boolean; reason?: string };
   run: { runId: string; status?: string } | null;
+  scopes?: string[];
   expiresAt?: string;
 }
 

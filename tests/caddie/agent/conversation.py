@@ -15,7 +15,6 @@ from caddie.agent.turn import run_turn
 from caddie.agent.workspace import Workspace
 from caddie.models.model import Model
 from caddie.models.offline.model import OfflineModel
-from shared.catalog import Catalog
 from shared.events import (
     Data,
     InputRequested,
@@ -27,13 +26,14 @@ from shared.events import (
     Sided,
 )
 from shared.fold import FoldedMessage
+from shared.plugins import library
 from shared.runs import Answer, TurnInput
 from shared.search import BlockSearch
 from shared.validation import validate
 from shared.workflows import Definition, parse_definition
 
 Kind = TypeVar("Kind", bound=Data)
-CATALOG = Catalog.default()
+CATALOG = library().catalog
 LIBRARY = Library(CATALOG, BlockSearch(CATALOG))
 NOW = datetime(2026, 11, 22, 9, 30, tzinfo=UTC)
 

@@ -16,8 +16,8 @@ from caddie.agent.assistant_tools import Toolbox, readable
 from caddie.agent.library import Library
 from caddie.models.model import ModelEvent, ModelRequest, StepEnd, StepUsage, TextDelta, ToolCall, UserTurn
 from caddie.outbound import Outbound
-from shared.catalog import Catalog
 from shared.events import Data, MessageCompleted, MessageDelta, MessageStarted, RunFinished, ToolFinished, ToolStarted
+from shared.plugins import library
 from shared.runs import TurnInput
 from shared.search import BlockSearch
 
@@ -58,7 +58,7 @@ def tools(outbound: Outbound, search_url: str = "", timezone: str = "UTC") -> To
 
 
 async def played(script: Script, box: Toolbox, text: str = "hi", **limits: Any) -> list[Data]:
-    catalog = Catalog.default()
+    catalog = library().catalog
     turn = Turn(
         TurnInput(text=text), [], NOW, "Europe/Berlin", script, Library(catalog, BlockSearch(catalog)),
         ids=lambda: "other", limits=Limits(**limits),

@@ -16,12 +16,12 @@ from caddie.agent.tools import Outcome, Tools
 from caddie.agent.workspace import Workspace
 from caddie.models.model import ToolCall
 from shared.events import Mode
+from shared.plugins import library
 from shared.search import TemplateSearch
-from shared.templates import Templates
 from shared.validation import refuse_unusable
 from tests.caddie.agent.conversation import CATALOG, LIBRARY
 
-TEMPLATES = Templates.default()
+TEMPLATES = library().templates
 WITH_TEMPLATES = Library(CATALOG, LIBRARY.blocks, TEMPLATES, TemplateSearch(TEMPLATES))
 ROOT = {"op": "add_node", "nodeId": "root", "type": "manual"}
 FETCH = {

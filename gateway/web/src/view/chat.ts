@@ -6,7 +6,7 @@ import type { Item } from "../timeline";
 import type { View } from "../journal";
 import type { Ack, Json, Message } from "../wire";
 import { InputRow } from "./input";
-import { MessageRow, NoticeRow, OutgoingRow, ThinkingRow, ToolRow, type Row } from "./rows";
+import { MessageRow, NoticeRow, OutgoingRow, ThinkingRow, ToolRow, type OnItsWay, type Row } from "./rows";
 import { ProposalRow } from "./proposal";
 
 export const EXAMPLE =
@@ -52,7 +52,7 @@ export class Chat {
   }
 
   render(view: View, outgoing: readonly Outgoing[]): void {
-    const messages = new Map(view.state.messages.map((message) => [message.id, message]));
+    const messages = new Map([...view.aside, ...view.state.messages].map((message) => [message.id, message]));
     const wanted: [string, unknown, () => Row<never>][] = [];
     for (const item of view.timeline.items) {
       const shown = item.kind === "message" ? messages.get(item.id) : item;
@@ -60,7 +60,8 @@ export class Chat {
     }
     for (const entry of outgoing) {
       // The same object changes its status in place: a copy makes the difference visible.
-      wanted.push([`out:${entry.requestId}`, { ...entry }, () => new OutgoingRow(this.actions)]);
+      const shown: OnItsWay = { entry: { ...entry }, active: view.state.runId };
+      wanted.push([`out:${entry.requestId}`, shown, () => new OutgoingRow(this.actions)]);
     }
     this.#reconcile(wanted);
     this.#hint.hidden = wanted.length > 0;
@@ -74,11 +75,11 @@ export class Chat {
   #create(item: Item, shown: Message | Item): Row<never> {
     switch (item.kind) {
       case "message":
-        return new MessageRow((shown as Message).role);
+        return new MessageRow((shown as Message).role, item);
       case "thinking":
-        return new ThinkingRow();
+        return new ThinkingRow(item.side);
       case "tool":
-        return new ToolRow();
+        return new ToolRow(item.side);
       case "input":
         return new InputRow(item.request, this.actions.answer);
       case "proposal":

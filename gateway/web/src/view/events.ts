@@ -2,6 +2,7 @@
 import { h, setText } from "../dom";
 import { RECENT_EVENTS } from "../journal";
 import type { LogEvent } from "../wire";
+import { badge } from "./rows";
 
 const LONGEST_LINE = 2_000;
 
@@ -52,7 +53,7 @@ function line(event: LogEvent): HTMLElement {
   const json = JSON.stringify({ ...(event.runId && { runId: event.runId }), data: event.data });
   const span = event.from !== undefined ? `${event.from}–${event.index}` : String(event.index);
   return h("li", { "data-testid": "event", "data-index": event.index, "data-type": event.type },
-    h("span", { class: "index" }, span), h("span", { class: "type" }, event.type),
+    h("span", { class: "index" }, span), h("span", { class: "type" }, event.type, badge(event.agentVersion)),
     h("time", { datetime: event.ts }, event.ts.slice(11, 23)),
     h("code", {}, json.length > LONGEST_LINE ? `${json.slice(0, LONGEST_LINE)}…` : json));
 }

@@ -11,10 +11,12 @@ interface Option {
 }
 
 const TITLES = { question: "Question", plan: "Plan", template: "Choose a template" } as const;
-/** A plan that names no options can be agreed to or not; other words are a wish for changes. */
+const APPROVE = "approve";
+const CHANGE = "change";
+/** What a plan can be answered with, whatever it calls it; other words ask for another plan. */
 const PLAN_OPTIONS: readonly Option[] = [
-  { value: "approve", label: "Go ahead", description: "" },
-  { value: "reject", label: "Not like this", description: "" },
+  { value: APPROVE, label: "Approve", description: "" },
+  { value: CHANGE, label: "Change", description: "" },
 ];
 
 export class InputRow implements Row<Asked> {
@@ -24,16 +26,18 @@ export class InputRow implements Row<Asked> {
   readonly #outcome = h("p", { class: "outcome", hidden: true, "data-testid": "input-outcome" });
   readonly #error = h("p", { class: "error", role: "alert", "data-testid": "input-error" });
   readonly #options: readonly Option[];
+  readonly #free: HTMLElement;
 
   constructor(
     private readonly request: InputRequest,
     private readonly answer: (inputId: string, value: Json) => Promise<Ack>,
   ) {
     const { body, kind } = request;
-    this.#options = options(body.options) ?? (kind === "plan" ? PLAN_OPTIONS : []);
+    this.#options = kind === "plan" ? PLAN_OPTIONS : (options(body.options) ?? []);
     const title = `title-${request.inputId}`;
     this.#controls = h("fieldset", { "aria-labelledby": title });
     this.#form = h("form", { submit: (event) => this.#submit(event) }, this.#controls);
+    this.#free = this.#freeText();
     this.#fillControls(body.allowText !== false);
     this.element = h("section", { class: "card ask", "aria-labelledby": title, "data-testid": "input", "data-kind": kind },
       h("h3", { id: title }, TITLES[kind] ?? "Question"),
@@ -46,21 +50,38 @@ export class InputRow implements Row<Asked> {
     set(this.element, "data-open", resolution === null ? "true" : "false");
     this.#form.hidden = resolution !== null;
     this.#outcome.hidden = resolution === null;
-    if (resolution === "expired") setText(this.#outcome, "Nobody answered in time.");
-    else if (resolution) setText(this.#outcome, `Answer: ${this.#labelOf(resolution.value)}`);
+    if (resolution === "expired") setText(this.#outcome, "Closed without an answer.");
+    else if (resolution) setText(this.#outcome, this.#outcomeOf(resolution.value));
     if (resolution) setText(this.#error, "");
   }
 
   #fillControls(allowText: boolean): void {
-    const buttons = this.#options.map((option) =>
-      h("button", { type: "button", class: "option", title: option.description, "data-testid": "input-option", click: () => void this.#send(option.value) },
-        option.label, option.description ? h("span", { class: "muted small" }, option.description) : null));
+    const buttons = this.#options.map((option) => {
+      const opens = this.#plan && allowText && option.value === CHANGE;
+      const approves = this.#plan && option.value === APPROVE;
+      return h("button", { type: "button", class: approves ? "option primary" : "option", title: option.description, "data-testid": "input-option", click: () => (opens ? this.#open() : void this.#send(option.value)) },
+        option.label, option.description ? h("span", { class: "muted small" }, option.description) : null);
+    });
     if (buttons.length) this.#controls.append(h("div", { class: "options" }, ...buttons));
     if (!allowText && buttons.length) return;
-    this.#controls.append(
-      h("div", { class: "free" },
-        h("input", { name: "text", "aria-label": "Answer in your own words", placeholder: buttons.length ? "Or in your own words" : "Your answer", autocomplete: "off", "data-testid": "input-text" }),
-        h("button", { type: "submit", "data-testid": "input-send" }, "Answer")));
+    this.#free.hidden = this.#plan;
+    this.#controls.append(this.#free);
+  }
+
+  #freeText(): HTMLElement {
+    const placeholder = this.#plan ? "What should be different?" : this.#options.length ? "Or in your own words" : "Your answer";
+    return h("div", { class: "free" },
+      h("input", { name: "text", "aria-label": this.#plan ? placeholder : "Answer in your own words", placeholder, autocomplete: "off", "data-testid": "input-text" }),
+      h("button", { type: "submit", "data-testid": "input-send" }, this.#plan ? "Ask for the change" : "Answer"));
+  }
+
+  get #plan(): boolean {
+    return this.request.kind === "plan";
+  }
+
+  #open(): void {
+    this.#free.hidden = false;
+    this.#free.querySelector("input")?.focus();
   }
 
   #submit(event: Event): void {
@@ -82,9 +103,10 @@ export class InputRow implements Row<Asked> {
     }
   }
 
-  #labelOf(value: Json): string {
+  #outcomeOf(value: Json): string {
+    if (this.#plan && value === APPROVE) return "Approved.";
     const option = this.#options.find((other) => JSON.stringify(other.value) === JSON.stringify(value));
-    return option?.label ?? readable(value);
+    return `Answer: ${option?.label ?? readable(value)}`;
   }
 }
 
@@ -93,14 +115,19 @@ function describe(body: JsonObject): HTMLElement[] {
   const prose = ["title", "text", "summary"].flatMap((name) => (typeof body[name] === "string" && body[name] ? [body[name]] : []));
   const parts: HTMLElement[] = prose.map((text) => h("p", { class: "text", "data-testid": "input-body" }, text));
   const steps = Array.isArray(body.steps) ? body.steps : [];
-  if (steps.length) parts.push(h("ol", {}, ...steps.map((step) => h("li", {}, stepText(step)))));
+  if (steps.length) parts.push(h("ol", {}, ...steps.map((step) => h("li", { "data-testid": "plan-step" }, ...stepParts(step)))));
   return parts;
 }
 
-function stepText(step: Json): string {
-  if (typeof step !== "object" || step === null || Array.isArray(step)) return String(step);
-  const words = [step.title ?? step.name ?? step.text ?? step.type, step.description].filter((part) => typeof part === "string");
-  return words.join(": ") || JSON.stringify(step);
+/** Title, block and detail of a step. */
+function stepParts(step: Json): (HTMLElement | string | false)[] {
+  if (typeof step !== "object" || step === null || Array.isArray(step)) return [String(step)];
+  const { title, block, detail } = step;
+  return [
+    typeof title === "string" ? title : readable(step),
+    typeof block === "string" && h("code", { class: "block" }, block),
+    typeof detail === "string" && h("p", { class: "muted small" }, detail),
+  ];
 }
 
 function options(value: Json | undefined): Option[] | null {

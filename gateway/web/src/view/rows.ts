@@ -1,12 +1,19 @@
 // Rows of the chat column that only show: messages, thinking, tools, notices, messages on their way.
 import { h, readable, set, setText } from "../dom";
-import type { Outgoing } from "../outbox";
-import type { Notice, Tool } from "../timeline";
-import type { Message } from "../wire";
+import { whereabouts, type Outgoing } from "../outbox";
+import type { Notice, Said, Tool } from "../timeline";
+import type { Message, Side } from "../wire";
 
 export interface Row<T> {
   readonly element: HTMLElement;
   update(value: T): void;
+}
+
+const SIDE_TITLES = { v1: "v1: shown to compare, not kept", v2: "v2: this is kept" } as const;
+
+/** Whose event this is, on a run on which two versions of the agent work side by side. */
+export function badge(side: Side | undefined): HTMLElement | null {
+  return side ? h("span", { class: "badge", title: SIDE_TITLES[side], "data-testid": "badge", "data-side": side }, side) : null;
 }
 
 export class MessageRow implements Row<Message> {
@@ -15,10 +22,12 @@ export class MessageRow implements Row<Message> {
   readonly #images = h("p", { class: "small", hidden: true });
   readonly #note = h("p", { class: "muted small", hidden: true });
 
-  constructor(role: Message["role"]) {
+  constructor(role: Message["role"], { side, steered }: Said) {
     const speaker = role === "user" ? "You" : "Caddie";
     this.element = h("article", { class: `message ${role}`, "aria-label": speaker, "data-testid": `message-${role}` },
-      h("span", { class: "visually-hidden" }, `${speaker}: `), this.#text, this.#images, this.#note);
+      h("span", { class: "visually-hidden" }, `${speaker}: `), badge(side), this.#text, this.#images, this.#note,
+      steered ? h("p", { class: "muted small", "data-testid": "steered" }, "Taken in while it worked") : null);
+    set(this.element, "data-side", side);
   }
 
   update(message: Message): void {
@@ -41,8 +50,12 @@ function imageLink(url: string, number: number): HTMLElement {
 export class ThinkingRow implements Row<{ lines: string[] }> {
   readonly #newest = h("span", { class: "ellipsis" });
   readonly #all = h("p", { class: "text small" });
-  readonly element = h("details", { class: "step thinking", "data-testid": "thinking" },
-    h("summary", {}, h("span", { class: "mark", "aria-hidden": "true" }, "◌"), this.#newest), this.#all);
+  readonly element: HTMLElement;
+
+  constructor(side: Side | undefined) {
+    this.element = h("details", { class: "step thinking", "data-testid": "thinking" },
+      h("summary", {}, h("span", { class: "mark", "aria-hidden": "true" }, "◌"), badge(side), this.#newest), this.#all);
+  }
 
   update({ lines }: { lines: string[] }): void {
     setText(this.#newest, lines.at(-1) ?? "");
@@ -61,9 +74,13 @@ export class ToolRow implements Row<Tool> {
   readonly #args = h("pre", { "data-testid": "tool-args" });
   readonly #result = h("pre", { "data-testid": "tool-result" });
   readonly #resultLabel = h("h4", {}, "Result");
-  readonly element = h("details", { class: "step tool", "data-testid": "tool" },
-    h("summary", {}, this.#mark, this.#name, this.#word, this.#duration),
-    h("h4", {}, "Arguments"), this.#args, this.#resultLabel, this.#result);
+  readonly element: HTMLElement;
+
+  constructor(side: Side | undefined) {
+    this.element = h("details", { class: "step tool", "data-testid": "tool" },
+      h("summary", {}, this.#mark, badge(side), this.#name, this.#word, this.#duration),
+      h("h4", {}, "Arguments"), this.#args, this.#resultLabel, this.#result);
+  }
 
   update(tool: Tool): void {
     set(this.element, "data-status", tool.status);
@@ -97,16 +114,15 @@ export class NoticeRow implements Row<Notice> {
   }
 }
 
-const OUTGOING_WORDS = {
-  waiting: "Waiting for the connection …",
-  sending: "Sending …",
-  accepted: "Sent",
-  failed: "",
-} as const;
+/** active: the run at work, which the message may be waiting for. */
+export interface OnItsWay {
+  entry: Outgoing;
+  active: string | null;
+}
 
-export class OutgoingRow implements Row<Outgoing> {
+export class OutgoingRow implements Row<OnItsWay> {
   readonly #text = h("p", { class: "text" });
-  readonly #note = h("p", { class: "muted small" });
+  readonly #note = h("p", { class: "muted small", "data-testid": "outgoing-note" });
   readonly #buttons: HTMLElement;
   readonly element: HTMLElement;
   #requestId = "";
@@ -119,13 +135,12 @@ export class OutgoingRow implements Row<Outgoing> {
       this.#text, this.#note, this.#buttons);
   }
 
-  update(entry: Outgoing): void {
+  update({ entry, active }: OnItsWay): void {
     this.#requestId = entry.requestId;
     const failed = entry.status === "failed";
-    const queued = entry.status === "accepted" && entry.whenBusy === "queue";
     set(this.element, "data-status", entry.status);
     setText(this.#text, entry.text);
-    setText(this.#note, failed ? `Not sent: ${entry.error}` : queued ? "Next in line" : OUTGOING_WORDS[entry.status]);
+    setText(this.#note, whereabouts(entry, active));
     set(this.#note, "role", failed ? "alert" : undefined);
     this.#note.classList.toggle("error", failed);
     this.#buttons.hidden = !failed;

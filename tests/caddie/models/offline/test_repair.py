@@ -8,10 +8,10 @@ import pytest
 
 from caddie.agent.workspace import Workspace
 from caddie.models.offline import repair
-from shared.catalog import Catalog
+from shared.plugins import library
 from shared.validation import validate
 
-CATALOG = Catalog.default()
+CATALOG = library().catalog
 
 
 def errors(definition: dict[str, Any]) -> list[dict[str, Any]]:

@@ -50,6 +50,7 @@ from shared.workflows import parse_definition
 
 #: Attempts that claim their run at a time. Hundreds at once would all wait so long that Redis seems to be away.
 STARTING_MAX = 16
+_HELD_BACK = (InputRequested, ProposalCreated, RunFinished)
 _log = structlog.get_logger()
 
 
@@ -244,7 +245,7 @@ class Attempts:
             async for data in events:
                 if isinstance(data, Sided):
                     await recorder.emit(data.data, side=data.side)
-                elif isinstance(data, InputRequested | ProposalCreated | RunFinished):
+                elif isinstance(data, _HELD_BACK):
                     last.append(data)
                 else:
                     await recorder.emit(data)

@@ -26,17 +26,16 @@ from caddie.models.table import ModelTable
 from caddie.outbound import Outbound
 from caddie.proposing import Proposing, proposes
 from caddie.shelf import StoredWorkflows
-from shared.catalog import Catalog
 from shared.errors import CaddieError
 from shared.events import Data, Image, Sided, timestamp
 from shared.fold import FoldedMessage
+from shared.plugins import library
 from shared.runs import TurnInput, answer_id
 from shared.seal import Seal
 from shared.search import BlockSearch, TemplateSearch
 from shared.sensitive import Sensitive
 from shared.settings import Settings
 from shared.store import Store
-from shared.templates import Templates
 
 DEFAULT_TIMEZONE = "UTC"
 #: The part of a run's time after which the agent ends it by itself, with a result that says what is left to do.
@@ -50,9 +49,9 @@ class Desk:
         self._outbound, self._search_url = Outbound(settings.outbound_networks), settings.web_search_url
         self._seal = Seal.parse(settings.seal_key_text)
         self._sensitive = Sensitive(self._seal)
-        self._catalog = Catalog.default()
+        self._catalog = library().catalog
         self._blocks = BlockSearch(self._catalog)
-        self._templates = Templates.default()
+        self._templates = library().templates
         self._template_search = TemplateSearch(self._templates)
         self._proposal_ttl_s = settings.proposal_ttl_s
         self._limits = Limits(

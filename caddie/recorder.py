@@ -7,6 +7,7 @@ Deltas that wait for the append under way are merged; when Redis is away the pro
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass, field
 from datetime import datetime
 
 import orjson
@@ -14,16 +15,45 @@ import structlog
 
 from caddie.patience import patiently
 from shared.errors import CaddieError
-from shared.events import Data, Event, InputRequested, MessageCompleted, MessageDelta, Side, decode, encode, timestamp
+from shared.events import (
+    Data,
+    Event,
+    InputRequested,
+    MessageCompleted,
+    MessageDelta,
+    Side,
+    decode,
+    encode,
+    encode_delta,
+    timestamp,
+)
 from shared.fold import State
 from shared.log import Entry, EventLog, Writer
 from shared.store.records import InputRecord, MessageRecord
 
 #: Events that may wait for an append before the producer is held.
 PENDING_MAX = 256
+_SPOKEN = (MessageDelta, MessageCompleted)
 _log = structlog.get_logger()
 
 Body = tuple[str, bytes]
+
+
+@dataclass(slots=True)
+class _Pending:
+    """An event that waits for its append. Of a delta: its message, its text and those of later ones merged into it."""
+
+    ts: str
+    data: Data
+    operation: str
+    side: Side | None
+    message_id: str = ""
+    texts: list[str] = field(default_factory=list)
+
+    def encoded(self, run_id: str) -> bytes:
+        if self.texts:
+            return encode_delta(self.message_id, "".join(self.texts), run_id, self.ts, self.side)
+        return encode(self.data, run_id, self.ts, self.side)
 
 
 class Recorder:
@@ -31,11 +61,14 @@ class Recorder:
 
     def __init__(self, log: EventLog, writer: Writer, state: State) -> None:
         self._log, self._writer = log, writer
-        self.state = state
+        self._state = state
+        #: Deltas of one message that the state does not have yet: adding each would copy the text so far.
+        self._spoken: list[str] = []
+        self._speaking = ""
         self.first_index = self.last_index = 0
         #: Set when somebody asked for the run's end.
         self.cancelled = asyncio.Event()
-        self._pending: list[tuple[str, Data, str, Side | None]] = []
+        self._pending: list[_Pending] = []
         self._wake = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
@@ -49,19 +82,44 @@ class Recorder:
         if len(self._pending) >= PENDING_MAX:
             await self.flush()
 
+    @property
+    def state(self) -> State:
+        """The fold of everything emitted so far."""
+        self._settle()
+        return self._state
+
+    def _settle(self) -> None:
+        if self._spoken:
+            self._state.say(self._speaking, "".join(self._spoken))
+            self._spoken.clear()
+
     def put(self, data: Data, operation: str | None = None, side: Side | None = None) -> None:
-        ts, data = timestamp(), _readable(data)
-        run_id = self._writer.run_id
-        self.state.apply(Event(index=0, type=data.TYPE, ts=ts, runId=run_id, agentVersion=side, data=data))
-        last = self._pending[-1][1] if self._pending else None
-        if isinstance(data, MessageDelta) and isinstance(last, MessageDelta) and last.messageId == data.messageId:
-            self._pending[-1] = (ts, last.model_copy(update={"text": last.text + data.text}), "", side)
+        ts = timestamp()
+        if type(data) is MessageDelta:
+            self._put_delta(ts, data, side)
         else:
+            data, run_id = _readable(data), self._writer.run_id
+            self.state.apply(Event(index=0, type=data.TYPE, ts=ts, runId=run_id, agentVersion=side, data=data))
             # The head of the log follows what counts, as the state does.
             operation = "" if side == "v1" else Entry.of(data).operation if operation is None else operation
-            self._pending.append((ts, data, operation, side))
+            self._pending.append(_Pending(ts, data, operation, side))
         self._idle.clear()
         self._wake.set()
+
+    def _put_delta(self, ts: str, data: MessageDelta, side: Side | None) -> None:
+        """Most events by far: nothing is made for them that costs more than to say them."""
+        message_id, text = data.messageId, _readable_text(data.text)
+        if side != "v1":
+            if self._speaking != message_id:
+                self._settle()
+                self._speaking = message_id
+            self._spoken.append(text)
+        last = self._pending[-1] if self._pending else None
+        if last is not None and last.message_id == message_id:
+            last.ts = ts
+            last.texts.append(text)
+        else:
+            self._pending.append(_Pending(ts, data, "", side, message_id, [text]))
 
     def bodies(self, *data: Data) -> list[Body]:
         """Account for the run's last events and encode them, to be stored before they are appended."""
@@ -82,7 +140,7 @@ class Recorder:
             if pending:
                 run_id = self._writer.run_id
                 try:
-                    await self.append([(op, encode(data, run_id, ts, side)) for ts, data, op, side in pending])
+                    await self.append([(each.operation, each.encoded(run_id)) for each in pending])
                 except Exception as error:
                     self._fail(error)
                     return
@@ -114,10 +172,16 @@ class Recorder:
 
 def _readable(data: Data) -> Data:
     """NUL and lone surrogates become U+FFFD here, once, for the log and the store alike."""
-    if not isinstance(data, MessageDelta | MessageCompleted) or (data.text.isascii() and "\0" not in data.text):
+    if not isinstance(data, _SPOKEN):
         return data
-    text = data.text.encode("utf-16", "surrogatepass").decode("utf-16", "replace").replace("\0", "\ufffd")
+    text = _readable_text(data.text)
     return data if text == data.text else data.model_copy(update={"text": text})
+
+
+def _readable_text(text: str) -> str:
+    if text.isascii() and "\0" not in text:
+        return text
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace").replace("\0", "\ufffd")
 
 
 def packed(bodies: list[Body]) -> dict[str, object]:

@@ -88,8 +88,7 @@ class State(BaseModel):
                     )
                 )
             case MessageDelta(messageId=message_id, text=text):
-                if message := self._message(message_id):
-                    message.text += text
+                self.say(message_id, text)
             case MessageCompleted(messageId=message_id, text=text):
                 if message := self._message(message_id):
                     message.text, message.status = text, "completed"
@@ -110,6 +109,11 @@ class State(BaseModel):
                 self.messages = []
             case _:
                 pass
+
+    def say(self, message_id: str, text: str) -> None:
+        """What the deltas of a message add to it."""
+        if message := self._message(message_id):
+            message.text += text
 
     def _message(self, message_id: str) -> FoldedMessage | None:
         return next((message for message in reversed(self.messages) if message.id == message_id), None)

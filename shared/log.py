@@ -7,18 +7,19 @@ Writers: the worker (one ``Writer`` per attempt). Readers go through ``shared.fo
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from importlib.resources import files
 from typing import Any
 from uuid import uuid4
 
 import orjson
-from redis.asyncio import Redis
+from redis.asyncio import Redis, RedisCluster
 from redis.exceptions import ResponseError
 
 from shared import events, keys
+from shared.appends import Appends
+from shared.appends import Writer as Writer
 from shared.connections import redis_errors
 from shared.errors import CaddieError
 
@@ -50,16 +51,6 @@ class Claimed:
     steered: bool = False
 
 
-@dataclass(slots=True)
-class Writer:
-    """The right of one attempt to append. `seq` makes a repeated append harmless."""
-
-    conversation: str
-    run_id: str
-    attempt: int
-    seq: int = 0
-
-
 @dataclass(frozen=True, slots=True)
 class Entry:
     """An event to append. `operation` tells the script what the event does to the head (see append.lua)."""
@@ -88,17 +79,25 @@ class EventLog:
     """All conversations' logs. A conversation is named by ``keys.conversation_key``."""
 
     def __init__(self, redis: Redis, retention_s: int, retention_events: int) -> None:
-        self._redis, self._retention_s, self._retention_events = redis, retention_s, retention_events
+        self._redis, self._retention_s = redis, retention_s
+        # On a cluster the keys live on different nodes, where one script cannot look at all of them.
+        self._apart = isinstance(redis, RedisCluster)
         scripts = files("shared") / "scripts"
-        self._append = redis.register_script((scripts / "append.lua").read_text())
+        self._append = Appends(redis, retention_s, retention_events)
+        self._marks = redis.register_script((scripts / "positions.lua").read_text())
         self._claim = redis.register_script((scripts / "claim.lua").read_text())
 
     async def claim(self, writer: Writer) -> Claimed:
         """Take the fence for an attempt. Raises CaddieError FENCED when a newer attempt has it, UNAVAILABLE."""
-        async with _script_errors():
-            ended, keep, cancelled, steered = await self._claim(
-                [keys.run(writer.conversation, writer.run_id)], [writer.attempt, self._retention_s]
-            )
+        async with redis_errors():
+            try:
+                ended, keep, cancelled, steered = await self._claim(
+                    [keys.run(writer.conversation, writer.run_id)], [writer.attempt, self._retention_s]
+                )
+            except ResponseError as error:
+                if str(error).startswith("FENCED"):
+                    raise CaddieError("FENCED", "the run belongs to another attempt, or has ended") from error
+                raise
         return Claimed(bool(ended), keep, bool(cancelled), bool(steered))
 
     async def append(self, writer: Writer, bodies: Sequence[tuple[str, bytes]]) -> tuple[int, bool]:
@@ -107,25 +106,7 @@ class EventLog:
         Raises CaddieError FENCED (taken over, or already ended) or UNAVAILABLE; after the latter the same call may
         be made again.
         """
-        if not bodies:
-            return 0, False
-        arguments: list[Any] = [
-            keys.channel(writer.conversation), self._retention_s, self._retention_events, uuid4().hex[:12],
-            writer.run_id, writer.attempt, writer.seq,
-        ]  # fmt: skip
-        for operation, body in bodies:
-            arguments += (operation, body)
-        conversation = writer.conversation
-        async with _script_errors():
-            index, _, cancelled = await self._append(
-                [
-                    keys.head(conversation), keys.log(conversation), keys.inputs(conversation),
-                    keys.run(conversation, writer.run_id),
-                ],
-                arguments,
-            )  # fmt: skip
-        writer.seq += len(bodies)
-        return index, bool(cancelled)
+        return await self._append(writer, bodies) if bodies else (0, False)
 
     async def read(self, conversation: str, after: int, limit: int = READ_LIMIT) -> list[tuple[int, bytes]]:
         """Up to `limit` entries with an index above `after`: (index, body). Raises UNAVAILABLE."""
@@ -156,23 +137,30 @@ class EventLog:
         )
 
     async def positions(self, conversations: Sequence[str]) -> list[tuple[int, str]]:
-        """(head index, epoch) of many conversations in one round trip. Raises UNAVAILABLE.
+        """(head index, epoch) of many conversations; as ``marks``."""
+        marks = [mark.decode().split(" ") for mark in await self.marks(conversations)]
+        return [(int(index), epoch) for epoch, index in marks]
+
+    async def marks(self, conversations: Sequence[str]) -> list[bytes]:
+        """`<epoch> <head index>` of many conversations in one round trip. Raises UNAVAILABLE.
 
         A log that is not there yet begins its epoch now, so that a reader knows from the start what it follows.
         """
-        async with redis_errors(), self._redis.pipeline(transaction=False) as pipeline:
-            for conversation in conversations:
-                pipeline.hmget(keys.head(conversation), "index", "epoch")
-            rows = await pipeline.execute()
-            new = [position for position, (_, epoch) in enumerate(rows) if epoch is None]
-            for position in new:
-                key = keys.head(conversations[position])
-                pipeline.hsetnx(key, "epoch", uuid4().hex[:12])
-                pipeline.expire(key, self._retention_s, nx=True)
-                pipeline.hmget(key, "index", "epoch")
-            for position, row in zip(new, (await pipeline.execute())[2::3] if new else (), strict=True):
-                rows[position] = row
-        return [(int(index or 0), epoch.decode()) for index, epoch in rows]
+        heads, epoch = [keys.head(conversation) for conversation in conversations], uuid4().hex[:12]
+        async with redis_errors():
+            if self._apart:
+                return await self._marks_apart(heads, epoch)
+            found: list[bytes] = await self._marks(heads, (self._retention_s, epoch))
+        return found
+
+    async def _marks_apart(self, heads: Sequence[str], epoch: str) -> list[bytes]:
+        async with self._redis.pipeline(transaction=False) as pipeline:
+            for head in heads:
+                pipeline.hsetnx(head, "epoch", epoch)
+                pipeline.expire(head, self._retention_s, nx=True)
+                pipeline.hmget(head, "index", "epoch")
+            rows = (await pipeline.execute())[2::3]
+        return [b"%b %b" % (begun, index or b"0") for index, begun in rows]
 
     async def request_cancel(self, conversation: str, run_id: str) -> None:
         """Mark the run as cancelled and tell whoever carries it. Raises UNAVAILABLE."""
@@ -211,14 +199,3 @@ class EventLog:
                 *(keys.run(conversation, run_id) for run_id in ended),
             )  # fmt: skip
             await pipeline.execute()
-
-
-@asynccontextmanager
-async def _script_errors() -> AsyncIterator[None]:
-    async with redis_errors():
-        try:
-            yield
-        except ResponseError as error:
-            if str(error).startswith(("FENCED", "ENDED")):
-                raise CaddieError("FENCED", "the run belongs to another attempt, or has ended") from error
-            raise

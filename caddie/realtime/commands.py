@@ -173,7 +173,7 @@ class Commands:
             raise CaddieError("FORBIDDEN", "token: expected one of the same user and conversation, got another")
         if "read" not in session.scopes:
             raise CaddieError("FORBIDDEN", "expected a session with the scope read", scope_needed="read")
-        connection.session = session
+        connection.session, connection.due_at = session, 0.0
         expires_at = timestamp_of(session.expires_at)
         connection.emit("refreshed", {"expiresAt": expires_at})
         return {"expiresAt": expires_at}

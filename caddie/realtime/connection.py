@@ -45,6 +45,8 @@ class Connection:
         #: Events asked for at once; 500 large ones from the stream would be memory that a slow reader pins.
         self._stride = STRIDE_FIRST
         self._head_at = 0.0
+        #: When ``tick`` has something to do.
+        self.due_at = 0.0
         self._warned_for = 0
         #: Redis or the database did not answer; a ring with nothing new would not wake this reader again.
         self._starved = False
@@ -76,7 +78,7 @@ class Connection:
             except Behind:
                 return await self._resync()
             except CaddieError:
-                self._starved = True
+                self._starved, self.due_at = True, 0.0
                 return []
             if self.cursor == cursor:
                 break
@@ -133,11 +135,11 @@ class Connection:
             state, head = await self._snapshot(self.session)
             await self._reader.reach(self.watch, head.index)
         except CaddieError:
-            self._starved = True
+            self._starved, self.due_at = True, 0.0
             return []
         if head.epoch != self.watch.epoch:
             # The log began anew and the ring has not heard of it yet: state and events would not belong together.
-            self._starved = True
+            self._starved, self.due_at = True, 0.0
             return []
         self.epoch, self.cursor = self.watch.epoch, head.index
         return [emit_packet("resync", {**state, "epoch": self.epoch, "head": head.index}).encode()]
@@ -157,6 +159,8 @@ class Connection:
             if self._head_at:
                 self.emit("head", {"index": max(self.cursor, 0), "epoch": self.epoch})
             self._head_at = now
+        left -= EXPIRING_S if left > EXPIRING_S else 0
+        self.due_at = min(now + left, self._head_at + HEAD_INTERVAL_S)
 
     def end(self, reason: str) -> None:
         """The session is over: `expired` (a new token helps) or `revoked` (it does not)."""

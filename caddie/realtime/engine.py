@@ -279,6 +279,8 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc]
 
     async def _pass(self, now: float) -> None:
         for transport in list(self.sockets.values()):
+            if now < transport.due_at and not (transport.writing_since or transport.closed_at):
+                continue
             self._check(transport, now)
             if transport.closed.is_set() and now - transport.closed_at > LAST_POLL_S:
                 # Its writer may still wait for a peer that takes nothing.
@@ -298,6 +300,10 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc]
         elif now - max(transport.heard_at, transport.pinged_at) >= settings.ping_interval_s:
             transport.pinged_at = now
             transport.send("2")
+        due = min(max(transport.heard_at, transport.pinged_at), transport.heard_at + settings.ping_timeout_s)
+        transport.due_at = due + settings.ping_interval_s
+        if transport.source is None:
+            transport.due_at = min(transport.due_at, transport.opened_at + settings.connect_timeout_s)
 
     def _silent(self, transport: Transport, now: float) -> bool:
         return now - transport.heard_at >= self._settings.ping_interval_s + self._settings.ping_timeout_s

@@ -253,6 +253,6 @@ class SocketServer(socketio.AsyncServer):  # type: ignore[misc]
 
     def _tick(self, now: float) -> None:
         for connection in list(self.connections.values()):
-            if not connection.transport.closed.is_set():
+            if now >= connection.due_at and not connection.transport.closed.is_set():
                 connection.tick(now)
         self._commands.sweep()

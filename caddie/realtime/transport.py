@@ -62,6 +62,9 @@ class Transport:
         self.close_reason = ""
         now = asyncio.get_running_loop().time()
         self.opened_at = self.heard_at = self.pinged_at = now
+        #: Until then the sweep has nothing to do for it, unless it is closed or being written to; what is heard of it
+        #: meanwhile puts its deadlines off.
+        self.due_at = 0.0
         #: When the write that is under way began; 0 while nothing is being written.
         self.writing_since = 0.0
         self.connect_attempts = 0
@@ -84,8 +87,17 @@ class Transport:
         if len(self._outbox) >= OUTBOX_MAX:
             self.close(CLOSE_OVERLOADED, "control outbox full")
             return
-        self._outbox.append(packet)
-        self._rouse()
+        channel = self._idle
+        if channel is None or channel.protocol._paused:
+            self._outbox.append(packet)
+            self._rouse()
+            return
+        try:
+            channel.transport.write(packet_frame(packet))
+        except Exception:
+            if not channel.transport.is_closing():
+                raise
+            self.close(1006, "transport close")
 
     @property
     def finished(self) -> bool:

@@ -1,64 +1,80 @@
--- Append a batch of events to one conversation's log: all of them or none, in order, stored before published.
+-- Append batches of events to logs of conversations: each all or nothing, in order, stored before published.
 --
+-- ARGV  1 expiry (s)  2 entries kept  3 epoch to use for logs that are new
+-- then per batch, of which one that fails leaves the others alone:
 -- KEYS  1 head (hash: index, epoch, run, first, mode)   2 log (stream, ids <index>-0, field b)
 --       3 inputs (hash: inputId -> body)                4 run (hash: attempt, seq, keep, ended, cancel, steer)
--- ARGV  1 channel  2 expiry (s)  3 entries kept  4 epoch to use if the log is new
---       5 run id, or '' for a writer without a run      6 attempt (the fence)
---       7 seq: events of this attempt the writer has appended before
+-- ARGV  1 channel  2 run id, or '' for a writer without a run  3 attempt (the fence)
+--       4 seq: events of this attempt the writer has appended before  5 number of events
 --       then per event: an operation and the body
 -- Operations: '' plain, 'first' the run's first event, 'keep' what a restart keeps, 'end' the run's terminal event,
 --       'mode:<mode>', 'ask:<inputId>', 'close:<inputId>'.
--- Returns {index of the last event, epoch, cancelled}. A repeated call (same seq) appends nothing: a writer whose
--- connection broke may ask again. Errors: FENCED another attempt owns the run, ENDED the run has its terminal event.
-local run, attempt, seq = ARGV[5], tonumber(ARGV[6]), tonumber(ARGV[7])
-local count = (#ARGV - 7) / 2
-local cancelled = 0
-if run ~= '' then
-  local state = redis.call('HMGET', KEYS[4], 'attempt', 'seq', 'ended', 'cancel')
-  if state[1] and tonumber(state[1]) > attempt then return redis.error_reply('FENCED') end
-  if state[4] then cancelled = 1 end
-  if state[1] and tonumber(state[1]) == attempt and state[2] and tonumber(state[2]) >= seq + count then
-    local now = redis.call('HMGET', KEYS[1], 'index', 'epoch')
-    return {tonumber(now[1] or 0), now[2] or '', cancelled}
+-- Returns per batch {index of the last event, cancelled}. A repeated call (same seq) appends nothing: a writer whose
+-- connection broke may ask again. Or it returns a text: FENCED another attempt owns the run, ENDED the run has its
+-- terminal event, or what Redis could not do.
+local expiry, kept, new_epoch = ARGV[1], ARGV[2], ARGV[3]
+
+local function operate(operation, head, inputs, state, run, index, body)
+  local kind, detail = string.match(operation, '^(%a+):?(.*)$')
+  if kind == 'first' then
+    redis.call('HSET', head, 'run', run, 'first', index)
+  elseif kind == 'keep' then
+    redis.call('HSET', state, 'keep', index)
+  elseif kind == 'end' then
+    redis.call('HSET', state, 'ended', index)
+    if redis.call('HGET', head, 'run') == run then redis.call('HDEL', head, 'run', 'first') end
+  elseif kind == 'mode' then
+    redis.call('HSET', head, 'mode', detail)
+  elseif kind == 'ask' then
+    redis.call('HSET', inputs, detail, body)
+  elseif kind == 'close' then
+    redis.call('HDEL', inputs, detail)
   end
-  if state[3] then return redis.error_reply('ENDED') end
-  redis.call('HSET', KEYS[4], 'attempt', attempt, 'seq', seq + count)
 end
-local head = redis.call('HMGET', KEYS[1], 'index', 'epoch')
-local index, epoch = tonumber(head[1] or 0), head[2]
-if not head[1] then redis.call('DEL', KEYS[2], KEYS[3]) end
-if not epoch then
-  epoch = ARGV[4]
-  redis.call('HSET', KEYS[1], 'epoch', epoch)
-end
-local lines = {epoch .. ' ' .. (index + 1)}
-for i = 8, #ARGV, 2 do
-  local operation, body = ARGV[i], ARGV[i + 1]
-  index = index + 1
-  redis.call('XADD', KEYS[2], 'MAXLEN', '~', ARGV[3], index .. '-0', 'b', body)
-  lines[#lines + 1] = body
-  if operation ~= '' then
-    local kind, detail = string.match(operation, '^(%a+):?(.*)$')
-    if kind == 'first' then
-      redis.call('HSET', KEYS[1], 'run', run, 'first', index)
-    elseif kind == 'keep' then
-      redis.call('HSET', KEYS[4], 'keep', index)
-    elseif kind == 'end' then
-      redis.call('HSET', KEYS[4], 'ended', index)
-      if redis.call('HGET', KEYS[1], 'run') == run then redis.call('HDEL', KEYS[1], 'run', 'first') end
-    elseif kind == 'mode' then
-      redis.call('HSET', KEYS[1], 'mode', detail)
-    elseif kind == 'ask' then
-      redis.call('HSET', KEYS[3], detail, body)
-    elseif kind == 'close' then
-      redis.call('HDEL', KEYS[3], detail)
+
+local function append(key, at)
+  local head, log, inputs, state = KEYS[key], KEYS[key + 1], KEYS[key + 2], KEYS[key + 3]
+  local run, attempt, seq, count = ARGV[at + 1], tonumber(ARGV[at + 2]), tonumber(ARGV[at + 3]), tonumber(ARGV[at + 4])
+  local cancelled = 0
+  if run ~= '' then
+    local known = redis.call('HMGET', state, 'attempt', 'seq', 'ended', 'cancel')
+    if known[1] and tonumber(known[1]) > attempt then return 'FENCED' end
+    if known[4] then cancelled = 1 end
+    if known[1] and tonumber(known[1]) == attempt and known[2] and tonumber(known[2]) >= seq + count then
+      return {tonumber(redis.call('HGET', head, 'index') or 0), cancelled}
     end
+    if known[3] then return 'ENDED' end
+    redis.call('HSET', state, 'attempt', attempt, 'seq', seq + count)
   end
+  local now = redis.call('HMGET', head, 'index', 'epoch')
+  local index, epoch = tonumber(now[1] or 0), now[2]
+  if not now[1] then redis.call('DEL', log, inputs) end
+  if not epoch then
+    epoch = new_epoch
+    redis.call('HSET', head, 'epoch', epoch)
+  end
+  local lines = {epoch .. ' ' .. (index + 1)}
+  for i = at + 5, at + 3 + 2 * count, 2 do
+    local operation, body = ARGV[i], ARGV[i + 1]
+    index = index + 1
+    redis.call('XADD', log, 'MAXLEN', '~', kept, index .. '-0', 'b', body)
+    lines[#lines + 1] = body
+    if operation ~= '' then operate(operation, head, inputs, state, run, index, body) end
+  end
+  redis.call('HSET', head, 'index', index)
+  redis.call('EXPIRE', head, expiry)
+  redis.call('EXPIRE', log, expiry)
+  redis.call('EXPIRE', inputs, expiry)
+  if run ~= '' then redis.call('EXPIRE', state, expiry) end
+  redis.call('PUBLISH', ARGV[at], table.concat(lines, '\n'))
+  return {index, cancelled}
 end
-redis.call('HSET', KEYS[1], 'index', index)
-redis.call('EXPIRE', KEYS[1], ARGV[2])
-redis.call('EXPIRE', KEYS[2], ARGV[2])
-redis.call('EXPIRE', KEYS[3], ARGV[2])
-if run ~= '' then redis.call('EXPIRE', KEYS[4], ARGV[2]) end
-redis.call('PUBLISH', ARGV[1], table.concat(lines, '\n'))
-return {index, epoch, cancelled}
+
+local answers, at = {}, 4
+for key = 1, #KEYS, 4 do
+  local done, answer = pcall(append, key, at)
+  if not done and type(answer) == 'table' then answer = answer.err end
+  answers[#answers + 1] = done and answer or tostring(answer)
+  at = at + 5 + 2 * tonumber(ARGV[at + 4])
+end
+return answers

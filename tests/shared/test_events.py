@@ -356,3 +356,11 @@ def test_no_message_streams_and_no_run_is_active_when_all_runs_have_ended(log: l
     state = fold(events_of(log))
     assert state.runId is None
     assert all(message.status != "streaming" for message in state.messages)
+
+
+@pytest.mark.parametrize("side", [None, "v1", "v2"])
+@pytest.mark.parametrize("text", ["", "word ", 'quote " and \\ and\n', "ümlaut 🙂 \u2028"])
+def test_a_delta_is_encoded_the_same_without_its_model(text: str, side: events.Side | None) -> None:
+    ts = events.timestamp()
+    data = events.MessageDelta(messageId="m_1", text=text)
+    assert events.encode_delta("m_1", text, "run_1", ts, side) == events.encode(data, "run_1", ts, side)

@@ -109,7 +109,7 @@ async def test_a_message_that_overtakes_the_first_look_at_the_head_is_not_late(
 ) -> None:
     """Appended after the position was read, published before its answer was used: nothing else tells of it."""
     log = EventLog(redis, 3_600, 1_000)
-    pen, plain = Writer(CONVERSATION, "r1", 1), log.positions
+    pen, plain = Writer(CONVERSATION, "r1", 1), log.marks
 
     reader, arrived = LogReader(log, redis_url), asyncio.Event()
 
@@ -117,7 +117,7 @@ async def test_a_message_that_overtakes_the_first_look_at_the_head_is_not_late(
         reader._received(messages)
         arrived.set()
 
-    async def slow(conversations: list[str]) -> list[tuple[int, str]]:
+    async def slow(conversations: list[str]) -> list[bytes]:
         found = await plain(conversations)
         if not arrived.is_set():
             await log.append(pen, [body(1)])
@@ -125,7 +125,7 @@ async def test_a_message_that_overtakes_the_first_look_at_the_head_is_not_late(
         return found
 
     monkeypatch.setattr(reader._subscriber, "_on_messages", received)
-    monkeypatch.setattr(log, "positions", slow)
+    monkeypatch.setattr(log, "marks", slow)
     async with reader, asyncio.timeout(1.5):
         assert await take(reader, CONVERSATION, 0, 1) == [1]
 

@@ -243,6 +243,7 @@ async def test_positions_begin_the_epoch_that_the_first_append_keeps(log: EventL
     assert await redis.ttl(keys.head(CONVERSATION)) > 0
     await log.append(writer(), [delta("a")])
     assert await log.positions([CONVERSATION]) == [(1, first[1])]
+    assert await log.marks([CONVERSATION]) == [f"{first[1]} 1".encode()]
 
 
 async def test_deletion_is_a_new_epoch(log: EventLog) -> None:

@@ -40,11 +40,11 @@ from shared.catalog import Catalog
 from shared.plugins import library
 from shared.search import BlockSearch
 from shared.templates import Templates
-catalog = Catalog.default()
+catalog = library().catalog
 print(json.dumps({
     "block": catalog.get("acme.send-sms").title, "hit": BlockSearch(catalog).search("text message to a phone")[0].type,
     "check": [each.field for each in catalog.check("acme.send-sms", {"to": "1"}, "acme")],
-    "templates": len(Templates.default().all()), "plugins": library().plugins, "refusals": len(library().refusals),
+    "templates": len(library().templates.all()), "plugins": library().plugins, "refusals": len(library().refusals),
 }))
 """
 

@@ -11,11 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.catalog import Catalog
+from shared.plugins import library
 from shared.search import BlockSearch, Found, Search, TemplateSearch, stem, words
-from shared.templates import Templates
 
-SEARCH = BlockSearch(Catalog.default())
-TEMPLATES = TemplateSearch(Templates.default())
+SEARCH = BlockSearch(library().catalog)
+TEMPLATES = TemplateSearch(library().templates)
 #: Denies the network, then searches; prints what importing and loading left behind.
 ALONE = """
 import logging, socket
@@ -73,7 +73,7 @@ def test_a_long_wish_finds_each_of_its_blocks() -> None:
 def test_the_order_is_by_score_and_stable() -> None:
     hits = SEARCH.search("send a message to the team", limit=10)
     assert hits == sorted(hits, key=lambda hit: (-hit.score, hit.type))
-    assert hits == BlockSearch(Catalog.default()).search("team the to message a send", limit=10)
+    assert hits == BlockSearch(library().catalog).search("team the to message a send", limit=10)
     assert SEARCH.search("send a message to the team", limit=2) == hits[:2]
 
 
@@ -133,13 +133,13 @@ def test_hybrid_keeps_what_keywords_find_first() -> None:
 
 def test_hybrid_is_stable_and_a_shorter_answer_is_its_beginning() -> None:
     hits = SEARCH.find("tell the team", 10, "hybrid").hits
-    assert hits == BlockSearch(Catalog.default()).find("tell the team", 10, "hybrid").hits
+    assert hits == BlockSearch(library().catalog).find("tell the team", 10, "hybrid").hits
     assert SEARCH.find("tell the team", 3, "hybrid").hits == hits[:3]
     assert [hit.score for hit in hits] == sorted((hit.score for hit in hits), reverse=True)
 
 
 def test_without_vectors_hybrid_says_so_and_answers_by_keywords() -> None:
-    bare = BlockSearch(Catalog.default(), lambda texts: None)
+    bare = BlockSearch(library().catalog, lambda texts: None)
     found = bare.find("post to slack", 3, "hybrid")
     assert found.mode == "lightweight" and "caddie[hybrid]" in (found.reason or "")
     assert found.hits == bare.search("post to slack", 3)
@@ -157,7 +157,7 @@ def test_hybrid_works_without_network_and_leaves_logging_alone(tmp_path: Path) -
 
 
 def test_blocks_and_templates_are_ranked_against_each_other() -> None:
-    search = Search(Catalog.default(), Templates.default())
+    search = Search(library().catalog, library().templates)
     hits = search.everything("send a slack message", 10).hits
     assert (hits[0].kind, hits[0].type) == ("block", "slack-send-message")
     assert {hit.kind for hit in hits} == {"block", "template"}

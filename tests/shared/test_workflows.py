@@ -12,14 +12,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.catalog import Catalog
 from shared.edits import add_node, connect, diff, disconnect, fresh_id, remove_node, set_variables, update_node
 from shared.errors import CaddieError
 from shared.graph import loop_bodies
+from shared.plugins import library
 from shared.validation import STRUCTURAL, refuse_unusable, validate
 from shared.workflows import BRANCHES, MAX_NODES, Definition, Node, VariableDef, parse_definition, parse_node
 
-CATALOG = Catalog.default()
+CATALOG = library().catalog
 Json = dict[str, Any]
 
 

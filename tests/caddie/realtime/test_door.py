@@ -156,10 +156,11 @@ async def test_refusals_are_those_of_the_long_way(edges: Edges, monkeypatch: pyt
 
 async def test_a_forwarded_address_counts_when_the_proxy_is_trusted(edges: Edges) -> None:
     async with edges(sockets_per_address=1, trusted_proxies=("127.0.0.0/8",)) as edge:
+        wires = []  # one that nobody holds is closed when it is collected
         for address in ("10.0.0.1", "10.0.0.2"):
-            wire = await edge.wire().open(headers={"X-Forwarded-For": address})
+            wires.append(await edge.wire().open(headers={"X-Forwarded-For": address}))
             assert {transport.address for transport in edge.server.engine.sockets.values()} >= {address}
-            await wire.send(connect_packet(token=edge.token()))
+            await wires[-1].send(connect_packet(token=edge.token()))
         assert (await answered(edge, head(X_Forwarded_For="10.0.0.1")))[0] == b"429"
         await edge.http.close()
         await edge.nothing_left()

@@ -42,13 +42,13 @@ from gateway.routes.workflows import WorkflowRoutes
 from gateway.sse import Streams
 from gateway.table import TABLE, openapi, version
 from shared.admin import open_admin
-from shared.catalog import Catalog
 from shared.connections import open_redis
 from shared.decisions import Decisions
 from shared.follow import LogReader
 from shared.journal import http_logger
 from shared.log import EventLog
 from shared.models import ModelNames
+from shared.plugins import library
 from shared.registry import Registry
 from shared.runs import Runs, open_queue
 from shared.seal import Seal
@@ -118,7 +118,7 @@ def _owners(
         KeyTable.parse(settings.token_key_table), settings.token_issuer, settings.token_audience, settings.token_ttl_s
     )
     issuer, names = Issuer(settings, store, registry, tokens), ModelNames(settings)
-    catalog, seal = Catalog.default(), Seal.parse(settings.seal_key_text)
+    catalog, seal = library().catalog, Seal.parse(settings.seal_key_text)
     definitions = Definitions(catalog, Sensitive(seal))
     turns = Turns(store, log, runs, seal, limits)
     heads = Together("heads", log.positions, HEADS_MAX)

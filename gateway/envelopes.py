@@ -17,6 +17,7 @@ from shared.errors import ERRORS, CaddieError, Fault
 Family = Literal["v1", "api", "api_v1", "plain"]
 #: Longest prefix first: `/api/v1` is not part of `/api`.
 _PREFIXES: tuple[tuple[str, Family], ...] = (("/api/v1", "api_v1"), ("/api", "api"), ("/v1", "v1"))
+_UNPROCESSABLE = ("INVALID", "MALFORMED", "DEFINITION_INVALID")
 
 
 def family_of(path: str) -> Family:
@@ -58,10 +59,16 @@ def failure(family: Family, error: CaddieError, request_id: str, headers: dict[s
     return encoded(_failure_body(family, error, request_id), status, headers)
 
 
+def statuses(family: Family, code: str) -> tuple[int, ...]:
+    """What an error may be answered with; in `/api/v1` a body that is wrong is 422."""
+    status = ERRORS[code].status
+    if family != "api_v1" or code not in _UNPROCESSABLE:
+        return (status,)
+    return (422,) if code == "MALFORMED" else (status, 422)
+
+
 def _status(family: Family, error: CaddieError) -> int:
-    unprocessable = error.code in ("INVALID", "MALFORMED", "DEFINITION_INVALID") and (
-        error.faults or error.code == "MALFORMED"
-    )
+    unprocessable = error.code in _UNPROCESSABLE and (error.faults or error.code == "MALFORMED")
     return 422 if family == "api_v1" and unprocessable else error.status
 
 

@@ -12,7 +12,7 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from gateway.envelopes import Family, wrapped
+from gateway.envelopes import Family, statuses, wrapped
 from gateway.routing import Answer, Route
 from shared.errors import ERRORS
 
@@ -84,7 +84,8 @@ def _operation(route: Route) -> dict[str, Any]:
         operation["requestBody"] = {"required": not route.bodiless, "content": {"application/json": {"schema": schema}}}
     by_status: dict[int, list[str]] = {}
     for code in route.all_errors:
-        by_status.setdefault(ERRORS[code].status, []).append(code)
+        for status in statuses(route.family, code):
+            by_status.setdefault(status, []).append(code)
     for status, codes in sorted(by_status.items()):
         operation["responses"][str(status)] = _error(route.family, codes)
     return operation
@@ -121,11 +122,11 @@ def _answer(family: Family, answer: Answer, status: int) -> dict[str, Any]:
         if not answer.whole:
             schema = _success_schema(family, schema, status)
         response["content"] = {answer.media_type: {"schema": schema}}
-    elif status != 204 and not answer.events:
-        response["content"] = {answer.media_type: {"schema": {}}}
+    elif status not in (204, 304) and not answer.events:
+        response["content"] = {media_type: {"schema": {}} for media_type in (answer.media_type, *answer.others)}
     if answer.events:
-        frames = {"schema": {"type": "string", "description": answer.events}}
-        response.setdefault("content", {})["text/event-stream"] = frames
+        # Without a type: some tools hold the schema against the body, others against each event.
+        response.setdefault("content", {})["text/event-stream"] = {"schema": {"description": answer.events}}
     return response
 
 
@@ -150,7 +151,8 @@ def _error(family: Family, codes: list[str]) -> dict[str, Any]:
     description = numbers if family in ("v1", "plain") else ", ".join(dict.fromkeys(codes))
     response: dict[str, Any] = {"description": description, "content": content}
     if ERRORS[codes[0]].status in (429, 503):
-        response["headers"] = {"Retry-After": {"schema": {"type": "integer"}, "description": "Seconds to wait."}}
+        waiting = {"schema": {"type": "integer"}, "required": True, "description": "Seconds to wait."}
+        response["headers"] = {"Retry-After": waiting}
     return response
 
 
@@ -177,7 +179,12 @@ def _error_schemas() -> dict[str, Any]:
         "ApiError": {
             "type": "object",
             "required": ["error", "message"],
-            "properties": {"error": text, "message": text},
+            "properties": {
+                "error": text,
+                "message": text,
+                "details": {"type": "array", "items": detail, "description": "What is wrong with the input."},
+                "data": {"type": "object", "description": "More about some errors, such as who has decided."},
+            },
         },
         "ApiV1Error": {
             "type": "object",

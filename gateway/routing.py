@@ -25,13 +25,14 @@ _PATTERN = re.compile(r"\{([a-zA-Z]+):(?:[^{}]|\{[^{}]*\})*\}")
 #: Errors any authenticated route may answer with.
 COMMON_ERRORS = ("UNAUTHORIZED", "SCOPE_NEEDED", "RATE_LIMITED", "INTERNAL", "UNAVAILABLE")
 VISITOR_ERRORS = ("RATE_LIMITED", "INTERNAL", "UNAVAILABLE")
-BODY_ERRORS = ("INVALID", "TIMEOUT", "TOO_LARGE", "UNSUPPORTED_TYPE")
+BODY_ERRORS = ("INVALID", "MALFORMED", "TIMEOUT", "TOO_LARGE", "UNSUPPORTED_TYPE")
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
     """One documented success. whole: the model is the entire body, not what goes inside the family's envelope;
-    events: what the frames are when the answer is, or may be, a stream of server-sent events.
+    events: what the frames are when the answer is, or may be, a stream of server-sent events; others: media types it
+    may have instead.
     """
 
     model: type[BaseModel] | None = None
@@ -39,6 +40,7 @@ class Answer:
     whole: bool = False
     media_type: str = "application/json"
     events: str = ""
+    others: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from shared.settings import Settings
 from shared.store import Store
 
 _ANSWER = Answer(description="JSON Lines (a line for the conversation, then one a message) or Markdown",
-                 media_type="application/jsonl")  # fmt: skip
+                 media_type="application/jsonl", others=("text/markdown",))  # fmt: skip
 
 
 class ExportQuery(BaseModel):

@@ -23,7 +23,7 @@ IMAGES_MAX = 8
 #: Of a conversation, a session and any other id a client chooses.
 ID_PATTERN = r"^[A-Za-z0-9_.:-]{1,128}$"
 _SAMPLE = "9b2f6c1e-8d0a-4c3b-9f57-1d2e3a4b5c6d"
-_UUID4 = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}", re.IGNORECASE)
+_UUID4 = re.compile(r"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-4[0-9a-fA-F]{3}-[89abAB][0-9a-fA-F]{3}-[0-9a-fA-F]{12}")
 
 
 @cache
@@ -51,7 +51,9 @@ def _link(url: str) -> str:
 
 TimeZone = Annotated[str, AfterValidator(_timezone)]
 ClientId = Annotated[str, Field(pattern=ID_PATTERN)]
-RequestId = Annotated[str, AfterValidator(_uuid4), Field(json_schema_extra={"format": "uuid"})]
+RequestId = Annotated[
+    str, AfterValidator(_uuid4), Field(json_schema_extra={"format": "uuid", "pattern": f"^{_UUID4.pattern}$"})
+]
 
 
 class ChatImage(BaseModel):

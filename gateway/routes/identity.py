@@ -36,7 +36,7 @@ def _email(text: str) -> str:
     return text
 
 
-Email = Annotated[str, Field(max_length=320), AfterValidator(_email)]
+Email = Annotated[str, Field(max_length=320, json_schema_extra={"format": "email"}), AfterValidator(_email)]
 Password = Annotated[
     str, Field(min_length=PASSWORD_MIN, max_length=PASSWORD_MAX, json_schema_extra={"format": "password"})
 ]

@@ -14,6 +14,7 @@ from pydantic import BaseModel, Field
 from gateway.routing import Answer, Call, route
 from shared.catalog import Block, Catalog
 from shared.errors import CaddieError, Fault
+from shared.plugins import library
 from shared.search import Hit, Search
 from shared.store import Store
 from shared.templates import Template, TemplateInput, Templates
@@ -83,7 +84,7 @@ class Library:
 
     def __init__(self, store: Store, catalog: Catalog, templates: Templates | None = None) -> None:
         self._store, self._catalog = store, catalog
-        self._templates = templates or Templates.default()
+        self._templates = templates or library().templates
         self._search = Search(catalog, self._templates)
 
     @route(
@@ -154,7 +155,8 @@ class Library:
 
     @route(
         "GET", "/v1/blobs/{cid:b[a-z2-7]{58,120}}", summary="An image of a message, by its CIDv1", tag="library",
-        scopes=("read",), answers={200: Answer(media_type="image/*", description="The bytes")}, errors=("NOT_FOUND",),
+        scopes=("read",), errors=("NOT_FOUND",),
+        answers={200: Answer(media_type="image/*", description="The bytes, for those of the organisation they are in")},
     )  # fmt: skip
     async def blob_get(self, call: Call[None, None]) -> web.Response:
         blob = await self._store.blobs.get(call.principal.org, call.path["cid"])

@@ -113,7 +113,8 @@ class Operations:
 
     @route(
         "GET", "/static/{name:[A-Za-z0-9_./-]{1,200}}", summary="A file of the web client", tag="operations",
-        open=True, answers={200: Answer(media_type="application/octet-stream")}, errors=("NOT_FOUND",),
+        open=True, errors=("NOT_FOUND",),
+        answers={200: Answer(media_type="*/*"), 304: Answer(description="As If-None-Match says")},
     )  # fmt: skip
     async def static(self, request: web.Request) -> web.Response:
         name = request.match_info["name"]

@@ -93,7 +93,8 @@ async def test_an_unknown_route_is_404_in_its_family(client: Client, path: str, 
 @pytest.mark.parametrize(
     ("method", "path", "allow"),
     [
-        ("PUT", PATH, "GET, HEAD, POST"), ("PUT", "/v1/workflows", "GET, HEAD, POST"), ("OPTIONS", PATH, "GET, HEAD, POST"),
+        ("PUT", PATH, "GET, HEAD, POST"), ("PUT", "/v1/workflows", "GET, HEAD, POST"),
+        ("OPTIONS", PATH, "GET, HEAD, POST"),
         ("POST", "/health", "GET, HEAD"), ("POST", "/v1/workflows/x", "DELETE, GET, HEAD, PATCH"),
     ],
 )  # fmt: skip

@@ -25,7 +25,7 @@ async def test_blocks_and_templates_are_searched(client: Client) -> None:
 
 
 async def test_hybrid_search_finds_by_meaning(client: Client) -> None:
-    query = {"q": "boil a long document down to its essence", "kind": "block", "limit": "5"}
+    query = {"q": "shrink a lengthy paper to its gist", "kind": "block", "limit": "5"}
     assert "summarize" not in [hit["type"] for hit in (await client.get("/v1/search", params=query)).data["hits"]]
     found = (await client.get("/v1/search", params={**query, "mode": "hybrid"})).data
     assert found["mode"] == "hybrid" and "summarize" in [hit["type"] for hit in found["hits"]]

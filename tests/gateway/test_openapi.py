@@ -85,6 +85,20 @@ class Owner:
     async def thing(self, call: Call[None, None]) -> Thing:
         return Thing(name="x")
 
+    @route(
+        "POST", "/api/v1/things/", summary="s", tag="t", scopes=("write",), body=Thing,
+        answers={200: Answer(Thing, media_type="application/json"), 304: Answer()},
+    )  # fmt: skip
+    async def thing_made(self, call: Call[Thing, None]) -> Thing:
+        return call.body
+
+    @route(
+        "GET", "/v1/things", summary="s", tag="t", scopes=("read",),
+        answers={200: Answer(media_type="text/plain", others=("text/csv",))},
+    )  # fmt: skip
+    async def things_written(self, call: Call[None, None]) -> None:
+        return None
+
 
 def test_each_family_is_documented_in_its_own_envelope() -> None:
     made: Any = document(routes_of(Owner), "1")
@@ -98,6 +112,16 @@ def test_each_family_is_documented_in_its_own_envelope() -> None:
     assert schema("/api/things", "401")["$ref"].endswith("ApiError")
     assert schema("/api/v1/things/{id}/", "401")["$ref"].endswith("ApiV1Error")
     assert made["paths"]["/api/v1/things/{id}/"]["get"]["parameters"][0]["schema"]["pattern"] == "^[0-9]{1,9}$"
+
+
+def test_statuses_and_media_types_are_those_that_occur() -> None:
+    made: Any = document(routes_of(Owner), "1")
+    answers = made["paths"]["/api/v1/things/"]["post"]["responses"]
+    assert answers["422"]["description"] == "INVALID, MALFORMED"
+    assert answers["400"]["description"] == "INVALID"
+    assert "content" not in answers["304"]
+    assert set(made["paths"]["/v1/things"]["get"]["responses"]["200"]["content"]) == {"text/plain", "text/csv"}
+    assert answers["429"]["headers"]["Retry-After"]["required"] is True
 
 
 @pytest.mark.parametrize("name", ["openapi", "asyncapi"])

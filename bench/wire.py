@@ -75,7 +75,7 @@ def append_script() -> str:
 def _append(sha: str, conversation: str) -> bytes:
     """Our durable append, by a writer without a run: stored and published in one step."""
     names = [keys.head(conversation), keys.log(conversation), keys.inputs(conversation), keys.run(conversation, "")]
-    arguments = [keys.channel(conversation), str(RETENTION_S), str(RETENTION_EVENTS), EPOCH, "", "0", "0"]
+    arguments = [str(RETENTION_S), str(RETENTION_EVENTS), EPOCH, keys.channel(conversation), "", "0", "0", "1"]
     return command("EVALSHA", sha, str(len(names)), *names, *arguments, Entry.of(_DELTA).operation, body())
 
 

@@ -19,6 +19,7 @@ from gateway.address import Addresses
 from gateway.auth import Authenticator
 from gateway.cors import Cors
 from gateway.definitions import Definitions
+from gateway.erasing import Eraser
 from gateway.gate import Gate
 from gateway.guard import Guard, Metrics
 from gateway.issuing import Issuer
@@ -119,7 +120,7 @@ def _owners(
     )
     issuer, names = Issuer(settings, store, registry, tokens), ModelNames(settings)
     catalog, seal = library().catalog, Seal.parse(settings.seal_key_text)
-    definitions = Definitions(catalog, Sensitive(seal))
+    definitions, eraser = Definitions(catalog, Sensitive(seal)), Eraser(store, log, revocations)
     turns = Turns(store, log, runs, seal, limits)
     heads = Together("heads", log.positions, HEADS_MAX)
     sse = ChatSse(store, log, reader, runs, turns, streams)
@@ -127,16 +128,16 @@ def _owners(
         ChatStream: ChatStream(settings, issuer, definitions, turns, sse, heads),
         ChatSse: sse,
         Chat: Chat(store, log, runs, revocations),
-        Chats: Chats(store, log, revocations, issuer, names),
+        Chats: Chats(store, log, eraser, issuer, names),
         ChatMessages: ChatMessages(store, log, reader, runs, limits, streams, sse, names),
         ChatExport: ChatExport(settings, store),
         Models: Models(settings, names),
         Members: Members(store, revocations),
-        UserWorkflows: UserWorkflows(store),
+        UserWorkflows: UserWorkflows(store, eraser),
         WorkflowMessages: WorkflowMessages(
             store, log, reader, runs, limits, issuer, names, Decisions(store, log)
         ),
-        WorkflowRoutes: WorkflowRoutes(store, catalog, definitions),
+        WorkflowRoutes: WorkflowRoutes(store, catalog, definitions, eraser),
         Library: Library(store, catalog),
         Keys: Keys(store, revocations),
         Identity: Identity(settings, store, limits, revocations),

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from gateway.auth import Principal
 from gateway.chats import CHAT, own_chat, own_user
+from gateway.erasing import Eraser
 from gateway.issuing import Issuer
 from gateway.routes.chat_request import TimeZone
 from gateway.routing import Answer, Call, route
@@ -21,7 +22,6 @@ from shared.keys import conversation_key
 from shared.log import EventLog
 from shared.models import ModelNames
 from shared.runs import TurnContext
-from shared.sessions import Revocations
 from shared.store import Store
 from shared.store.records import ConversationRecord, Kind
 
@@ -97,11 +97,8 @@ class RealtimeSession(BaseModel):
 class Chats:
     """The chats themselves; what is said in them has its own routes."""
 
-    def __init__(
-        self, store: Store, log: EventLog, revocations: Revocations, issuer: Issuer, names: ModelNames
-    ) -> None:
-        self._store, self._log, self._revocations, self._issuer = store, log, revocations, issuer
-        self._names = names
+    def __init__(self, store: Store, log: EventLog, eraser: Eraser, issuer: Issuer, names: ModelNames) -> None:
+        self._store, self._log, self._eraser, self._issuer, self._names = store, log, eraser, issuer, names
 
     async def chat_known(self, call: Call[Any, Any]) -> None:
         """Before a body or a query is looked at."""
@@ -162,15 +159,8 @@ class Chats:
     )  # fmt: skip
     async def chat_delete(self, call: Call[None, None]) -> None:
         chat = await own_chat(self._store, call)
-        key = conversation_key(chat.org_id, chat.public_id)
-        # Without Redis nothing is deleted at all: the call can be made again.
-        await self._log.delete(key)
-        erased = await self._store.erasure.conversation(chat.org_id, chat.public_id)
-        if erased is None:
+        if not await self._eraser.conversation(chat.org_id, chat.public_id):
             raise CaddieError("NOT_FOUND", "Chat does not exist")
-        for session_id in erased.sessions:
-            await self._revocations.revoke("session", session_id)
-        await self._log.delete(key, erased.ended, erased.unfinished)
 
     @route(
         "POST", f"{CHAT}/session", summary="A realtime session for a chat, by cookie", tag="chats",
@@ -182,9 +172,7 @@ class Chats:
         if body.modelId is not None:
             self._names.require(body.modelId)
         profile: Literal["chat", "builder"] = "chat" if chat.kind == "chat" else "builder"
-        context = TurnContext(
-            profile=profile, model=body.modelId, timezone=body.timezone, workflowId=chat.workflow_id
-        )
+        context = TurnContext(profile=profile, model=body.modelId, timezone=body.timezone, workflowId=chat.workflow_id)
         head = await self._log.head(conversation_key(chat.org_id, chat.public_id))
         issued = await self._issuer.issue(call.principal, chat.public_id, context)
         return RealtimeSession(**issued, chatId=chat.public_id, lastEventIndex=head.index)

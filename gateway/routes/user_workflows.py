@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from gateway.auth import Principal
 from gateway.chats import is_user, own_user
 from gateway.envelopes import success
+from gateway.erasing import Eraser
 from gateway.routes.workflows import Description, Name
 from gateway.routing import Answer, Call, route
 from gateway.workflow_access import WORKFLOW, own_workflow
@@ -84,8 +85,8 @@ class UserWorkflowQuery(BaseModel):
 class UserWorkflows:
     """The workflows themselves; their messages and proposals have routes of their own."""
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
+    def __init__(self, store: Store, eraser: Eraser) -> None:
+        self._store, self._eraser = store, eraser
 
     async def workflow_known(self, call: Call[Any, Any]) -> None:
         """Before a body is looked at."""
@@ -143,12 +144,11 @@ class UserWorkflows:
         return _answer(call, changed, 200)
 
     @route(
-        "DELETE", WORKFLOW, summary="Delete a workflow with its versions and proposals", tag="workflow messages",
-        answers={204: Answer(description="Gone")}, errors=("NOT_FOUND",),
+        "DELETE", WORKFLOW, summary="Delete a workflow with its versions, messages and proposals",
+        tag="workflow messages", answers={204: Answer(description="Gone")}, errors=("NOT_FOUND",),
     )  # fmt: skip
     async def user_workflow_delete(self, call: Call[None, None]) -> None:
-        record = await own_workflow(self._store, call)
-        await self._store.workflows.delete(call.principal.org, record.id)
+        await self._eraser.workflow(await own_workflow(self._store, call))
 
 
 def user_uuid(principal: Principal) -> str:

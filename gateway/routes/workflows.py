@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from gateway.auth import Principal
 from gateway.definitions import Definitions
 from gateway.envelopes import encoded, success, wrapped
+from gateway.erasing import Eraser
 from gateway.routing import Answer, Call, route
 from shared.catalog import Catalog
 from shared.errors import CaddieError, Fault
@@ -131,8 +132,8 @@ class VersionsQuery(BaseModel):
 class WorkflowRoutes:
     """Create, read, change, delete, versions, validation."""
 
-    def __init__(self, store: Store, catalog: Catalog, definitions: Definitions) -> None:
-        self._store, self._catalog, self._definitions = store, catalog, definitions
+    def __init__(self, store: Store, catalog: Catalog, definitions: Definitions, eraser: Eraser) -> None:
+        self._store, self._catalog, self._definitions, self._eraser = store, catalog, definitions, eraser
 
     @route(
         "POST", "/v1/workflows", summary="Create a workflow", tag="workflows", scopes=("write",), body=WorkflowCreate,
@@ -191,8 +192,7 @@ class WorkflowRoutes:
         scopes=("write",), answers={204: Answer(description="Gone")}, errors=("NOT_FOUND",),
     )  # fmt: skip
     async def workflow_delete(self, call: Call[None, None]) -> None:
-        record = await self._find(call.principal, call.path["workflow"])
-        await self._store.workflows.delete(call.principal.org, record.id)
+        await self._eraser.workflow(await self._find(call.principal, call.path["workflow"]))
 
     @route(
         "GET", f"/v1/workflows/{HANDLE}/versions", summary="Versions, newest first", tag="workflows", scopes=("read",),

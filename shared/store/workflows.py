@@ -136,7 +136,7 @@ class Workflows:
         return await self._database.settle(work)
 
     async def delete(self, org_id: int, workflow_id: str) -> bool:
-        """With all versions; conversations about it stay."""
+        """With all versions and proposals; builder conversations about it stay."""
         gone = delete(Workflow).where(Workflow.org_id == org_id, Workflow.id == workflow_id).returning(Workflow.number)
         return await self._database.write(lambda session: session.scalar(gone)) is not None
 

@@ -17,6 +17,7 @@ from prometheus_client import CollectorRegistry
 
 import caddie.app
 import gateway.app
+from shared import keys
 from shared.settings import Settings
 from tests.product import CHAT, Client, Product, assert_stored_equals_log, free_port, until
 from tests.proposed import SEARCH
@@ -62,9 +63,7 @@ class Owner:
         return str((await self.ask())["assistantMessage"]["proposal"]["id"])
 
     async def decide(self, proposal: str, deed: str, url: str = "") -> tuple[int, Any]:
-        return await self(
-            "POST", f"/api/workflows/{self.workflow}/messages/{deed}", {"proposalId": proposal}, url
-        )
+        return await self("POST", f"/api/workflows/{self.workflow}/messages/{deed}", {"proposalId": proposal}, url)
 
     async def client(self, url: str = "") -> Client:
         """A socket on the workflow's messages; url: of another server."""
@@ -215,9 +214,7 @@ async def test_one_of_fifty_deciders_on_two_gateways_and_two_servers_wins(owner:
             return (ack["status"] if ack["ok"] else None), ack.get("by")
 
         async def by_http(n: int) -> tuple[str | None, Any]:
-            status, answer = await owner.decide(
-                proposal, "apply" if n % 3 else "reject", gateway_url if n % 2 else ""
-            )
+            status, answer = await owner.decide(proposal, "apply" if n % 3 else "reject", gateway_url if n % 2 else "")
             assert status in (200, 400)
             if status == 200:
                 return answer["data"]["proposal"]["status"], None
@@ -269,3 +266,24 @@ async def test_a_session_of_another_conversation_decides_nothing(owner: Owner, p
             assert (await client.call("decide", wrong))["code"] == "INVALID"
         await client.socket.disconnect()
     assert await owner.versions() == 1
+
+
+@pytest.mark.parametrize("surface", ["/api", "/v1"])
+async def test_a_deleted_workflow_leaves_no_messages_and_no_log_and_ends_its_sessions(
+    owner: Owner, product: Product, surface: str
+) -> None:
+    await owner.ask()
+    client = await owner.client()
+    thread = client.session["conversationId"]
+    key = keys.conversation_key(owner.org, thread)
+    assert await product.store.conversations.get(owner.org, thread) and await product.log.read(key, 0)
+    headers = {}
+    if surface == "/v1":
+        _, secret = await product.store.accounts.create_api_key(owner.org, owner.user, "test", ["write"])
+        headers["Authorization"] = f"Bearer {secret}"
+    path = f"{product.url}{surface}/workflows/{owner.workflow}"
+    async with owner.http.delete(path, headers=headers) as response:
+        assert response.status == 204
+    assert await product.store.conversations.get(owner.org, thread) is None
+    assert await product.log.read(key, 0) == [] and (await product.log.head(key)).index == 0
+    await until(lambda: not client.socket.connected)

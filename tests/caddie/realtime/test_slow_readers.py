@@ -92,6 +92,16 @@ async def speak(edge: Edge, count: int, size: int) -> None:
         await edge.append(*[MessageDelta(messageId="m", text=text) for text in texts])
 
 
+def said(wire: Log) -> int:
+    """How many of the deltas `speak` made were received, each once and in order.
+
+    On a busy machine an honest reader may lag for a moment, too, and gets some merged.
+    """
+    words = [int(word) for event in wire.events for word in event["data"]["text"].split()]
+    assert words == list(range(len(words))) and wire.indices == sorted(set(wire.indices))
+    return len(words)
+
+
 async def test_a_reader_that_stops_holds_a_cursor_and_gets_everything_later(
     edge: Edge, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -105,7 +115,7 @@ async def test_a_reader_that_stops_holds_a_cursor_and_gets_everything_later(
         await honest.receive()
         peak = max(peak, pinned(transport))
     await speaking
-    assert honest.indices == list(range(1, count + 1))
+    assert said(honest) == count
     assert 0 < transport.writing_since and peak <= 2 * PULL_BYTES + 65_536, peak
     (watch,) = edge.reader._watches.values()
     assert watch._bytes <= edge.settings.ring_bytes and len(watch.bodies) <= edge.settings.ring_events
@@ -168,7 +178,7 @@ async def test_a_reader_that_takes_nothing_is_cut(edges: Edges) -> None:
         await until(lambda: transport.writing_since, 5)
         await until(lambda: transport.sid not in edge.server.engine.sockets, 6)
         await honest.read_until(lambda: honest.events and honest.events[-1]["index"] == 12_000)
-        assert honest.indices == list(range(1, 12_001))
+        assert said(honest) == 12_000
         await honest.leave()
         await edge.nothing_left()
         slow.socket.close()

@@ -65,7 +65,7 @@ class IncompleteField(BaseModel):
 
 
 class RunResult(BaseModel):
-    """What a run left behind. `workflow` is the whole definition when the run touched it.
+    """What a run left behind. `workflow` is the whole definition when the run touched it; `output` is an execution's.
 
     results: of a run with agentVersion `both`, by version; the result around it is v2's, or v1's when v2 failed.
     """
@@ -74,6 +74,7 @@ class RunResult(BaseModel):
     type: Literal["workflow", "message"] = "message"
     workflow: dict[str, JsonValue] | None = None
     message: str = ""
+    output: JsonValue = None
     incompleteFields: tuple[IncompleteField, ...] = ()
     validationErrors: tuple[ValidationFault, ...] = ()
     results: dict[Side, RunResult] | None = None
@@ -201,11 +202,21 @@ class ProposalRejected(Data):
 
 
 class ExecutionNode(Data):
+    """A step of an execution. A block that computes at once says only its end.
+
+    input, output: previews of bounded size, without secrets; the whole is in the store. path: the iterations the step
+    belongs to, as `loop:index`, the outermost first, joined by `/`.
+    """
+
     TYPE = "execution.node"
     nodeId: str
     status: Literal["pending", "running", "success", "failed", "skipped", "waiting"]
+    block: str | None = None
+    path: str | None = None
+    input: JsonValue = None
     output: JsonValue = None
     error: str | None = None
+    code: str | None = None
     durationMs: int | None = None
     label: str | None = None
 

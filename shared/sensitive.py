@@ -41,11 +41,19 @@ class Sensitive:
 
         return _changed(definition, change)
 
-    def open(self, definition: Definition, org: int) -> Definition:
-        """The definition as its owner wrote it. Raises DEFINITION_INVALID for values sealed elsewhere."""
-        return _changed(
-            definition, lambda text, place: self._open(text, place, org) if text.startswith(SEALED) else text
-        )
+    def open(self, definition: Definition, org: int, note: Callable[[str], None] = lambda secret: None) -> Definition:
+        """The definition as its owner wrote it; `note` hears of each secret in it.
+
+        Raises DEFINITION_INVALID for values sealed elsewhere.
+        """
+
+        def change(text: str, place: str) -> str:
+            if not text.startswith(SEALED):
+                return text
+            note(opened := self._open(text, place, org))
+            return opened
+
+        return _changed(definition, change)
 
     def _open(self, text: str, place: str, org: int) -> str:
         try:

@@ -16,12 +16,12 @@ from typing import Any, Literal, Protocol
 
 import structlog
 
+from caddie.canvas import ROUNDS, Canvas, drawn
 from caddie.inbox import Inbox, message_id, watch
 from caddie.patience import patiently
 from caddie.proposing import draft, proposes
 from caddie.recorder import Body, Recorder, input_row, message_rows, packed, unpacked
 from shared import keys
-from shared.edits import diff
 from shared.errors import CaddieError
 from shared.events import (
     Data,
@@ -30,7 +30,6 @@ from shared.events import (
     InputRequested,
     InputResolved,
     MessageUser,
-    NodeChanged,
     ProposalCreated,
     RunFailed,
     RunFinished,
@@ -46,7 +45,6 @@ from shared.log import READ_LIMIT, Claimed, EventLog, Writer
 from shared.runs import TurnInput
 from shared.store import Store
 from shared.store.records import Claim, RunRecord
-from shared.workflows import parse_definition
 
 #: Attempts that claim their run at a time. Hundreds at once would all wait so long that Redis seems to be away.
 STARTING_MAX = 16
@@ -56,13 +54,14 @@ _log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What the agent works on. history: stored messages, oldest first, with this run's message as the last."""
+    """What the agent works on. canvas: of a run that may change the conversation's workflow."""
 
     claim: Claim
     input: TurnInput
     state: State
     question: dict[str, Any] | None
     inbox: Inbox
+    canvas: Canvas | None = None
 
 
 class Agent(Protocol):
@@ -74,13 +73,14 @@ class Agent(Protocol):
 
 
 class Attempts:
-    """Does attempts for one worker process."""
+    """Does attempts for one worker process. execute: does those of executions, which end like any run."""
 
     def __init__(
         self, store: Store, log: EventLog, reader: LogReader, agent: Agent, enqueue: Callable[[str], Awaitable[None]],
-        *, attempts_max: int, timeout_s: float,
+        execute: Callable[[Claim], Awaitable[None]], *, attempts_max: int, timeout_s: float,
     ) -> None:  # fmt: skip
         self._store, self._log, self._reader, self._agent, self._enqueue = store, log, reader, agent, enqueue
+        self._execute = execute
         self._attempts_max, self._timeout_s = attempts_max, timeout_s
         self._starting = asyncio.Semaphore(STARTING_MAX)
 
@@ -91,11 +91,15 @@ class Attempts:
         """
         async with self._starting:
             claim = await self._store.runs.claim(run_id, self._attempts_max)
-            begun = await self._begin(claim) if claim is not None else None
-        if begun is None:
-            await self._settle(run_id)
-        else:
+            turn = claim is not None and claim.run.kind == "turn"
+            begun = await self._begin(claim) if claim is not None and turn else None
+        if begun is not None:
             await self._attempt(*begun)
+        elif claim is not None:
+            await self._execute(claim)
+            await self._next_of(claim.run)
+        else:
+            await self._settle(run_id)
 
     async def _begin(self, claim: Claim) -> tuple[Job, Recorder, Claimed]:
         """Take the fence in the log, too, and gather what the agent works on."""
@@ -130,15 +134,15 @@ class Attempts:
             recorder.state.inputs[asked.id] = InputRequested(
                 inputId=asked.id, kind="question", body=asked.body, expiresAt=asked.expires_at.isoformat()
             )
-        owner = claim.conversation
+        canvas = None
         if proposes(claim, content):
             # Its turns work on the workflow as it is stored.
             content = content.model_copy(update={"definition": None, "profile": "proposal"})
-        elif owner.definition is None and content.definition is None and owner.workflow_id:
-            workflow = await self._store.workflows.get(claim.run.org_id, owner.workflow_id)
-            if workflow is not None and workflow.definition.get("nodes"):
-                content = content.model_copy(update={"definition": workflow.definition})
-        return Job(claim, content, recorder.state, question, inbox)
+        else:
+            canvas = await Canvas.begin(self._store, claim, content)
+            if canvas is not None and canvas.start is not None:
+                content = content.model_copy(update={"definition": canvas.start})
+        return Job(claim, content, recorder.state, question, inbox, canvas)
 
     async def _open(self, job: Job, recorder: Recorder, claimed: Claimed) -> None:
         """The run's first events; an attempt that takes over says what still counts instead."""
@@ -174,7 +178,7 @@ class Attempts:
                 recorder.put(data)
             recorder.put(started)
         if content.definition is not None:
-            for data in _changes(recorder.state.definition or {"nodes": {}}, content.definition):
+            for data in drawn(recorder.state.definition or {"nodes": {}}, content.definition):
                 recorder.put(data)
             recorder.state.definition = content.definition
 
@@ -266,6 +270,21 @@ class Attempts:
             # A definition that came with the request is the working one now, also when the agent left it alone.
             result = ending[-1].result.model_copy(update={"workflow": state.definition})
             ending[-1] = ending[-1].model_copy(update={"result": result})
+        terminal, version = ending[-1], None
+        made = (terminal.result.workflow if isinstance(terminal, RunFinished) else None) or state.definition
+        for _ in range(ROUNDS):
+            if isinstance(terminal, RunFinished) and job.canvas is not None:
+                ending[-1], version = await patiently(partial(job.canvas.kept, terminal, made), run.id)
+            try:
+                return await self._end(job, recorder, ending, version)
+            except CaddieError as error:
+                if error.code != "VERSION_CONFLICT":
+                    raise
+        raise CaddieError("UNAVAILABLE", f"expected the workflow to rest for a moment, it moved {ROUNDS} times")
+
+    async def _end(self, job: Job, recorder: Recorder, ending: list[Data], version: int | None) -> None:
+        """version: of the workflow, to be saved over; None: it is not. Raises VERSION_CONFLICT when it has another."""
+        run, state = job.claim.run, recorder.state
         bodies: list[Body] = recorder.bodies(*ending)
         terminal = ending[-1]
         finished = isinstance(terminal, RunFinished)
@@ -284,7 +303,8 @@ class Attempts:
             mode=state.mode,
             inputs_new=[input_row(data) for data in ending if isinstance(data, InputRequested)],
             inputs_closed=await patiently(lambda: self._closed(job), run.id),
-            save_workflow=finished and not proposes(job.claim, job.input),
+            save_workflow=finished and version is not None,
+            workflow_version=version,
             first_index=recorder.first_index or None,
             last_index=recorder.last_index or None,
             proposal=draft(ending),
@@ -324,12 +344,3 @@ class Attempts:
         waiting = await self._store.runs.active(run.org_id, run.conversation)
         if waiting is not None and waiting.id != run.id:
             await self._enqueue(waiting.id)
-
-
-def _changes(before: dict[str, Any], after: dict[str, Any]) -> list[NodeChanged]:
-    """None when one of them is no definition (any more): the run has to begin and end all the same."""
-    try:
-        changes = diff(parse_definition(before), parse_definition(after))
-    except CaddieError:
-        return []
-    return [NodeChanged(action=action, nodeId=node_id, node=node) for action, node_id, node in changes]

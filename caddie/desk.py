@@ -28,6 +28,7 @@ from caddie.proposing import Proposing, proposes
 from caddie.shelf import StoredWorkflows
 from shared.errors import CaddieError
 from shared.events import Data, Image, Sided, timestamp
+from shared.executions import Executions
 from shared.fold import FoldedMessage
 from shared.plugins import library
 from shared.runs import TurnInput, answer_id
@@ -43,8 +44,10 @@ OWN_TIME = 0.95
 
 
 class Desk:
-    def __init__(self, settings: Settings, store: Store) -> None:
-        self._store = store
+    """executions: starts those a user has agreed to; without it a turn starts none."""
+
+    def __init__(self, settings: Settings, store: Store, executions: Executions | None = None) -> None:
+        self._store, self._executions = store, executions
         self._models = ModelTable(settings)
         self._outbound, self._search_url = Outbound(settings.outbound_networks), settings.web_search_url
         self._seal = Seal.parse(settings.seal_key_text)
@@ -114,8 +117,9 @@ class Desk:
     def _library(self, job: Job) -> Library:
         run = job.claim.run
         executions = StoredExecutions(
-            self._store, run.org_id, run.user_id, job.claim.conversation.workflow_id, job.input.failedRunId
-        )
+            self._store, run.org_id, run.user_id, job.claim.conversation.workflow_id, job.input.failedRunId,
+            self._executions, job.claim,
+        )  # fmt: skip
         mode = job.input.templateSearchMode
         return Library(self._catalog, self._blocks, self._templates, self._template_search, mode, executions)
 
@@ -162,7 +166,10 @@ class Desk:
         run = await self._store.runs.get(job.claim.run.org_id, run_id) if run_id else None
         if run is None or run.user_id != job.claim.run.user_id:
             return ""
-        return run.error_message or ""
+        execution = await self._store.executions.get(run.org_id, run.id)
+        if execution is None or not execution.error_node:
+            return run.error_message or ""
+        return f"at the node {execution.error_node} ({execution.error_code}): {execution.error_message}"
 
 
 def _chosen(content: TurnInput) -> str | None:

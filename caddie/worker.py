@@ -23,19 +23,26 @@ from prometheus_client import Counter, Gauge
 from caddie.attempt import Attempts
 from caddie.carrier import Carrier
 from caddie.desk import Desk
+from caddie.executing import ExecutionAttempts
 from caddie.expiry import expire_inputs
+from caddie.scheduler import Scheduler
+from caddie.workshop import open_workshop
 from shared.admin import open_admin
 from shared.connections import open_redis
 from shared.decisions import Decisions
 from shared.errors import CaddieError
+from shared.executions import Executions
 from shared.follow import LogReader
 from shared.log import EventLog
+from shared.probes import Probes
 from shared.registry import Announcer, Record, Registry
 from shared.runs import TASK, Runs, open_queue
 from shared.settings import Settings
 from shared.store import Store
 
 SWEEP_INTERVAL_S = 5.0
+#: How late a wait may end.
+WAKE_INTERVAL_S = 1.0
 #: A row without a job is one whose submitter had this long to queue it.
 ORPHAN_AGE_S = 5.0
 #: How long the queue's loop waits in one read.
@@ -61,11 +68,14 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
         log = EventLog(redis, settings.log_retention_s, settings.log_retention_events)
         queue = await stack.enter_async_context(open_queue(settings.redis_address))
         reader = await stack.enter_async_context(LogReader(log, settings.redis_address))
-        desk = Desk(settings, store)
-        stack.push_async_callback(desk.close)
         runs = Runs(store, log, queue)
+        executions = Executions(store, runs)
+        desk = Desk(settings, store, executions)
+        stack.push_async_callback(desk.close)
+        equipped = await stack.enter_async_context(open_workshop(settings, store, log, reader, executions))
+        Probes(redis, queue).serve(equipped.trial)
         attempts = Attempts(
-            store, log, reader, desk, runs.enqueue,
+            store, log, reader, desk, runs.enqueue, ExecutionAttempts(equipped.workshop).run,
             attempts_max=settings.run_attempts, timeout_s=settings.run_timeout_s,
         )  # fmt: skip
         if admin := open_admin(settings.admin_host, settings.admin_port, lambda: {"redis": reader.connected}):
@@ -104,6 +114,8 @@ async def _work(
         helpers = [
             asyncio.create_task(announcer.run(), name="announce"),
             asyncio.create_task(_sweep(store, log, runs, queue, announcer, carrier), name="sweep"),
+            asyncio.create_task(_wake(store, runs), name="wake"),
+            asyncio.create_task(Scheduler(store, Executions(store, runs)).run(), name="schedule"),
         ]
         stopping = asyncio.create_task(stop.wait(), name="stop")
         _log.info("worker.started", id=record.id)
@@ -182,6 +194,19 @@ async def _sweep(
         except Exception:
             _log.exception("worker.sweep_crashed")
         await asyncio.sleep(SWEEP_INTERVAL_S)
+
+
+async def _wake(store: Store, runs: Runs) -> None:
+    """Give a job to every execution whose wait is over; any worker may, and one that has a job keeps it."""
+    while True:
+        try:
+            for run_id in await store.executions.due(datetime.now(UTC)):
+                await runs.enqueue(run_id)
+        except CaddieError:
+            _log.warning("worker.wake_failed")
+        except Exception:
+            _log.exception("worker.wake_crashed")
+        await asyncio.sleep(WAKE_INTERVAL_S)
 
 
 async def _orphans(store: Store, queue: Docket, carried: frozenset[str]) -> AsyncIterator[str]:

@@ -151,6 +151,14 @@ class GetExecution(Args):
     executionId: str | None = Field(None, max_length=128)
 
 
+class RunWorkflow(Args):
+    """Run this workflow now. The user is asked first; your turn ends with that. `inputs`: values for the trigger."""
+
+    NAME = "run_workflow"
+    inputs: dict[str, JsonValue] = Field({}, max_length=50)
+    triggerNodeId: str | None = Field(None, max_length=64)
+
+
 class Option(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
     value: str = Field(max_length=500)

@@ -8,17 +8,25 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from caddie.agent.arguments import AskUser, ProposePlan
+from caddie.agent import running
+from caddie.agent.arguments import AskUser, ProposePlan, RunWorkflow
 from caddie.agent.modes import PlanAnswer
 from shared.events import Mode
+from shared.workflows import Definition
 
+Question = AskUser | ProposePlan | RunWorkflow
 APPROVE = "approve"
 CHANGE = "change"
 APPROVAL = "Shall I build it?"
 
 
-def request(question: AskUser | ProposePlan, mode: Mode) -> tuple[str, Literal["question", "plan"], dict[str, Any]]:
+def request(
+    question: Question, mode: Mode, definition: Definition
+) -> tuple[str, Literal["question", "plan"], dict[str, Any]]:
     """(what the text must hold, kind and body of the event)."""
+    if isinstance(question, RunWorkflow):
+        asked = running.body(question, definition)
+        return asked["text"], "question", asked
     if isinstance(question, ProposePlan):
         options = [{"value": APPROVE, "label": "Approve"}, {"value": CHANGE, "label": "Change it"}]
         steps = [step.model_dump(exclude_none=True) for step in question.steps]
@@ -33,7 +41,9 @@ def request(question: AskUser | ProposePlan, mode: Mode) -> tuple[str, Literal["
     return question.question, "question", {**body, "mode": mode} if mode == "planning" else body
 
 
-def text(question: AskUser | ProposePlan) -> str:
+def text(question: Question, definition: Definition) -> str:
+    if isinstance(question, RunWorkflow):
+        return str(running.body(question, definition)["text"])
     if isinstance(question, AskUser):
         return question.question
     return f"{question.summary}\n\n{outline([step.model_dump() for step in question.steps])}\n\n{APPROVAL}"

@@ -9,12 +9,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
+from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from typing import Literal
 
-from caddie.agent import asking, ending, modes, prompt
-from caddie.agent.arguments import AskUser, ProposePlan
+from caddie.agent import asking, ending, modes, prompt, running
+from caddie.agent.arguments import RunWorkflow
 from caddie.agent.assignment import Steer, Turn
 from caddie.agent.mask import Mask
 from caddie.agent.memory import recalled
@@ -34,6 +35,7 @@ from caddie.models.model import (
     Turns,
     UserTurn,
 )
+from shared.errors import CaddieError
 from shared.events import (
     Data,
     InputRequested,
@@ -65,7 +67,7 @@ class Loop:
         self._system = prompt.system(turn.library.catalog, profile.version)
         self._usage = Usage()
         self._text = ""
-        self._question: AskUser | ProposePlan | None = None
+        self._question: asking.Question | None = None
         self._message = turn.input.text or _answer_text(turn.input.answer.value if turn.input.answer else None)
         self._mode, self._reason = self._select()
         self._spoken = [self._message, *(each.text for each in turn.history if each.role == "user")]
@@ -82,6 +84,12 @@ class Loop:
         seconds = self._turn.limits.seconds
         self._deadline = asyncio.get_running_loop().time() + seconds if seconds is not None else None
         yield ModeSelected(mode=self._mode, reason=self._reason)
+        if self._agreed is not None:
+            for event in await self._run(self._agreed):
+                yield event
+            if not self._turn.failure:
+                yield self._finish("completed")
+                return
         turns = await self._opening()
         for _ in range(1 if self._profile.single else self._turn.limits.steps):
             for steer in self._steers or await self._turn.inbox.take():
@@ -126,6 +134,41 @@ class Loop:
             asked_while=(self._turn.question or {}).get("mode"),
             faulty=bool(ending.errors(issues)),
         )
+
+    @property
+    def _agreed(self) -> RunWorkflow | None:
+        """What the user has agreed to run, when this version may."""
+        answer = self._turn.input.answer
+        if answer is None or RunWorkflow not in self._profile.tools("building"):
+            return None
+        return running.consent(self._turn.question, answer.value, self._message, self._workspace.current)
+
+    async def _run(self, agreed: RunWorkflow) -> list[Data]:
+        """Run the workflow, and say how it went; a failure is what the rest of the turn is about."""
+        call = ToolCall(self._turn.ids(), agreed.NAME, agreed.model_dump(exclude_none=True))
+        began, error = self._turn.clock(), None
+        try:
+            told = self._mask.hide(
+                await self._turn.library.executions.run(
+                    self._workspace.current.wire(), dict(agreed.inputs), agreed.triggerNodeId
+                )
+            )
+        except CaddieError as refused:
+            told, error = None, self._mask.hide(refused.message)
+        failed = error or (running.failure(told) if told["status"] == "failed" else "")
+        took = round((self._turn.clock() - began) * 1000)
+        events: list[Data] = [
+            ToolStarted(toolCallId=call.id, name=call.name, args=self._tools.shown(call)),
+            ToolFinished(
+                toolCallId=call.id, name=call.name, ok=error is None, durationMs=took, result=told, error=error
+            ),
+        ]
+        if not failed:
+            return [*events, *self._say(running.told(told))]
+        self._turn = replace(self._turn, failure=failed)
+        self._mode, reason = "repair", "the execution you asked for failed"
+        self._about, self._about_mode = f"Fix this: {failed}", self._mode
+        return [*events, ModeSelected(mode=self._mode, reason=reason)]
 
     @property
     def _plan(self) -> modes.PlanAnswer | None:
@@ -273,10 +316,11 @@ class Loop:
         changes = [NodeChanged(action=action, nodeId=node_id, node=node) for action, node_id, node in outcome.changes]
         return [ToolStarted(toolCallId=call.id, name=call.name, args=self._tools.shown(call)), *changes, finished]
 
-    def _ask(self, question: AskUser | ProposePlan) -> list[Data]:
+    def _ask(self, question: asking.Question) -> list[Data]:
         """The question as an event for those who can answer it, and as text for those who only read."""
-        told, kind, body = asking.request(question, self._mode)
-        said = [] if told in self._text else self._say(asking.text(question))
+        definition = self._workspace.current
+        told, kind, body = asking.request(question, self._mode, definition)
+        said = [] if told in self._text else self._say(asking.text(question, definition))
         expires = timestamp(self._turn.now + timedelta(seconds=self._turn.limits.input_ttl_s))
         asked = InputRequested(inputId=self._turn.ids(), kind=kind, body=body, expiresAt=expires)
         return [*said, asked, self._finish("waiting")]

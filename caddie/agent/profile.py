@@ -16,6 +16,7 @@ from caddie.agent.arguments import (
     GetBlock,
     GetExecution,
     ProposePlan,
+    RunWorkflow,
     SearchBlocks,
     SearchTemplates,
     UseTemplate,
@@ -27,6 +28,8 @@ Version = Literal["v1", "v2", "v3"]
 EDITS: tuple[type[Args], ...] = (EditWorkflow, UseTemplate)
 READS: tuple[type[Args], ...] = (SearchBlocks, GetBlock, SearchTemplates, ValidateWorkflow, GetExecution)
 QUESTIONS: tuple[type[Args], ...] = (AskUser, ProposePlan)
+#: Runs after the user's consent, which only a version that asks can get.
+RUNS: tuple[type[Args], ...] = (RunWorkflow,)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +43,11 @@ class Profile:
 
     def tools(self, mode: Mode) -> tuple[type[Args], ...]:
         """What a turn in this mode may call: while it plans, nothing that changes the workflow."""
-        return tuple(each for each in self.offered if mode != "planning" or each not in EDITS)
+        return tuple(each for each in self.offered if mode != "planning" or each not in (*EDITS, *RUNS))
 
 
 PROFILES: dict[Version, Profile] = {
     "v1": Profile("v1", (EditWorkflow,), single=True, repairs=0),
     "v2": Profile("v2", (*READS, *EDITS)),
-    "v3": Profile("v3", (*READS, *EDITS, *QUESTIONS)),
+    "v3": Profile("v3", (*READS, *EDITS, *QUESTIONS, *RUNS)),
 }

@@ -22,12 +22,14 @@ from caddie.agent.arguments import (
     GetBlock,
     GetExecution,
     ProposePlan,
+    RunWorkflow,
     SearchBlocks,
     SearchTemplates,
     UseTemplate,
     ValidateWorkflow,
     schema,
 )
+from caddie.agent.asking import Question
 from caddie.agent.changes import Editor
 from caddie.agent.filling import filled
 from caddie.agent.library import Library
@@ -54,7 +56,7 @@ class Outcome:
     ok: bool
     value: Any
     changes: tuple[Change, ...] = ()
-    question: AskUser | ProposePlan | None = None
+    question: Question | None = None
 
 
 class Tools:
@@ -132,7 +134,18 @@ class Tools:
                 return Outcome(True, {"asked": args.question}, question=args)
             case ProposePlan():
                 return Outcome(True, {"proposed": args.summary}, question=args)
+            case RunWorkflow():
+                return self._asked_to_run(args)
         raise CaddieError("INVALID", f"expected a tool, got {args.NAME}")
+
+    def _asked_to_run(self, args: RunWorkflow) -> Outcome:
+        report = self._report()
+        if report["errors"] or report["incomplete"]:
+            return Outcome(False, {"expected": "a workflow that is whole before it is run", **report})
+        triggers = self._workspace.current.triggerNodeIds
+        if args.triggerNodeId is not None and args.triggerNodeId not in triggers:
+            return Outcome(False, f"triggerNodeId: expected one of {', '.join(triggers)}")
+        return Outcome(True, {"asked": "whether to run it"}, question=args)
 
     def _known(self, block_type: str) -> Block:
         block = self._library.catalog.get(block_type)

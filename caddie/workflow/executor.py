@@ -17,6 +17,7 @@ from typing import Any
 
 from pydantic import JsonValue
 
+from caddie.workflow.blocks import members
 from caddie.workflow.flow import Flow
 from caddie.workflow.frame import Frame, Loop, Settled, Work
 from caddie.workflow.ledger import Journal, Ledger
@@ -260,10 +261,7 @@ class Executor:
         frame, call = work.frame, work.call
         if frame.depth >= self._bounds.depth:
             raise StepError("RUN_LIMIT", f"expected loops nested at most {self._bounds.depth} deep, got more")
-        items = call.payload.get("items")
-        if not isinstance(items, list):
-            got = "nothing" if items is None else type(items).__name__
-            raise StepError("INVALID_PAYLOAD", f"items: expected a list, got {got}")
+        items = members.listed(call.payload, "items")
         most = call.payload.get("maxIterations")
         most = most if isinstance(most, int) and 0 < most < ITERATIONS_MAX else ITERATIONS_MAX
         loop = Loop(work, items[:most])

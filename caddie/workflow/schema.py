@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
@@ -16,7 +17,7 @@ from pydantic import JsonValue
 
 from shared.catalog import json_type
 
-DEPTH = 32
+DEPTH, VISITS = 32, 50_000
 PATTERN_S = 0.05
 _NAMES = frozenset({"string", "number", "integer", "boolean", "array", "object", "null"})
 _STRUCTURE = frozenset({
@@ -44,15 +45,27 @@ def _is_schema(value: object) -> bool:
     return isinstance(value, dict) and bool(_STRUCTURE & value.keys())
 
 
-def faults(value: JsonValue, schema: Any, path: str = "", root: Any = None, depth: int = 0) -> Iterator[str]:
+@dataclass(slots=True)
+class _Check:
+    """root: what references point into. left: schemas that may still be looked at; references can go round."""
+
+    root: Any
+    left: int = VISITS
+
+
+def faults(value: JsonValue, schema: dict[str, Any]) -> Iterator[str]:
     """What is wrong with a value, each with its place."""
-    root = schema if root is None else root
-    if not isinstance(schema, dict) or depth > DEPTH:
+    return _faults(value, schema, "", _Check(schema), 0)
+
+
+def _faults(value: JsonValue, schema: Any, path: str, check: _Check, depth: int) -> Iterator[str]:
+    check.left -= 1
+    if not isinstance(schema, dict) or depth > DEPTH or check.left < 0:
         if schema is False:
             yield f"{_place(path)}: expected nothing, got {json_type(value)}"
         return
     if isinstance(reference := schema.get("$ref"), str):
-        yield from faults(value, _resolved(reference, root), path, root, depth + 1)
+        yield from _faults(value, _resolved(reference, check.root), path, check, depth + 1)
     types = schema.get("type")
     wanted = [types] if isinstance(types, str) else types if isinstance(types, list) else []
     if wanted and not any(_is(value, each) for each in wanted) and not (value is None and schema.get("nullable")):
@@ -63,28 +76,28 @@ def faults(value: JsonValue, schema: Any, path: str = "", root: Any = None, dept
         yield f"{_place(path)}: expected one of {', '.join(map(str, choices))[:300]}, got {value!r:.60}"
     if "const" in schema and not _same(value, schema["const"]):
         yield f"{_place(path)}: expected {schema['const']!r:.60}, got {value!r:.60}"
-    yield from _combined(value, schema, path, root, depth)
+    yield from _combined(value, schema, path, check, depth)
     if isinstance(value, dict):
-        yield from _object(value, schema, path, root, depth)
+        yield from _object(value, schema, path, check, depth)
     elif isinstance(value, list):
-        yield from _list(value, schema, path, root, depth)
+        yield from _list(value, schema, path, check, depth)
     elif isinstance(value, str):
         yield from _text(value, schema, path)
     elif isinstance(value, int | float) and not isinstance(value, bool):
         yield from _number(value, schema, path)
 
 
-def _combined(value: JsonValue, schema: dict[str, Any], path: str, root: Any, depth: int) -> Iterator[str]:
+def _combined(value: JsonValue, schema: dict[str, Any], path: str, check: _Check, depth: int) -> Iterator[str]:
     for each in _members(schema, "allOf"):
-        yield from faults(value, each, path, root, depth + 1)
+        yield from _faults(value, each, path, check, depth + 1)
     for keyword in ("anyOf", "oneOf"):
         choices = _members(schema, keyword)
-        fitting = sum(not any(faults(value, each, path, root, depth + 1)) for each in choices)
+        fitting = sum(not any(_faults(value, each, path, check, depth + 1)) for each in choices)
         if choices and (not fitting or (keyword == "oneOf" and fitting > 1)):
             yield f"{_place(path)}: expected {'one' if keyword == 'oneOf' else 'any'} of {len(choices)} schemas to fit"
 
 
-def _object(value: dict[str, JsonValue], schema: dict[str, Any], path: str, root: Any, depth: int) -> Iterator[str]:
+def _object(value: dict[str, JsonValue], schema: dict[str, Any], path: str, check: _Check, depth: int) -> Iterator[str]:
     properties = schema.get("properties")
     properties = properties if isinstance(properties, dict) else {}
     for name in _members(schema, "required"):
@@ -94,14 +107,14 @@ def _object(value: dict[str, JsonValue], schema: dict[str, Any], path: str, root
     for name, member in value.items():
         where = _under(path, name)
         if name in properties:
-            yield from faults(member, properties[name], where, root, depth + 1)
+            yield from _faults(member, properties[name], where, check, depth + 1)
         elif extra is False:
             yield f"{_place(where)}: expected only {', '.join(properties)[:300] or 'no fields'}"
         elif isinstance(extra, dict):
-            yield from faults(member, extra, where, root, depth + 1)
+            yield from _faults(member, extra, where, check, depth + 1)
 
 
-def _list(value: list[JsonValue], schema: dict[str, Any], path: str, root: Any, depth: int) -> Iterator[str]:
+def _list(value: list[JsonValue], schema: dict[str, Any], path: str, check: _Check, depth: int) -> Iterator[str]:
     low, high = _bound(schema, "minItems"), _bound(schema, "maxItems")
     if low is not None and len(value) < low:
         yield f"{_place(path)}: expected at least {low:g} items, got {len(value)}"
@@ -110,7 +123,7 @@ def _list(value: list[JsonValue], schema: dict[str, Any], path: str, root: Any, 
     if schema.get("uniqueItems") is True and len({repr(each) for each in value}) < len(value):
         yield f"{_place(path)}: expected each item once"
     for index, item in enumerate(value):
-        yield from faults(item, schema.get("items", True), _under(path, str(index)), root, depth + 1)
+        yield from _faults(item, schema.get("items", True), _under(path, str(index)), check, depth + 1)
 
 
 def _text(value: str, schema: dict[str, Any], path: str) -> Iterator[str]:

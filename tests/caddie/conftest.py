@@ -32,7 +32,7 @@ from shared.log import EventLog, Writer
 from shared.runs import TurnInput
 from shared.settings import Settings
 from shared.store import Store
-from shared.store.records import RunRecord
+from shared.store.records import Claim, RunRecord
 
 TALK = (
     MessageStarted(messageId="m"),
@@ -107,8 +107,11 @@ class Rig:
         async def enqueue(run_id: str) -> None:
             self.queued.append(run_id)
 
+        async def execute(claim: Claim) -> None:
+            raise AssertionError("no execution was submitted here")
+
         return Attempts(
-            self.store, log or self.log, self.reader, agent, enqueue, attempts_max=3, timeout_s=timeout_s
+            self.store, log or self.log, self.reader, agent, enqueue, execute, attempts_max=3, timeout_s=timeout_s
         )  # fmt: skip
 
     async def submit(self, conversation: str = "c-1", text: str = "hi", **more: Any) -> RunRecord:

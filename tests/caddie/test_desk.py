@@ -19,6 +19,7 @@ from shared.events import Data, MessageCompleted, RunFinished, Sided
 from shared.fold import State
 from shared.runs import TurnInput
 from shared.seal import Seal
+from shared.store.execution_records import ExecutionStart
 from shared.store.records import Claim
 from tests.caddie.conftest import Rig, Scripted, fails_with
 from tests.product import assert_stored_equals_log
@@ -119,8 +120,9 @@ async def test_only_the_callers_own_executions_of_this_workflow_are_there(rig: R
     ):  # fmt: skip
         assert await other.get(failed.id) is None
     assert await StoredExecutions(rig.store, rig.org, rig.user, workflow.id).get(None) is None
-    content = {"text": ""}
-    run, _ = await rig.store.runs.submit(rig.org, rig.user, "x-1", None, "execution", "h", content, workflow.id)
+    run, _ = await rig.store.executions.create(
+        ExecutionStart(rig.org, rig.user, workflow.id, workflow.version, "manual", "root")
+    )
     assert await StoredExecutions(rig.store, rig.org, rig.user, workflow.id).get(run.id) is not None
     assert await StoredExecutions(rig.store, rig.org, rig.user, "another").get(run.id) is None
     last = await StoredExecutions(rig.store, rig.org, rig.user, workflow.id).get(None)

@@ -25,6 +25,7 @@ from shared.workflows import parse_definition
 from tests.caddie.conftest import Frail, Rig
 from tests.product import until
 
+BOUNDS = Bounds()
 ROOT = {"type": "manual", "children": ["a"]}
 
 
@@ -55,7 +56,7 @@ class Hall:
             "look": Runner(self._do, kind=lambda payload: "repeatable"),
         }  # fmt: skip
 
-    def attempts(self, log: Frail | None = None, active_s: float = 60.0, bounds: Bounds = Bounds()) -> ExecutionAttempts:
+    def attempts(self, log: Frail | None = None, active_s: float = 60.0, bounds: Bounds = BOUNDS) -> ExecutionAttempts:
         rig = self.rig
         return ExecutionAttempts(Workshop(
             rig.store, log or rig.log, rig.reader, self.executions, self.runners, self.sensitive, lambda: self.now,
@@ -118,7 +119,12 @@ def hall(rig: Rig) -> Hall:
 
 
 async def test_an_execution_ends_with_its_output_and_one_terminal_event(hall: Hall) -> None:
-    workflow = await hall.workflow({"a": {"type": "do", "children": ["b"]}, "b": {"type": "format", "payload": {"template": "{{a.did}} {{root.text}}"}}})
+    workflow = await hall.workflow(
+        {
+            "a": {"type": "do", "children": ["b"]},
+            "b": {"type": "format", "payload": {"template": "{{a.did}} {{root.text}}"}},
+        }
+    )
     execution = await hall.start(workflow)
     assert execution.status == "pending"
     await hall.work(execution.id)
@@ -151,7 +157,10 @@ async def test_a_queue_that_is_away_leaves_nothing_behind(hall: Hall) -> None:
 
 async def test_secrets_of_a_definition_are_open_for_the_block_and_nowhere_else(hall: Hall) -> None:
     workflow = await hall.workflow(
-        {"a": {"type": "do", "payload": {"apiKey": "tell-nobody-1"}, "children": ["b"]}, "b": {"type": "format", "payload": {"template": "{{a.payload.apiKey}} {{a.apiKey}}"}}},
+        {
+            "a": {"type": "do", "payload": {"apiKey": "tell-nobody-1"}, "children": ["b"]},
+            "b": {"type": "format", "payload": {"template": "{{a.payload.apiKey}} {{a.apiKey}}"}},
+        },
         sensitivePropKeys=["apiKey"],
     )  # fmt: skip
     assert "tell-nobody-1" not in str(workflow.definition)
@@ -172,7 +181,9 @@ async def test_secrets_of_a_definition_are_open_for_the_block_and_nowhere_else(h
 
 
 async def test_waiting_three_days_costs_no_worker_and_goes_on_by_itself(hall: Hall) -> None:
-    workflow = await hall.workflow({"a": {"type": "delay", "payload": {"seconds": 259_200}, "children": ["b"]}, "b": {"type": "do"}})
+    workflow = await hall.workflow(
+        {"a": {"type": "delay", "payload": {"seconds": 259_200}, "children": ["b"]}, "b": {"type": "do"}}
+    )
     execution = await hall.start(workflow)
     await hall.work(execution.id)
     found, run = await hall.found(execution), await hall.rig.store.runs.find(execution.id)
@@ -190,7 +201,9 @@ async def test_waiting_three_days_costs_no_worker_and_goes_on_by_itself(hall: Ha
 
 
 async def test_a_wait_that_outlives_its_log_tells_everything_again(hall: Hall) -> None:
-    workflow = await hall.workflow({"a": {"type": "delay", "payload": {"seconds": 90_000}, "children": ["b"]}, "b": {"type": "do"}})
+    workflow = await hall.workflow(
+        {"a": {"type": "delay", "payload": {"seconds": 90_000}, "children": ["b"]}, "b": {"type": "do"}}
+    )
     execution = await hall.start(workflow)
     await hall.work(execution.id)
     await hall.rig.redis.flushall()
@@ -203,7 +216,12 @@ async def test_a_wait_that_outlives_its_log_tells_everything_again(hall: Hall) -
 
 @pytest.mark.parametrize(
     ("value", "approved", "comment"),
-    [("approve", True, ""), ("decline", False, ""), ({"approved": True, "comment": "fine"}, True, "fine"), ("maybe", False, "")],
+    [
+        ("approve", True, ""),
+        ("decline", False, ""),
+        ({"approved": True, "comment": "fine"}, True, "fine"),
+        ("maybe", False, ""),
+    ],
 )
 async def test_a_confirmation_goes_on_with_what_the_person_said(
     hall: Hall, value: Any, approved: bool, comment: str
@@ -223,7 +241,9 @@ async def test_a_confirmation_goes_on_with_what_the_person_said(
 
 
 async def test_of_two_answers_one_wins_and_the_other_is_told_who(hall: Hall) -> None:
-    execution = await hall.start(await hall.workflow({"a": {"type": "human_confirmation", "payload": {"message": "?"}}}))
+    execution = await hall.start(
+        await hall.workflow({"a": {"type": "human_confirmation", "payload": {"message": "?"}}})
+    )
     await hall.work(execution.id)
     (asked,) = await hall.rig.store.executions.pending_inputs(execution.id)
     answers = [hall.executions.answer(hall.rig.org, hall.rig.user, asked.id, "approve") for _ in range(8)]
@@ -255,7 +275,11 @@ async def test_a_wait_nobody_resumes_takes_its_other_branch(hall: Hall) -> None:
 
 
 async def test_an_execution_that_waits_can_be_cancelled(hall: Hall) -> None:
-    execution = await hall.start(await hall.workflow({"a": {"type": "delay", "payload": {"seconds": 9_000}, "children": ["b"]}, "b": {"type": "do"}}))
+    execution = await hall.start(
+        await hall.workflow(
+            {"a": {"type": "delay", "payload": {"seconds": 9_000}, "children": ["b"]}, "b": {"type": "do"}}
+        )
+    )
     await hall.work(execution.id)
     await hall.rig.store.runs.request_cancel(execution.id)
     assert await hall.rig.store.executions.due(datetime.now(UTC)) == [execution.id]
@@ -279,7 +303,13 @@ async def test_an_execution_at_work_is_cancelled_and_says_what_was_cut(hall: Hal
 
 
 async def test_work_that_takes_too_long_ends_and_waiting_does_not_count(hall: Hall) -> None:
-    workflow = await hall.workflow({"w": {"type": "delay", "payload": {"seconds": 7_200}, "children": ["b"]}, "a": {"type": "log", "payload": {"message": "m"}, "children": ["w"]}, "b": {"type": "look"}})
+    workflow = await hall.workflow(
+        {
+            "w": {"type": "delay", "payload": {"seconds": 7_200}, "children": ["b"]},
+            "a": {"type": "log", "payload": {"message": "m"}, "children": ["w"]},
+            "b": {"type": "look"},
+        }
+    )
     execution = await hall.start(workflow)
     await hall.work(execution.id, active_s=0.5)
     hall.now += timedelta(hours=3)
@@ -291,12 +321,21 @@ async def test_work_that_takes_too_long_ends_and_waiting_does_not_count(hall: Ha
 
 
 async def test_another_workflow_is_started_once_and_waited_for_without_a_worker(hall: Hall) -> None:
-    inner = await hall.workflow({"a": {"type": "delay", "payload": {"seconds": 60}, "children": ["b"]}, "b": {"type": "format", "payload": {"template": "got {{root.n}}"}}})
-    outer = await hall.workflow({"a": {"type": "trigger-workflow", "payload": {"workflow": inner.slug, "input": {"n": 7}}}})
+    inner = await hall.workflow(
+        {
+            "a": {"type": "delay", "payload": {"seconds": 60}, "children": ["b"]},
+            "b": {"type": "format", "payload": {"template": "got {{root.n}}"}},
+        }
+    )
+    outer = await hall.workflow(
+        {"a": {"type": "trigger-workflow", "payload": {"workflow": inner.slug, "input": {"n": 7}}}}
+    )
     execution = await hall.start(outer)
     await hall.work(execution.id)
     assert (await hall.found(execution)).status == "waiting"
-    (child,) = [each for each in (await hall.rig.store.executions.list(hall.rig.org, hall.rig.user)).items if each.parent_id]
+    (child,) = [
+        each for each in (await hall.rig.store.executions.list(hall.rig.org, hall.rig.user)).items if each.parent_id
+    ]
     assert (child.depth, child.root_id) == (1, execution.id)
     await hall.work(child.id)
     hall.now += timedelta(minutes=2)
@@ -310,8 +349,15 @@ async def test_another_workflow_is_started_once_and_waited_for_without_a_worker(
 
 async def test_a_workflow_that_starts_itself_ends_at_the_depth_limit(hall: Hall) -> None:
     workflow = await hall.workflow({"a": {"type": "do"}})
-    definition = {"nodes": {"root": ROOT, "a": {"type": "trigger-workflow", "payload": {"workflow": workflow.slug, "wait": False}}}}
-    workflow = await hall.rig.store.workflows.update(hall.rig.org, workflow.id, user_id=hall.rig.user, definition=definition)
+    definition = {
+        "nodes": {
+            "root": ROOT,
+            "a": {"type": "trigger-workflow", "payload": {"workflow": workflow.slug, "wait": False}},
+        }
+    }
+    workflow = await hall.rig.store.workflows.update(
+        hall.rig.org, workflow.id, user_id=hall.rig.user, definition=definition
+    )
     await hall.start(workflow)
     await hall.work_all()
     made = (await hall.rig.store.executions.list(hall.rig.org, hall.rig.user)).items
@@ -369,7 +415,12 @@ async def test_a_chat_execution_replies_into_its_thread(hall: Hall) -> None:
 
 
 async def test_a_chat_that_is_not_replied_to_ends_with_the_text_of_the_last_node(hall: Hall) -> None:
-    workflow = await hall.workflow({"root": {"type": "trigger_chat", "children": ["a"]}, "a": {"type": "format", "payload": {"template": "So: {{root.text}}"}}})
+    workflow = await hall.workflow(
+        {
+            "root": {"type": "trigger_chat", "children": ["a"]},
+            "a": {"type": "format", "payload": {"template": "So: {{root.text}}"}},
+        }
+    )
     thread = chat_thread(workflow.id, hall.rig.user)
     execution = await hall.start(workflow, trigger="chat", thread=thread, text="hello")
     await hall.work(execution.id)
@@ -418,7 +469,10 @@ async def test_500_nodes_in_a_row_and_a_loop_of_100_finish(hall: Hall) -> None:
         f"n{i}": {"type": "format", "payload": {"template": str(i)}, "children": [f"n{i + 1}"] if i < 496 else []}
         for i in range(497)
     }
-    chain |= {"a": {"type": "for-each", "payload": {"items": list(range(100))}, "loopBody": ["b"], "children": ["n0"]}, "b": {"type": "format", "payload": {"template": "{{$item}}"}}}
+    chain |= {
+        "a": {"type": "for-each", "payload": {"items": list(range(100))}, "loopBody": ["b"], "children": ["n0"]},
+        "b": {"type": "format", "payload": {"template": "{{$item}}"}},
+    }
     execution = await hall.start(await hall.workflow(chain))
     await hall.work(execution.id)
     found = await hall.found(execution)

@@ -21,7 +21,7 @@ from shared.errors import CaddieError
 
 #: The longest a step may take with all its model calls.
 AGENT_S, JOB_S = 300.0, 120.0
-RETRIES = 2
+RETRIES, RETRIES_MAX = 2, 5
 #: Of a text for a model: about 100,000 tokens, which every current model takes.
 TEXT_CHARS = 400_000
 SCHEMA_CHARS = 20_000
@@ -54,7 +54,13 @@ def _runner(work: Callable[[Call], Awaitable[Result]], time_s: float) -> Runner:
                 retryable=error.retryable, retry_after_s=error.retry_after_s if error.retryable else None,
             ) from error  # fmt: skip
 
-    return Runner(run, kind=lambda payload: "repeatable", time_s=time_s, retries=lambda payload: RETRIES)
+    return Runner(run, kind=lambda payload: "repeatable", time_s=time_s, retries=_retries)
+
+
+def _retries(payload: Mapping[str, JsonValue]) -> int:
+    given = payload.get("retries")
+    whole = isinstance(given, int) and not isinstance(given, bool)
+    return min(max(int(str(given)), 0), RETRIES_MAX) if whole else RETRIES
 
 
 class Blocks:

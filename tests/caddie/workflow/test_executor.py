@@ -53,7 +53,9 @@ async def test_what_is_behind_a_skipped_node_is_skipped() -> None:
 
 
 async def test_independent_branches_run_at_the_same_time() -> None:
-    walker = Walker({"root": ("manual", {}, ["a", "b"]), "a": ("do", {}, ["c"]), "b": ("do", {}, ["c"]), "c": ("merge", {}, [])})
+    walker = Walker(
+        {"root": ("manual", {}, ["a", "b"]), "a": ("do", {}, ["c"]), "b": ("do", {}, ["c"]), "c": ("merge", {}, [])}
+    )
     walker.gates = {"a": asyncio.Event(), "b": asyncio.Event()}
     walking = asyncio.create_task(walker.walk())
     await until(lambda: sorted(walker.working) == ["a", "b"])
@@ -96,13 +98,22 @@ async def test_a_loop_ends_after_its_most_iterations() -> None:
     })  # fmt: skip
     await walker.walk()
     assert walker.result("a")["count"] == 3
-    walker = Walker({"root": ROOT, "a": ("for-each", {"items": list(range(500))}, [], {"loopBody": ["b"]}), "b": ("say", {}, [])})
+    walker = Walker(
+        {"root": ROOT, "a": ("for-each", {"items": list(range(500))}, [], {"loopBody": ["b"]}), "b": ("say", {}, [])}
+    )
     await walker.walk()
     assert walker.result("a")["count"] == 100
 
 
 async def test_an_empty_list_is_a_loop_that_is_over() -> None:
-    walker = Walker({"root": ROOT, "a": ("for-each", {"items": []}, ["c"], {"loopBody": ["b"]}), "b": ("do", {}, []), "c": ("do", {}, [])})
+    walker = Walker(
+        {
+            "root": ROOT,
+            "a": ("for-each", {"items": []}, ["c"], {"loopBody": ["b"]}),
+            "b": ("do", {}, []),
+            "c": ("do", {}, []),
+        }
+    )
     await walker.walk()
     assert walker.result("a") == {"items": [], "count": 0} and walker.effects == ["c"]
 
@@ -111,7 +122,9 @@ async def test_an_empty_list_is_a_loop_that_is_over() -> None:
 async def test_a_loop_over_something_else_fails_and_says_what_it_got(items: Any) -> None:
     walker = Walker({"root": ROOT, "a": ("for-each", {"items": items}, [], {"loopBody": ["b"]}), "b": ("do", {}, [])})
     stopped = await walker.walk()
-    assert stopped.failure and stopped.failure.code == "INVALID_PAYLOAD" and "expected a list" in stopped.failure.message
+    assert (
+        stopped.failure and stopped.failure.code == "INVALID_PAYLOAD" and "expected a list" in stopped.failure.message
+    )
 
 
 async def test_a_failure_begins_nothing_new_and_lets_what_runs_end() -> None:
@@ -134,7 +147,9 @@ async def test_a_failure_that_another_node_reads_is_forgiven() -> None:
 
 
 async def test_the_payload_of_a_node_can_be_referred_to_after_a_restart_too() -> None:
-    walker = Walker({"root": ROOT, "a": ("do", {"to": "{{root.text}}"}, ["b"]), "b": ("look", {"v": "{{a.payload.to}}"}, [])})
+    walker = Walker(
+        {"root": ROOT, "a": ("do", {"to": "{{root.text}}"}, ["b"]), "b": ("look", {"v": "{{a.payload.to}}"}, [])}
+    )
     await walker.walk()
     assert walker.result("b")["v"] == "hello"
     del walker.memory.steps["", "b"]
@@ -143,7 +158,9 @@ async def test_the_payload_of_a_node_can_be_referred_to_after_a_restart_too() ->
 
 
 async def test_too_many_nodes_end_the_execution() -> None:
-    walker = Walker({"root": ROOT, "a": ("for-each", {"items": list(range(100))}, [], {"loopBody": ["b"]}), "b": ("say", {}, [])})
+    walker = Walker(
+        {"root": ROOT, "a": ("for-each", {"items": list(range(100))}, [], {"loopBody": ["b"]}), "b": ("say", {}, [])}
+    )
     stopped = await walker.walk(bounds=Bounds(node_runs=50))
     assert stopped.failure and stopped.failure.code == "RUN_LIMIT"
     assert len(walker.memory.steps) <= 51
@@ -183,7 +200,13 @@ async def test_a_block_that_crashes_tells_nothing_of_its_payload() -> None:
 
 
 async def test_secrets_are_masked_in_results_errors_inputs_and_what_follows() -> None:
-    walker = Walker({"root": ROOT, "a": ("do", {"key": "tell-nobody-1"}, ["b"]), "b": ("fail", {"why": "got {{a.key}} tell-nobody-1"}, [])})
+    walker = Walker(
+        {
+            "root": ROOT,
+            "a": ("do", {"key": "tell-nobody-1"}, ["b"]),
+            "b": ("fail", {"why": "got {{a.key}} tell-nobody-1"}, []),
+        }
+    )
     walker.mask.note("tell-nobody-1")
     stopped = await walker.walk()
     assert walker.result("a") == {"did": "a", "key": "***"}

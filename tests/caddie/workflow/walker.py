@@ -21,6 +21,8 @@ from shared.resolution import Scope
 from shared.store.execution_records import StepRecord, StepWrite
 from shared.workflows import parse_definition
 
+BOUNDS = Bounds()
+
 
 @dataclass
 class Asked:
@@ -123,13 +125,15 @@ class Walker:
         self.trigger_result: dict[str, Any] = {"text": "hello"}
         self.inputs: dict[str, Any] = {}
 
-    async def walk(self, trigger: str = "root", bounds: Bounds = Bounds()) -> Stopped:
+    async def walk(self, trigger: str = "root", bounds: Bounds = BOUNDS) -> Stopped:
         """One attempt, from where the last one has come to."""
         return await self.executor(trigger, bounds).run()
 
-    def executor(self, trigger: str = "root", bounds: Bounds = Bounds()) -> Executor:
+    def executor(self, trigger: str = "root", bounds: Bounds = BOUNDS) -> Executor:
         self.attempt += 1
-        variables: dict[str, Any] = {each.name: each.default for each in self.definition.variableDefs} | self.memory.kept
+        variables: dict[str, Any] = {
+            each.name: each.default for each in self.definition.variableDefs
+        } | self.memory.kept
         for step in self.memory.records():
             if self.definition.nodes[step.node_id].type == "set-variable" and step.status == "success":
                 variables.setdefault(step.result["name"], None)

@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import email
 import email.policy
-import warnings
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -34,15 +33,6 @@ from tests.caddie.workflow.blocks.counterparts import (
 )
 
 MAIL = {"to": "bob@example.com", "subject": "Grüße", "text": "Hallo\n.\nBob"}
-
-
-@pytest.fixture(autouse=True)
-def quiet() -> Iterator[None]:
-    """What aiosmtpd says about a login without TLS is meant here."""
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Requiring AUTH while not requiring TLS")
-        warnings.filterwarnings("ignore", category=DeprecationWarning)
-        yield
 
 
 @pytest.fixture

@@ -155,7 +155,7 @@ class ExecutionAttempts:
                 recorder.put(RunRestarted(attempt=run.attempt, keepThrough=head.index))
             return frozenset(told)
         if claim.conversation.kind != "execution" or execution.trigger == "chat":
-            text = execution.input.get("text") if isinstance(execution.input, dict) else ""
+            text = execution.inputs.get("text") or _text_of(execution.input)
             recorder.put(
                 MessageUser(messageId=message_id(run.id), text=str(text or ""), requestId=run.request_id), "first"
             )
@@ -304,6 +304,10 @@ class ExecutionAttempts:
                         await self._shop.executions.cancel(execution.org_id, execution.user_id, step.child_id)
         except CaddieError:
             _log.warning("execution.wake_failed", execution_id=execution.id)
+
+
+def _text_of(given: Any) -> Any:
+    return given.get("text") if isinstance(given, dict) else ""
 
 
 def _outcome(failure: Failure | None) -> Outcome:

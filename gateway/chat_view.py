@@ -14,6 +14,7 @@ import orjson
 from gateway.sse import unbroken
 from shared.errors import ERRORS
 from shared.events import (
+    ExecutionNode,
     MessageDelta,
     MessageStarted,
     RunFailed,
@@ -24,6 +25,8 @@ from shared.events import (
 )
 from shared.runs import answer_id
 
+#: Blocks that begin a workflow, and do nothing themselves.
+TRIGGERS = ("manual", "trigger_chat", "webhook", "cronjob")
 #: Between two messages of one run, which this document knows as one.
 BREAK = "\n\n"
 
@@ -48,6 +51,8 @@ class ChatView:
         self._spoken = False
         #: Events were lost: nothing more is shown before the end, which holds the whole text.
         self._gap = False
+        #: Steps of a workflow that have begun.
+        self._steps: set[tuple[str | None, str]] = set()
 
     def take(self, index: int, body: bytes) -> bytes:
         """The frames of one event, or nothing. Events come in index order, also those the reader has already."""
@@ -77,6 +82,8 @@ class ChatView:
             case ToolFinished.TYPE:
                 result = data.get("result") if data["ok"] else {"error": data.get("error") or "failed"}
                 return self._begin(None) + frame("tool_result", index, toolName=data["name"], result=result)
+            case ExecutionNode.TYPE:
+                return self._stepped(index, data)
             case _:
                 return b""
 
@@ -104,6 +111,24 @@ class ChatView:
             return frame("content", index, delta=BREAK) if self._spoken else b""
         self._message_id = message_id or answer_id(self._run_id)
         return frame("start", index, messageId=self._message_id)
+
+    def _stepped(self, index: int, data: dict[str, Any]) -> bytes:
+        """A step of a workflow as the call of a tool: a block that is done at once says only its end."""
+        place, status, block = (data.get("path"), data["nodeId"]), data["status"], data.get("block") or data["nodeId"]
+        if status == "skipped" or block in TRIGGERS:
+            return b""
+        begun, ended = place in self._steps, status in ("success", "failed")
+        frames = self._begin(None)
+        if not begun:
+            args = {"nodeId": data["nodeId"], "path": data.get("path"), "input": data.get("input")}
+            args = {name: value for name, value in args.items() if value is not None}
+            frames += frame("tool_call", None if ended else index, toolName=block, toolArgs=args)
+            self._steps.add(place)
+        if not ended:
+            return frames if not begun else b""
+        self._steps.discard(place)
+        result = data.get("output") if status == "success" else {"error": data.get("error") or "failed"}
+        return frames + frame("tool_result", index, toolName=block, result=result)
 
     def _content(self, text: str, index: int) -> bytes:
         self._spoken = True

@@ -90,13 +90,8 @@ class Executions:
         return await self.get(org, user, execution_id)
 
     async def answer(self, org: int, user: int, input_id: str, value: JsonValue) -> ExecutionRecord:
-        """Resolve what a `wait` or a `human_confirmation` asks; one answer wins.
-
-        Raises NOT_FOUND, INPUT_RESOLVED (data: by). Without Redis the answer is kept, and the sweep goes on from it.
-        """
-        execution = await self._store.executions.resolve_input(org, user, input_id, str(user), value)
-        await self.wake(execution)
-        return execution
+        """Resolve what a `wait` or a `human_confirmation` asks. Raises NOT_FOUND, INPUT_RESOLVED (data: by)."""
+        return await self._runs.resume(org, user, input_id, value)
 
     async def wake(self, execution: ExecutionRecord) -> None:
         """Give a suspended one its job now, not with the next sweep."""

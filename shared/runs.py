@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
@@ -29,7 +29,8 @@ from shared.events import Mode
 from shared.log import EventLog
 from shared.store import Store
 from shared.store.endings import INTERRUPTS
-from shared.store.records import RunRecord
+from shared.store.execution_records import ExecutionRecord
+from shared.store.records import EXECUTION, UNFINISHED, RunRecord
 from shared.store.steers import STEERED, STEERS
 
 #: Name of the queue's only task; its argument is the run id.
@@ -176,7 +177,7 @@ class Runs:
         run = await self.find(org, user, run_id=run_id, request_id=request_id)
         if run is None or run.conversation != conversation:
             raise CaddieError("NOT_FOUND", "run: expected one of this conversation, got an unknown runId or requestId")
-        if run.status in ("queued", "running"):
+        if run.status in UNFINISHED:
             await self._store.runs.request_cancel(run.id)
             async with self._turn():
                 await self._log.request_cancel(keys.conversation_key(org, conversation), run.id)
@@ -194,6 +195,17 @@ class Runs:
             yield
         finally:
             self._places.release()
+
+    async def resume(self, org: int, user: int, input_id: str, value: JsonValue) -> ExecutionRecord:
+        """Resolve what an execution asks; one answer wins, and it goes on. Raises NOT_FOUND, INPUT_RESOLVED (data: by).
+
+        Without Redis the answer is kept, and a worker's sweep goes on from it.
+        """
+        execution = await self._store.executions.resolve_input(org, user, input_id, str(user), value)
+        if execution.status == "waiting":
+            with suppress(CaddieError):
+                await self.enqueue(execution.id)
+        return execution
 
     async def find(
         self, org: int, user: int, *, run_id: str | None = None, request_id: str | None = None
@@ -219,6 +231,9 @@ class Runs:
                 "NOT_FOUND", "input: expected an open question of this conversation, got an unknown inputId"
             )
         asked, _ = found
+        if (run := await self._store.runs.get(org, asked.run_id)) is not None and run.kind == EXECUTION:
+            await self.resume(org, user, input_id, value)
+            return Submitted(run.id, conversation, False, run.status)
         answer = Answer(inputId=input_id, value=value, by=str(user))
         request_id = str(uuid5(_ANSWERS, input_id))
         known = await self._store.runs.by_request(user, request_id)

@@ -17,6 +17,7 @@ from caddie.workflow.runner import Call, Result, Runner, StepError, instant
 from shared.errors import CaddieError
 from shared.events import ExecutionNode, RunFailed, RunFinished
 from shared.executions import Executions, chat_thread
+from shared.runs import Runs
 from shared.seal import Seal
 from shared.sensitive import Sensitive
 from shared.store.execution_records import ExecutionRecord, ExecutionStart
@@ -29,10 +30,11 @@ BOUNDS = Bounds()
 ROOT = {"type": "manual", "children": ["a"]}
 
 
-class Queue:
+class Queue(Runs):
     """Runs that were given to the workers, instead of a queue."""
 
-    def __init__(self) -> None:
+    def __init__(self, rig: Rig) -> None:
+        super().__init__(rig.store, rig.log, None)  # type: ignore[arg-type]
         self.given: list[str] = []
         self.away = False
 
@@ -46,8 +48,8 @@ class Hall:
     """A worker's hall for executions, on one rig, with a clock that is set by hand."""
 
     def __init__(self, rig: Rig) -> None:
-        self.rig, self.now, self.queue = rig, datetime.now(UTC), Queue()
-        self.executions = Executions(rig.store, self.queue)  # type: ignore[arg-type]
+        self.rig, self.now, self.queue = rig, datetime.now(UTC), Queue(rig)
+        self.executions = Executions(rig.store, self.queue)
         self.sensitive = Sensitive(Seal(b"k" * 32))
         self.done: list[str] = []
         self.gates: dict[str, asyncio.Event] = {}

@@ -17,9 +17,12 @@ import orjson
 from pydantic import BaseModel, ConfigDict, JsonValue, TypeAdapter
 
 from shared.names import Finding
+from shared.recurrence import faults as schedule_faults
 from shared.seal import SEALED
 
 FILES = ("triggers.json", "logic.json", "ai.json", "io.json")
+#: The block whose payload `shared.recurrence` reads.
+SCHEDULE = "cronjob"
 FAMILIES = ("trigger", "logic", "ai", "io")
 KEYWORDS = frozenset({
     "type", "description", "required", "enum", "properties", "additionalProperties", "items", "oneOf", "minimum",
@@ -38,7 +41,9 @@ class Example(BaseModel):
 
 
 class Block(BaseModel):
-    """A node type. `connector`: the outside account it needs; `branches`: what the `branch` of a child may be."""
+    """A node type. `connector`: the outside account it needs, `accepts`: one it can use; `branches`: what the `branch`
+    of a child may be.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     type: str
@@ -49,6 +54,7 @@ class Block(BaseModel):
     payloadSchema: dict[str, JsonValue]
     resultSchema: dict[str, JsonValue]
     connector: str | None = None
+    accepts: str | None = None
     examples: tuple[Example, ...] = ()
     trigger: bool = False
     loop: bool = False
@@ -85,10 +91,13 @@ class Catalog:
             hint = f"; did you mean {close[0]}?" if close else ""
             return [Finding("unknown_block", "type", f"expected a block of the catalog, got {block_type}{hint}")]
         findings = list(check_schema(payload, block.payloadSchema, "payload"))
+        if block_type == SCHEDULE and not findings:
+            findings += [Finding("payload_value", f"payload.{name}", said) for name, said in schedule_faults(payload)]
         if block.connector and connector is None:
             findings.append(Finding("connector_required", "connector", f"connect a {block.connector} account"))
-        elif connector != block.connector:
-            expected = f"a connector of type {block.connector}" if block.connector else "no connector"
+        elif connector is not None and connector not in (block.connector, block.accepts):
+            wanted = block.connector or block.accepts
+            expected = f"a connector of type {wanted}" if wanted else "no connector"
             findings.append(Finding("connector_type", "connector", f"expected {expected}, got {connector}"))
         return findings
 

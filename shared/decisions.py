@@ -34,7 +34,7 @@ ROUNDS = 8
 TOLD_AFTER_S = 5.0
 #: Other conversations about the workflow that hear of an applied proposal.
 WATCHERS_MAX = 50
-_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.I)
 _log = structlog.get_logger()
 
 
@@ -56,7 +56,7 @@ class Decisions:
 
     async def find(self, org: int, user: int, proposal_id: str) -> ProposalRecord:
         """Raises NOT_FOUND for an unknown one, and for another user's."""
-        found = await self._store.proposals.get(org, proposal_id) if _UUID.fullmatch(proposal_id) else None
+        found = await self._store.proposals.get(org, proposal_id.lower()) if _UUID.fullmatch(proposal_id) else None
         if found is None or found.user_id != user:
             raise CaddieError("NOT_FOUND", "expected a proposal of this workflow, got an unknown proposalId")
         return found

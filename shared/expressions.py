@@ -24,8 +24,11 @@ from shared.errors import CaddieError
 
 MAX_TEXT_CHARS = 1_048_576
 MAX_EXPRESSION_CHARS = 2000
+#: Of one text, and of one payload at run time: more would take longer than a few milliseconds.
+MAX_EXPRESSIONS = 2000
 MAX_OPERANDS = 16
 MAX_SEGMENTS = 32
+MAX_NUMBER_CHARS = 64
 NAMES = ("$trigger", "$nodes", "$vars", "$inputs", "$item", "$index", "$parent_item", "$workflow")
 PARTS = ("result", "payload", "error")
 _SPACE = re.compile(r"\s*")
@@ -113,8 +116,11 @@ def parse(text: str) -> tuple[str | Expression, ...]:
     if len(text) > MAX_TEXT_CHARS:
         raise ExpressionError(f"expected at most {MAX_TEXT_CHARS} characters, got {len(text)}", MAX_TEXT_CHARS)
     parts: list[str | Expression] = []
-    position = 0
+    position = count = 0
     while (start := text.find("{{", position)) >= 0:
+        count += 1
+        if count > MAX_EXPRESSIONS:
+            raise ExpressionError(f"expected at most {MAX_EXPRESSIONS} expressions, got more", start)
         if start > position:
             parts.append(text[position:start])
         reader = _Reader(text, start + 2)
@@ -220,6 +226,9 @@ def _refuse_incomplete(reference: Reference, start: int) -> None:
 
 
 def _number(text: str, start: int) -> int | float:
+    # Python refuses to read integers of more than 4,300 digits, with an error of its own.
+    if len(text) > MAX_NUMBER_CHARS:
+        raise ExpressionError(f"expected a number of at most {MAX_NUMBER_CHARS} characters, got {len(text)}", start)
     value = int(text) if re.fullmatch(r"-?[0-9]+", text) else float(text)
     # Beyond these a JSON encoder or reader loses the value (RFC 8259, section 6).
     if abs(value) > (2**63 - 1 if isinstance(value, int) else 1.7e308):

@@ -11,6 +11,7 @@ c:{o:c}              channel  `<epoch> <first index>\\n<body>\\n<body>…`, or `
 s:{servers}          hash     server or worker id -> JSON record with a time stamp; fresh for 10 s
 r:{revoked}:<kind>:<id>  string  tokens issued until this time (Unix s) are void; kind: session, user, org
 r:{revoked}:log      stream   kind, id, at: what servers poll to cut open sockets; 1,000 entries
+p:{<probe id>}       string   what came of a trial somebody waits for, JSON; 60 s
 limit:<bucket>…      string   a window of a rate limit (the library's own form); 60 s
 
 The first four expire together, a retention after the conversation's last event; the `r:` keys with the longest token.
@@ -51,3 +52,7 @@ def channel(conversation: str) -> str:
 
 def revoked(kind: str, identifier: str | int) -> str:
     return f"r:{{revoked}}:{kind}:{identifier}"
+
+
+def probe(probe_id: str) -> str:
+    return f"p:{{{probe_id}}}"

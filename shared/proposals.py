@@ -31,6 +31,8 @@ from shared.workflows import BRANCHES, MAX_FAULTS, MAX_NODES, Definition, Node, 
 
 #: Members of a definition that belong to no step.
 WHOLE = ("inputSchema", "variableDefs", "blockExpansions", "sensitivePropKeys")
+
+
 def diff(before: Definition, after: Definition) -> Changes:
     """What to do to ``before`` to get ``after``: removals first, then the steps in the order of ``after``.
 
@@ -115,9 +117,11 @@ class _Making:
                 stale = now is not None and not _alike(_content(now), _content(base))
                 return f"expected {node_id} as it was, it has been changed since" if stale else None
             case AddStep(step=step):
-                if step.id in self._nodes:
+                target, known = node_of(step, change.node), self._nodes.get(step.id)
+                if known is None:
+                    self._insert(step.id, target, change.after)
+                elif step.id in self._base.nodes or not _alike(_content(known), _content(target)):
                     return f"expected a new step, got {step.id}, which exists"
-                self._insert(step.id, node_of(step, change.node), change.after)
                 return None
             case UpdateStep(stepId=node_id):
                 return self._update(node_id, node_of(change.step, change.node))
@@ -156,7 +160,7 @@ class _Making:
         lacking = [each for each in parents if each not in self._nodes]
         if lacking:
             yield f"expected the steps it depends on, got none called {', '.join(lacking)}"
-        elif isinstance(change, ReorderSteps):
+        elif isinstance(change, ReorderSteps) or node_id in self._edges_now:
             base, now = self._edges_base.get(node_id), self._edges_now.get(node_id)
             if now not in (base, target):
                 yield f"expected {node_id} where it was, it has been moved since"

@@ -1,4 +1,4 @@
-"""Values of a definition that hold secrets: the payload members that its `sensitivePropKeys` name.
+"""Values of a definition that hold secrets: payload members that its `sensitivePropKeys` name, or that always do.
 
 They are sealed where a definition comes in and opened where a block runs, so that the database, Redis, events, logs and
 clients see `sealed2.…` instead. Sealing is deterministic within an organisation: the same request twice is the same
@@ -18,6 +18,8 @@ from shared.seal import SEALED, Seal
 from shared.workflows import Definition, Node
 
 Change = Callable[[str, str], str]
+#: Members that are secrets whether `sensitivePropKeys` names them or not, by block type.
+ALWAYS = {"webhook": frozenset({"secret"})}
 #: A text that is nothing but a reference holds no secret itself.
 _REFERENCE = re.compile(r"\s*\{\{[^{}]*\}\}\s*")
 
@@ -65,7 +67,7 @@ class Sensitive:
 
 def _changed(definition: Definition, change: Change) -> Definition:
     names = frozenset(key.rsplit(".", 1)[-1] for key in definition.sensitivePropKeys or ())
-    if not names:
+    if not names and not any(node.type in ALWAYS for node in definition.nodes.values()):
         return definition
     nodes = {
         node_id: _node(node, f"nodes.{node_id}.payload", names, change) for node_id, node in definition.nodes.items()
@@ -74,7 +76,7 @@ def _changed(definition: Definition, change: Change) -> Definition:
 
 
 def _node(node: Node, place: str, names: frozenset[str], change: Change) -> Node:
-    payload = _value(node.payload, place, names, change, named=False)
+    payload = _value(node.payload, place, names | ALWAYS.get(node.type, frozenset()), change, named=False)
     return node if payload == node.payload else node.model_copy(update={"payload": payload})
 
 
@@ -83,7 +85,8 @@ def _value(value: Any, place: str, names: frozenset[str], change: Change, *, nam
         return change(value, place) if named else value
     if isinstance(value, dict):
         # A header or form field may be an object with its name beside its value.
-        beside = value.get("name", value.get("key")) in names
+        label = value.get("name", value.get("key"))
+        beside = isinstance(label, str) and label in names
         return {
             key: _value(
                 each, f"{place}.{key}", names, change, named=named or key in names or (beside and key == "value")

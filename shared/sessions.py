@@ -1,14 +1,14 @@
-"""Revocation of session tokens: by session, user, organisation or API key.
+"""Revocation of session tokens: by session, user or organisation.
 
 A revocation is a point in time: tokens issued at or before it are refused by every server, and open sockets are cut
 within two seconds because each server polls the list every second. Invariant: a revocation outlives every token it
-concerns. Callers: the gateway revokes, socket servers check and poll.
+concerns. Callers: the gateway and `caddie keys` revoke, socket servers check and poll.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -22,6 +22,8 @@ from shared.tokens import TTL_MAX_S, Session
 Kind = Literal["session", "user", "org"]
 POLL_INTERVAL_S = 1.0
 _LOG_LENGTH = 1_000
+#: Of one call, so that the list holds them until every server has polled it.
+SESSIONS_MAX = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,15 +44,27 @@ class Revocations:
 
     async def revoke(self, kind: Kind, identifier: str | int) -> None:
         """Raises CaddieError UNAVAILABLE."""
+        await self.revoke_all([(kind, identifier)])
+
+    async def revoke_sessions(self, user: int, session_ids: Sequence[str]) -> None:
+        """Some of one user; beyond ``SESSIONS_MAX`` all the user has. Raises CaddieError UNAVAILABLE."""
+        if len(session_ids) > SESSIONS_MAX:
+            await self.revoke("user", user)
+        elif session_ids:
+            await self.revoke_all([("session", each) for each in session_ids])
+
+    async def revoke_all(self, gone: Sequence[tuple[Kind, str | int]]) -> None:
+        """All or none of them. Raises CaddieError UNAVAILABLE."""
         at = int(time.time())
         async with redis_errors(), self._redis.pipeline(transaction=True) as pipeline:
-            pipeline.set(keys.revoked(kind, identifier), at, ex=2 * TTL_MAX_S)
-            pipeline.xadd(
-                keys.REVOCATIONS,
-                {"kind": kind, "id": str(identifier), "at": at},
-                maxlen=_LOG_LENGTH,
-                approximate=True,
-            )
+            for kind, identifier in gone:
+                pipeline.set(keys.revoked(kind, identifier), at, ex=2 * TTL_MAX_S)
+                pipeline.xadd(
+                    keys.REVOCATIONS,
+                    {"kind": kind, "id": str(identifier), "at": at},
+                    maxlen=_LOG_LENGTH,
+                    approximate=True,
+                )
             pipeline.expire(keys.REVOCATIONS, 2 * TTL_MAX_S)
             await pipeline.execute()
 

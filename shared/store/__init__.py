@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from shared.store.accounts import Accounts
 from shared.store.blobs import Blobs
+from shared.store.connectors import Connectors
 from shared.store.conversations import Conversations
 from shared.store.database import Database
 from shared.store.erasure import Erasure
+from shared.store.executions import Executions
 from shared.store.logins import Logins
 from shared.store.members import Members
 from shared.store.migration import migrate
@@ -19,6 +21,7 @@ from shared.store.runs import Runs
 from shared.store.sessions import Sessions
 from shared.store.steers import Steers
 from shared.store.summaries import Summaries
+from shared.store.triggers import Triggers
 from shared.store.workflows import Workflows
 
 __all__ = ["Store", "migrate"]
@@ -32,6 +35,9 @@ class Store:
         self.accounts = Accounts(database)
         self.conversations = Conversations(database)
         self.runs = Runs(database)
+        self.executions = Executions(database)
+        self.triggers = Triggers(database)
+        self.connectors = Connectors(database)
         self.proposals = Proposals(database)
         self.steers = Steers(database)
         self.summaries = Summaries(database)

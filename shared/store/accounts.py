@@ -12,7 +12,7 @@ import hashlib
 import re
 import secrets
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from contextlib import suppress
 from datetime import timedelta
 from typing import ParamSpec, TypeVar
@@ -162,9 +162,24 @@ class Accounts:
         self._callers[digest] = (expires, found)
         return found
 
-    async def list_api_keys(self, org_id: int) -> list[ApiKeyRecord]:
+    async def api_key(self, org_id: int, api_key_id: int) -> ApiKeyRecord | None:
+        """Of any user of the organisation; the caller compares `user_id`."""
+        query = select(ApiKey).where(ApiKey.org_id == org_id, ApiKey.id == api_key_id)
+        row = await self._database.read(lambda session: session.scalar(query))
+        return api_key_record(row) if row else None
+
+    async def live_keys(self, api_key_ids: Collection[int]) -> set[int]:
+        """Those that still work, as the database says."""
+        alive = (ApiKey.disabled_at.is_(None), User.disabled_at.is_(None))
+        query = select(ApiKey.id).join(User, User.id == ApiKey.user_id).where(ApiKey.id.in_(api_key_ids), *alive)
+        return set(await self._database.read(lambda session: session.scalars(query).all()))
+
+    async def list_api_keys(self, org_id: int, user_id: int | None = None) -> list[ApiKeyRecord]:
         """Newest first, at most ``KEYS_LISTED``."""
-        query = select(ApiKey).where(ApiKey.org_id == org_id).order_by(ApiKey.id.desc()).limit(KEYS_LISTED)
+        query = select(ApiKey).where(ApiKey.org_id == org_id)
+        if user_id is not None:
+            query = query.where(ApiKey.user_id == user_id)
+        query = query.order_by(ApiKey.id.desc()).limit(KEYS_LISTED)
         return await self._database.read(lambda session: [api_key_record(row) for row in session.scalars(query)])
 
     async def disable_api_key(self, org_id: int, api_key_id: int) -> ApiKeyRecord | None:

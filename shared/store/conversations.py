@@ -18,9 +18,19 @@ from sqlalchemy.orm import Session
 from shared.errors import CaddieError, Fault
 from shared.store import cursors
 from shared.store.database import Database
+from shared.store.execution_tables import Execution
 from shared.store.inserts import insert_new
-from shared.store.records import ConversationRecord, InputRecord, InputStatus, Kind, MessageRecord, Page
-from shared.store.tables import Conversation, Input, Message, now
+from shared.store.records import (
+    EXECUTION,
+    ConversationRecord,
+    InputRecord,
+    InputStatus,
+    Kind,
+    MessageRecord,
+    Page,
+)
+from shared.store.tables import Conversation, Input, Message, Run, now
+from shared.store.waking import wake_all
 
 PUBLIC_ID = re.compile(r"[A-Za-z0-9_.:-]{1,128}")
 TITLE_MAX = 200
@@ -213,11 +223,12 @@ class Conversations:
         return await self._database.write(lambda session: close_input(session, org_id, input_id, status, by, value))
 
     async def overdue_inputs(self, moment: datetime, limit: int = 100) -> Sequence[AskedRecord]:
-        """Pending inputs whose time is over, for a sweeper."""
+        """Pending inputs whose time is over, for a sweeper; not those of executions, which look themselves."""
         query = (
             select(Input, Conversation)
             .join(Conversation, Conversation.pk == Input.conversation_pk)
-            .where(Input.status == "pending", Input.expires_at <= moment)
+            .join(Run, Run.id == Input.run_id)
+            .where(Input.status == "pending", Input.expires_at <= moment, Run.kind != EXECUTION)
             .order_by(Input.expires_at)
             .limit(cursors.bounded(limit))
         )
@@ -231,6 +242,7 @@ class Conversations:
             row = session.scalar(_conversation(org_id, public_id).with_for_update(key_share=True))
             if row is None:
                 return None
+            wake_all(session, Execution.id.in_(select(Run.id).where(Run.conversation_pk == row.pk)))
             session.execute(delete(Message).where(Message.conversation_pk == row.pk))
             pending = (Input.conversation_pk == row.pk, Input.status == "pending")
             session.execute(update(Input).where(*pending).values(status="expired"))

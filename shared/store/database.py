@@ -47,7 +47,7 @@ def parse_url(url: str) -> URL:
 
 def open_backend(url: URL) -> SqliteFile | PostgresPool:
     """Connects at its first use. Raises CaddieError INVALID."""
-    options = {"json_serializer": _dump, "json_deserializer": orjson.loads, "hide_parameters": True}
+    options = {"json_serializer": _dump, "json_deserializer": _load, "hide_parameters": True}
     if url.get_backend_name() != "sqlite":
         return PostgresPool(url, options)
     if url.database in (None, "", ":memory:"):
@@ -123,6 +123,11 @@ def _dump(value: Any) -> str:
         return orjson.dumps(value).decode()
     except TypeError as error:
         raise UnstorableError(str(error)) from None
+
+
+def _load(text: str | bytes | float) -> Any:
+    # SQLite keeps a JSON number that stands alone as a number.
+    return text if isinstance(text, int | float) else orjson.loads(text)
 
 
 def unavailable(cause: str) -> CaddieError:

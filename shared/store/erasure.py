@@ -1,4 +1,5 @@
-"""Conversations that go for good: with messages, questions, runs, sessions, and the images nobody else refers to.
+"""Conversations that go for good: with messages, questions, runs, sessions, and the images nobody else refers to; and
+workflows, with their executions and threads.
 
 Invariant: it is one transaction; afterwards nothing a user wrote there is in the database. Caller: the gateway, which
 forgets the log too and revokes the sessions named in the answer.
@@ -6,14 +7,21 @@ forgets the log too and revokes the sessions named in the answer.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement, Text, cast, delete, select
 from sqlalchemy.orm import Session as OrmSession
 
 from shared.store.database import Database
-from shared.store.runs import UNFINISHED
+from shared.store.execution_tables import Execution
+from shared.store.records import UNFINISHED
+from shared.store.remains import Remains, delete_executions, delete_workflow, lock_workflow
 from shared.store.tables import Blob, Conversation, Message, Run, Session, now
+from shared.store.waking import wake_each
+
+#: Executions in one transaction: others wait for it some ten milliseconds.
+TOGETHER_MAX = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +51,11 @@ class Erasure:
             its = (Session.org_id == org_id, Session.conversation == public_id)
             sessions = session.scalars(select(Session.id).where(*its, *live)).all()
             session.execute(delete(Session).where(*its))
+            parents = select(Execution.parent_id).where(Execution.id.in_([run_id for run_id, _, _ in runs]))
+            waiting = [parent for parent in session.scalars(parents) if parent is not None]
             session.execute(delete(Conversation).where(Conversation.pk == row.pk))
             session.flush()
+            wake_each(session, waiting)
             for cid in cids:
                 if not _referred(session, org_id, cid):
                     session.execute(delete(Blob).where(Blob.org_id == org_id, Blob.cid == cid))
@@ -55,6 +66,22 @@ class Erasure:
             )
 
         return await self._database.write(work)
+
+    async def executions(self, org_id: int, workflow_id: str) -> Sequence[Remains]:
+        """Erase some executions of a workflow, with their conversations: again, until there are none left.
+
+        For a workflow with a long history, before ``workflow``, which erases what is left in one transaction.
+        """
+
+        def work(session: OrmSession) -> list[Remains]:
+            present = lock_workflow(session, org_id, workflow_id)
+            return delete_executions(session, workflow_id, TOGETHER_MAX) if present else []
+
+        return await self._database.write(work)
+
+    async def workflow(self, org_id: int, workflow_id: str) -> Sequence[Remains] | None:
+        """Erase it with its executions and threads: those whose logs have to follow. None when there is none."""
+        return await self._database.write(lambda session: delete_workflow(session, org_id, workflow_id))
 
 
 def _referred(session: OrmSession, org_id: int, cid: str) -> bool:

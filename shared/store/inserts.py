@@ -1,6 +1,6 @@
 """INSERT … ON CONFLICT DO NOTHING in the dialect of the session.
 
-Invariant: after it the row exists, whoever wrote it. Callers: conversations and blobs.
+Invariant: after it the row exists, whoever wrote it. Callers: whatever makes a row that another may have made.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Logins: what a browser's cookie stands for. Rows of `sessions` without a conversation.
 
 Invariant: only the digest of a cookie is stored; a login that was ended, or whose user was disabled, is refused in
-every process within ``CALLER_S``, and the realtime sessions made with it are named to the caller who revokes them.
+every process within ``CALLER_S``, and the realtime sessions made with it are named to the caller, who revokes them.
 Callers: the gateway's authentication and its identity routes.
 """
 
@@ -12,11 +12,14 @@ import hashlib
 import re
 import secrets
 import time
-from collections.abc import Sequence
+from collections.abc import Collection
+from contextlib import suppress
+from dataclasses import dataclass
 from datetime import timedelta
 
 from sqlalchemy import ColumnElement, Select, insert, select, update
 
+from shared.errors import CaddieError
 from shared.store.accounts import CALLER_S, CALLERS_MAX, organisation_record, user_record
 from shared.store.database import Database
 from shared.store.records import LoginRecord, UserRecord
@@ -28,6 +31,14 @@ PROLONGED_EVERY = timedelta(days=1)
 LISTED = 200
 AGENT_CHARS = 200
 _SECRET = re.compile(r"[A-Za-z0-9_-]{43}")
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """Ids of what has ended: logins, and the realtime sessions made with them."""
+
+    logins: tuple[str, ...]
+    sessions: tuple[str, ...]
 
 
 class Logins:
@@ -65,6 +76,12 @@ class Logins:
         self._found[digest] = (believed_until, found)
         return found
 
+    async def live(self, login_ids: Collection[str]) -> set[str]:
+        """Those that still count, as the database says."""
+        alive = (Session.id.in_(login_ids), User.disabled_at.is_(None), *_live())
+        query = select(Session.id).join(User, User.id == Session.user_id).where(*alive)
+        return set(await self._database.read(lambda session: session.scalars(query).all()))
+
     async def list(self, org_id: int, user_id: int) -> list[LoginRecord]:
         """The user's live logins, newest first."""
         query = _logins(Session.org_id == org_id, Session.user_id == user_id, *_live())
@@ -72,29 +89,28 @@ class Logins:
         found = await self._database.read(lambda session: session.execute(query).all())
         return [_record(row, user, org) for row, user, org in found]
 
-    async def end(self, org_id: int, user_id: int, login_id: str) -> Sequence[str] | None:
-        """End a login and the sessions made with it; the ids of those. None when the user has no such login."""
-        ended = await self._end(
-            Session.org_id == org_id,
-            Session.user_id == user_id,
-            (Session.id == login_id) | (Session.login_id == login_id),
-        )
-        return [each for each in ended if each != login_id] if login_id in ended else None
+    async def end(self, org_id: int, user_id: int, login_id: str) -> Ended | None:
+        """End a login and the sessions made with it. None when the user has no such login."""
+        which = (Session.id == login_id) | (Session.login_id == login_id)
+        ended = await self._end(Session.org_id == org_id, Session.user_id == user_id, which)
+        return ended if ended.logins else None
 
-    async def end_all(self, org_id: int, user_id: int, but: str | None = None) -> Sequence[str]:
-        """End the user's logins, one excepted, and all sessions made with them; the ids of those sessions."""
-        logins = [login.id for login in await self.list(org_id, user_id) if login.id != but]
-        ended = await self._end(
-            Session.org_id == org_id, Session.user_id == user_id, Session.id.in_(logins) | Session.login_id.in_(logins)
-        )
-        return [each for each in ended if each not in logins]
+    async def end_all(self, org_id: int, user_id: int, but: str = "") -> Ended:
+        """End the user's logins, one excepted, and all sessions made with them."""
+        logins = Session.conversation.is_(None) & (Session.id != but)
+        which = logins | (Session.login_id.is_not(None) & (Session.login_id != but))
+        return await self._end(Session.org_id == org_id, Session.user_id == user_id, which)
 
-    async def _end(self, *which: ColumnElement[bool]) -> Sequence[str]:
-        change = update(Session).where(*which, *_live()).values(revoked_at=now()).returning(Session.id)
-        ended = await self._database.write(lambda session: session.scalars(change).all())
+    async def _end(self, *which: ColumnElement[bool]) -> Ended:
+        change = update(Session).where(*which, *_live()).values(revoked_at=now())
+        told = change.returning(Session.id, Session.conversation)
+        rows = await self._database.write(lambda session: session.execute(told).all())
         # After the commit: a look-up that ran meanwhile has cached the login as it was.
         self._found.clear()
-        return ended
+        return Ended(
+            tuple(row for row, conversation in rows if conversation is None),
+            tuple(row for row, conversation in rows if conversation is not None),
+        )
 
     async def _find(self, digest: str) -> LoginRecord | None:
         query = _logins(Session.id == digest, User.disabled_at.is_(None), *_live())
@@ -105,7 +121,9 @@ class Logins:
         found = _record(row, user, organisation)
         if found.expires_at - now() < LIFE - PROLONGED_EVERY:
             change = update(Session).where(Session.id == digest).values(expires_at=now() + LIFE)
-            await self._database.write(lambda session: session.execute(change))
+            # A busy writer may not refuse a caller whose login has been read already.
+            with suppress(CaddieError):
+                await self._database.write(lambda session: session.execute(change))
         return found
 
 

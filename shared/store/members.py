@@ -6,7 +6,7 @@ every process within ``CALLER_S``. Caller: the gateway's member routes.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session as OrmSession
@@ -29,9 +29,15 @@ class Members:
         query = select(User).where(User.org_id == org_id, User.disabled_at.is_(None)).order_by(User.id).limit(LISTED)
         return await self._database.read(lambda session: [user_record(row) for row in session.scalars(query)])
 
-    async def readmit(self, org_id: int, email: str, name: str, role: Role) -> UserRecord | None:
-        """One who has left comes back, without the keys of before; None when nobody of this address has left here."""
+    async def former(self, org_id: int, email: str) -> UserRecord | None:
+        """The one of this address who has left."""
         left = (User.org_id == org_id, User.email == email.strip().lower(), User.disabled_at.is_not(None))
+        row = await self._database.read(lambda session: session.scalar(select(User).where(*left)))
+        return user_record(row) if row is not None else None
+
+    async def readmit(self, org_id: int, user_id: int, name: str, role: Role) -> UserRecord | None:
+        """One who has left comes back, without the keys of before; None when the user is no such one (any more)."""
+        left = (User.org_id == org_id, User.id == user_id, User.disabled_at.is_not(None))
         change = update(User).where(*left).values(disabled_at=None, name=name[:200], role=role).returning(User)
 
         def work(session: OrmSession) -> UserRecord | None:
@@ -40,17 +46,19 @@ class Members:
 
         return await self._database.write(work)
 
-    async def set_role(self, org_id: int, user_id: int, role: Role, scopes: Collection[str]) -> UserRecord:
-        """Keys that can do more than ``scopes`` end with the role that could make them. NOT_FOUND; CONFLICT: the last
-        owner.
+    async def set_role(
+        self, org_id: int, user_id: int, role: Role, scopes: Collection[str]
+    ) -> tuple[UserRecord, Sequence[int]]:
+        """The user, and the keys that ended with the role that could make them: they can do more than ``scopes``.
+
+        NOT_FOUND; CONFLICT: the last owner.
         """
 
-        def work(session: OrmSession) -> UserRecord:
+        def work(session: OrmSession) -> tuple[UserRecord, Sequence[int]]:
             row = _locked(session, org_id, user_id, leaves=role != "owner")
             row.role = role
             session.flush()
-            _disable_keys(session, user_id, scopes)
-            return user_record(row)
+            return user_record(row), _disable_keys(session, user_id, scopes)
 
         return await self._database.write(work)
 
@@ -74,9 +82,9 @@ class Members:
 
 def _locked(session: OrmSession, org_id: int, user_id: int, *, leaves: bool) -> User:
     """The user; ``leaves``: is about to be no owner any more. The organisation's row makes such changes wait."""
-    session.scalar(select(Organisation.id).where(Organisation.id == org_id).with_for_update())
+    session.scalar(select(Organisation.id).where(Organisation.id == org_id).with_for_update(key_share=True))
     here = (User.org_id == org_id, User.disabled_at.is_(None))
-    row = session.scalar(select(User).where(*here, User.id == user_id).with_for_update())
+    row = session.scalar(select(User).where(*here, User.id == user_id).with_for_update(key_share=True))
     if row is None:
         raise CaddieError("NOT_FOUND", "expected a member of this organisation, got an unknown one")
     if leaves and row.role == "owner":
@@ -86,10 +94,11 @@ def _locked(session: OrmSession, org_id: int, user_id: int, *, leaves: bool) -> 
     return row
 
 
-def _disable_keys(session: OrmSession, user_id: int, scopes: Collection[str]) -> None:
-    """Those that can do more than ``scopes``; with none, all of them."""
-    query = select(ApiKey).where(ApiKey.user_id == user_id, ApiKey.disabled_at.is_(None))
-    for key in session.scalars(query):
-        if not scopes or not set(key.scopes) <= set(scopes):
-            key.disabled_at = now()
+def _disable_keys(session: OrmSession, user_id: int, scopes: Collection[str]) -> Sequence[int]:
+    """Those that can do more than ``scopes``, with none all of them; their ids."""
+    query = select(ApiKey).where(ApiKey.user_id == user_id, ApiKey.disabled_at.is_(None)).order_by(ApiKey.id)
+    ending = [key for key in session.scalars(query) if not scopes or not set(key.scopes) <= set(scopes)]
+    for key in ending:
+        key.disabled_at = now()
     session.flush()
+    return [key.id for key in ending]

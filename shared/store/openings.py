@@ -18,7 +18,7 @@ from shared.errors import CaddieError
 from shared.store.database import Database
 from shared.store.inserts import insert_new
 from shared.store.records import Json
-from shared.store.tables import Conversation, Session, now
+from shared.store.tables import ApiKey, Conversation, Session, User, now
 from shared.together import Together
 
 #: Calls in one transaction.
@@ -31,6 +31,24 @@ _FOUND = select(
     Conversation.org_id == bindparam("org"), Conversation.public_id.in_(bindparam("names", expanding=True))
 )  # fmt: skip
 _SESSION = insert(Session)
+# Locked, or one that ends right now would not see the session that is made with it.
+_KEYS = (
+    select(ApiKey.id)
+    .join(User, User.id == ApiKey.user_id)
+    .where(ApiKey.id.in_(bindparam("ids", expanding=True)), ApiKey.disabled_at.is_(None), User.disabled_at.is_(None))
+    .order_by(ApiKey.id)
+    .with_for_update(read=True, of=ApiKey)
+)
+_LOGINS = (
+    select(Session.id)
+    .join(User, User.id == Session.user_id)
+    .where(
+        Session.id.in_(bindparam("ids", expanding=True)), Session.revoked_at.is_(None),
+        Session.expires_at > bindparam("moment"), User.disabled_at.is_(None),
+    )
+    .order_by(Session.id)
+    .with_for_update(read=True, of=Session)
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +96,9 @@ class Openings:
 
 def _write(session: orm.Session, items: Sequence[Opening]) -> list[Exception | None]:
     moment = now()
+    keys, logins = _alive(session, items, moment)
     found = _find(session, items)
-    if new := [item for item in items if item.key not in found]:
+    if new := [item for item in items if item.key not in found and _may(item, keys, logins)]:
         values = [
             {
                 "org_id": item.org_id, "user_id": item.user_id, "public_id": item.conversation, "title": "",
@@ -93,6 +112,9 @@ def _write(session: orm.Session, items: Sequence[Opening]) -> list[Exception | N
     answers: list[Exception | None] = []
     rows = []
     for item in items:
+        if not _may(item, keys, logins):
+            answers.append(CaddieError("UNAUTHORIZED", "expected an API key or a login, got one that has ended"))
+            continue
         owner = found[item.key]
         if owner.user_id != item.user_id:
             message = "conversationId: expected a conversation of this user, got another's"
@@ -104,6 +126,22 @@ def _write(session: orm.Session, items: Sequence[Opening]) -> list[Exception | N
     if rows:
         session.connection().execute(_SESSION, rows)
     return answers
+
+
+def _alive(session: orm.Session, items: Sequence[Opening], moment: datetime) -> tuple[set[int], set[str]]:
+    """The API keys and the logins among those of the calls that have not ended, whatever caches believe of them."""
+    keys = {item.api_key_id for item in items if item.api_key_id is not None}
+    logins = {item.login_id for item in items if item.login_id is not None}
+    found = session.connection().execute
+    return (
+        set(found(_KEYS, {"ids": sorted(keys)}).scalars()) if keys else set(),
+        set(found(_LOGINS, {"ids": sorted(logins), "moment": moment}).scalars()) if logins else set(),
+    )
+
+
+def _may(item: Opening, keys: set[int], logins: set[str]) -> bool:
+    key_lives = item.api_key_id is None or item.api_key_id in keys
+    return key_lives and (item.login_id is None or item.login_id in logins)
 
 
 def _find(session: orm.Session, items: Sequence[Opening]) -> dict[_Key, Any]:

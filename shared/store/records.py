@@ -7,15 +7,19 @@ Callers: gateway, server and worker read them; `MessageRecord` and `InputRecord`
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Generic, Literal, TypeVar
 
 Json = dict[str, Any]
 Role = Literal["owner", "member"]
-#: What a conversation is: of documents 000 and 001, 002, 003, 004.
-Kind = Literal["builder", "chat", "workflow", "thread"]
-RunStatus = Literal["queued", "running", "finished", "failed"]
+#: What a conversation is: of documents 000 and 001, 002, 003, 004, and the log of one execution.
+Kind = Literal["builder", "chat", "workflow", "thread", "execution"]
+#: `suspended`: waits for a time, an answer or another execution; no job and no worker has it.
+RunStatus = Literal["queued", "running", "suspended", "finished", "failed"]
+UNFINISHED: tuple[RunStatus, ...] = ("queued", "running", "suspended")
+#: The kind of a run that is an execution.
+EXECUTION = "execution"
 InputStatus = Literal["pending", "resolved", "expired"]
 ProposalStatus = Literal["pending", "applied", "rejected"]
 T = TypeVar("T")
@@ -90,7 +94,10 @@ class LoginRecord:
 
 @dataclass(frozen=True, slots=True)
 class WorkflowRecord:
-    """One workflow under its three handles: `id` (UUID), `number` and `slug`. `version` counts definitions from 1."""
+    """One workflow under its three handles: `id` (UUID), `number` and `slug`. `version` counts definitions from 1.
+
+    Not `enabled`: nothing fires by itself.
+    """
 
     id: str
     number: int
@@ -103,6 +110,7 @@ class WorkflowRecord:
     version: int
     created_at: datetime
     updated_at: datetime
+    enabled: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -275,3 +283,54 @@ class ProposalRecord:
     chosen: tuple[int, ...] | None
     rebased: bool
     due: ProposalStatus | None
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectorRecord:
+    """An outside account. `sealed` is for the worker and never leaves the product."""
+
+    id: str
+    org_id: int
+    user_id: int
+    type: str
+    name: str
+    sealed: str = field(repr=False)
+    created_at: datetime
+    updated_at: datetime
+    tested_at: datetime | None
+    test_ok: bool | None
+
+
+@dataclass(frozen=True, slots=True)
+class HookRecord:
+    """The address of a webhook trigger; `id` is its secret part. User, version and `enabled` are the workflow's."""
+
+    id: str = field(repr=False)
+    org_id: int
+    workflow_id: str
+    node_id: str
+    created_at: datetime
+    user_id: int
+    version: int
+    enabled: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ScheduleRecord:
+    """A schedule trigger; `rule` is its node's payload. User and version are the workflow's.
+
+    made_at: when it was stored, where a rule without a `start` begins. Not armed: `next_at` is when to compute the
+    first due time, and nothing fires then. next_at None: over.
+    """
+
+    workflow_id: str
+    node_id: str
+    org_id: int
+    rule: Json
+    made_at: datetime
+    armed: bool
+    next_at: datetime | None
+    last_at: datetime | None
+    fired: int
+    user_id: int
+    version: int

@@ -21,7 +21,11 @@ from shared.store import cursors
 from shared.store.conversations import before, conversation_record, ensure_conversation, title_of
 from shared.store.database import Database
 from shared.store.endings import INTERRUPTS, Ending
+from shared.store.execution_records import ExecutionEnding
+from shared.store.execution_tables import Execution
 from shared.store.records import (
+    EXECUTION,
+    UNFINISHED,
     Claim,
     InputRecord,
     InputStatus,
@@ -34,12 +38,14 @@ from shared.store.records import (
 )
 from shared.store.steers import STEERED, STEERS
 from shared.store.tables import Conversation, Run, now
+from shared.store.waking import wake
 
 REQUEST_LIFE = timedelta(hours=24)
 QUEUE_MAX = 10
+#: Conversations that only executions write to.
+MESSAGELESS = ("execution", "thread")
 #: A run ends with its questions and its terminal event.
 ENDING_EVENTS_MAX = 8
-UNFINISHED = ("queued", "running")
 STATUSES: dict[str, RunStatus] = {status: status for status in get_args(RunStatus)}
 WhenBusy = Literal["reject", "queue", "interrupt", "steer"]
 
@@ -79,14 +85,16 @@ class Runs:
         """
 
         def work(session: Session) -> tuple[RunRecord, bool]:
-            if known := _known(session, user_id, request_id, body_hash):
+            if known := known_run(session, user_id, request_id, body_hash):
                 return known, False
             title = title_of(str(input.get("text") or ""))
             owner = ensure_conversation(session, org_id, user_id, conversation, workflow_id, create_session_id, title)
+            if owner.kind in MESSAGELESS:
+                raise CaddieError("INVALID", f"expected a conversation that takes messages, got one of kind {owner.kind}")
             content = dict(input)
             if owner.active_run_id is not None:
                 # A twin of this request may have been first while we waited for the lock, and be the active run.
-                if known := _known(session, user_id, request_id, body_hash):
+                if known := known_run(session, user_id, request_id, body_hash):
                     return known, False
                 content |= _wait_behind(session, owner, when_busy)
             moment = now()
@@ -115,7 +123,10 @@ class Runs:
             if row is None:
                 return None
             owner = session.scalars(_OWNER, {"run": run_id}).one()
-            return Claim(run_record(row, owner.public_id), conversation_record(owner), row.attempt > max_attempts)
+            # One that gets on may be taken over, or go on after a wait, as often as it likes.
+            useful = session.scalar(_PROGRESS, {"run": run_id}) or 0 if row.kind == EXECUTION else 0
+            exhausted = row.attempt - useful > max_attempts
+            return Claim(run_record(row, owner.public_id), conversation_record(owner), exhausted)
 
         return await self._database.write(work)
 
@@ -139,16 +150,21 @@ class Runs:
         first_index: int | None = None,
         last_index: int | None = None,
         proposal: ProposalDraft | None = None,
+        workflow_version: int | None = None,
+        execution: ExecutionEnding | None = None,
     ) -> bool:
         """End the run and keep all it leaves, or nothing: False when ``attempt`` is not the newest or the run is over.
 
         ``definition`` and ``mode`` None: the conversation keeps its own. ``inputs_closed``: (id, status, by, value).
-        ``save_workflow``: a definition that differs becomes a version of the conversation's workflow.
+        ``save_workflow``: a definition that differs becomes a version of the conversation's workflow; over any other
+        version than ``workflow_version``, when that is given, the whole end is refused with VERSION_CONFLICT.
+        ``execution``: how it ended, of a run that is one; without, as the run did.
         The oldest waiting run of the conversation, if any, becomes the active one.
         """
         ending = Ending(
             status, outcome, terminal, usage, error_code, error_message, tuple(messages), definition, mode,
-            tuple(inputs_new), tuple(inputs_closed), save_workflow, first_index, last_index, proposal,
+            tuple(inputs_new), tuple(inputs_closed), save_workflow, first_index, last_index, proposal, workflow_version,
+            execution,
         )  # fmt: skip
 
         def work(session: Session) -> bool:
@@ -160,10 +176,22 @@ class Runs:
 
         return await self._database.write(work)
 
+    async def move_end(self, run_id: str, last_index: int) -> None:
+        """Where the log has the last events of a run that is over: after an event of somebody else."""
+        change = update(Run).where(Run.id == run_id, Run.finished_at.is_not(None)).values(last_index=last_index)
+        await self._database.write(lambda session: session.execute(change) and None)
+
     async def request_cancel(self, run_id: str) -> bool:
         """Note the wish; the holder of the run obeys it. False when the run is unknown or over."""
         change = update(Run).where(Run.id == run_id, Run.status.in_(UNFINISHED)).values(cancel_requested=True)
-        return await self._database.write(lambda session: session.scalar(change.returning(Run.id))) is not None
+
+        def work(session: Session) -> bool:
+            status = session.scalar(change.returning(Run.status))
+            if status == "suspended":
+                wake(session, run_id)
+            return status is not None
+
+        return await self._database.write(work)
 
     async def get(self, org_id: int, run_id: str) -> RunRecord | None:
         return await self._one(_runs().where(Run.org_id == org_id, Run.id == run_id))
@@ -206,9 +234,10 @@ class Runs:
         return await self._one(query)
 
     async def unfinished(self, older_than: datetime, limit: int = 100) -> Sequence[RunRecord]:
-        """Active runs not touched since, oldest first: whoever had them may be dead."""
+        """Active runs not touched since, oldest first: whoever had them may be dead. Nobody has a suspended one."""
         touched = func.coalesce(Run.started_at, Run.created_at)
-        query = _runs().where(Run.status.in_(UNFINISHED), Conversation.active_run_id == Run.id, touched < older_than)
+        left = Run.status.in_(("queued", "running")), Conversation.active_run_id == Run.id, touched < older_than
+        query = _runs().where(*left)
         query = query.order_by(Run.created_at, Run.id).limit(cursors.bounded(limit))
         found = await self._database.read(lambda session: session.execute(query).all())
         return [run_record(row, conversation) for row, conversation in found]
@@ -265,6 +294,7 @@ _CLAIM = (
     .values(attempt=Run.attempt + 1, status="running", started_at=bindparam("moment"))
     .returning(Run)
 )
+_PROGRESS = select(Execution.progress_attempt).where(Execution.id == bindparam("run"))
 _OWNER = select(Conversation).where(
     Conversation.pk == select(Run.conversation_pk).where(Run.id == bindparam("run")).scalar_subquery()
 )
@@ -272,7 +302,7 @@ _OWNER_LOCKED = _OWNER.with_for_update(key_share=True)
 _RUN_LOCKED = select(Run).where(Run.id == bindparam("run")).with_for_update(key_share=True)
 
 
-def _known(session: Session, user_id: int, request_id: str | None, body_hash: str) -> RunRecord | None:
+def known_run(session: Session, user_id: int, request_id: str | None, body_hash: str) -> RunRecord | None:
     """The run this request id made already; an id older than its life is set free."""
     if request_id is None:
         return None
@@ -302,6 +332,8 @@ def _wait_behind(session: Session, owner: Conversation, when_busy: WhenBusy) -> 
     if when_busy == "interrupt":
         active = update(Run).where(Run.id == owner.active_run_id, Run.status.in_(UNFINISHED))
         session.execute(active.values(cancel_requested=True))
+        if owner.active_run_id is not None:
+            wake(session, owner.active_run_id)
         return {INTERRUPTS: owner.active_run_id}
     return {STEERS: owner.active_run_id} if when_busy == "steer" else {}
 

@@ -97,6 +97,13 @@ class Sessions:
         change = update(Session).where(*live).values(revoked_at=now()).returning(Session.id)
         return await self._database.write(lambda session: len(session.scalars(change).all()))
 
+    async def end_of_key(self, org_id: int, api_key_id: int) -> Sequence[str]:
+        """End the live sessions an API key has made; their ids."""
+        its = (Session.org_id == org_id, Session.api_key_id == api_key_id)
+        live = (Session.revoked_at.is_(None), Session.expires_at > now())
+        change = update(Session).where(*its, *live).values(revoked_at=now()).returning(Session.id)
+        return await self._database.write(lambda session: session.scalars(change).all())
+
     async def list(self, org_id: int, user_id: int, limit: int = 100) -> Sequence[SessionRecord]:
         """Newest first, ended ones too."""
         query = select(Session).where(Session.org_id == org_id, Session.user_id == user_id)

@@ -149,6 +149,7 @@ class Workflow(Base):
     description: Mapped[str] = mapped_column(String(500))
     definition: Mapped[Json] = mapped_column(JsonValue)
     version: Mapped[int] = mapped_column(Integer)
+    enabled: Mapped[bool] = mapped_column(Boolean, default=True, server_default=text("true"))
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
 

@@ -13,14 +13,16 @@ import unicodedata
 from collections.abc import Sequence
 from uuid import UUID, uuid4
 
-from sqlalchemy import Select, delete, select
+from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
 from shared.errors import CaddieError, Fault
 from shared.store import cursors
 from shared.store.database import Database
 from shared.store.records import Json, Page, WorkflowRecord, WorkflowVersionRecord
+from shared.store.remains import delete_workflow
 from shared.store.tables import Workflow, WorkflowVersion, now
+from shared.store.triggers import sync
 
 NAME_MAX = 100
 DESCRIPTION_MAX = 500
@@ -33,7 +35,7 @@ TAKEN_MAX = 50
 def workflow_record(row: Workflow) -> WorkflowRecord:
     return WorkflowRecord(
         row.id, row.number, row.org_id, row.user_id, row.slug, row.name, row.description, row.definition,
-        row.version, row.created_at, row.updated_at,
+        row.version, row.created_at, row.updated_at, row.enabled,
     )  # fmt: skip
 
 
@@ -64,11 +66,12 @@ class Workflows:
             row = Workflow(
                 id=str(uuid4()), org_id=org_id, user_id=user_id, slug=slug or _free_slug(session, org_id, name),
                 name=name, description=description, definition=definition or {"nodes": {}}, version=1,
-                created_at=moment, updated_at=moment,
+                enabled=True, created_at=moment, updated_at=moment,
             )  # fmt: skip
             session.add(row)
             session.flush()
             session.add(_version(row, user_id, "created"))
+            sync(session, row)
             session.flush()
             return workflow_record(row)
 
@@ -106,9 +109,10 @@ class Workflows:
         description: str | None = None,
         slug: str | None = None,
         definition: Json | None = None,
+        enabled: bool | None = None,
         note: str = "",
     ) -> WorkflowRecord:
-        """Change what is given; another definition is a new version.
+        """Change what is given; another definition is a new version. Not enabled: nothing fires by itself.
 
         NOT_FOUND; VERSION_CONFLICT with data ``{"expected","actual"}``; CONFLICT when the slug is taken.
         """
@@ -130,15 +134,19 @@ class Workflows:
             row.updated_at = now()
             if definition is not None and definition != row.definition:
                 next_version(session, row, definition, user_id, note)
+            if enabled is not None and enabled != row.enabled:
+                row.enabled = enabled
+                session.flush()
+                sync(session, row, rearm=enabled)
             session.flush()
             return workflow_record(row)
 
         return await self._database.settle(work)
 
     async def delete(self, org_id: int, workflow_id: str) -> bool:
-        """With all versions and proposals; builder conversations about it stay."""
-        gone = delete(Workflow).where(Workflow.org_id == org_id, Workflow.id == workflow_id).returning(Workflow.number)
-        return await self._database.write(lambda session: session.scalar(gone)) is not None
+        """With all versions, proposals, executions and threads; builder conversations about it stay."""
+        gone = await self._database.write(lambda session: delete_workflow(session, org_id, workflow_id))
+        return gone is not None
 
     async def versions(self, org_id: int, workflow_id: str, limit: int = 100) -> Sequence[WorkflowVersionRecord]:
         """Newest first; empty when there is no such workflow here."""
@@ -172,6 +180,7 @@ def next_version(session: Session, row: Workflow, definition: Json, user_id: int
     row.version += 1
     row.updated_at = now()
     session.add(_version(row, user_id, note))
+    sync(session, row)
 
 
 def _version(row: Workflow, user_id: int, note: str) -> WorkflowVersion:

@@ -98,7 +98,18 @@ def test_an_unknown_block_is_named_with_a_near_one() -> None:
         ("http-request", {"url": "https://x.example", "method": None}, []),
         ("http-request", {"url": "https://x.example", "headers": {"A": 1}}, [("payload_type", "payload.headers.A")]),
         ("http-request", {"url": "https://x.example", "verb": "GET"}, [("payload_unknown", "payload.verb")]),
-        ("delay", {"seconds": 601}, [("payload_value", "payload.seconds")]),
+        ("delay", {"seconds": 2_592_000}, []),
+        ("delay", {"seconds": 2_592_001}, [("payload_value", "payload.seconds")]),
+        ("wait", {"timeoutSeconds": 2_592_000}, []),
+        ("wait", {"timeoutSeconds": 2_592_001}, [("payload_value", "payload.timeoutSeconds")]),
+        ("human_confirmation", {"message": "x", "timeoutSeconds": 2_592_000}, []),
+        ("human_confirmation", {"message": "x", "timeoutSeconds": 2_592_001},
+         [("payload_value", "payload.timeoutSeconds")]),
+        ("http-request", {"url": "https://x.example", "retries": 5}, []),
+        ("http-request", {"url": "https://x.example", "retries": 6}, [("payload_value", "payload.retries")]),
+        ("http-request", {"url": "https://x.example", "retries": 1.5}, [("payload_type", "payload.retries")]),
+        ("webhook", {"secret": "0123456789abcdef"}, []),
+        ("webhook", {"secret": "short"}, [("payload_value", "payload.secret")]),
         ("delay", {"seconds": -1}, [("payload_value", "payload.seconds")]),
         ("delay", {"seconds": True}, [("payload_type", "payload.seconds")]),
         ("delay", {"seconds": 1.5}, []),
@@ -108,6 +119,7 @@ def test_an_unknown_block_is_named_with_a_near_one() -> None:
         ("for-each", {"items": "a,b"}, [("payload_type", "payload.items")]),
         ("if", {"conditions": []}, [("payload_value", "payload.conditions")]),
         ("if", {"conditions": [{"left": 1, "op": ">"}]}, [("payload_value", "payload.conditions.0.op")]),
+        ("if", {"conditions": [{"left": 1, "op": "exists"}] * 101}, [("payload_value", "payload.conditions")]),
         ("if", {"conditions": [{"op": "eq"}]}, [("payload_required", "payload.conditions.0.left")]),
         ("classify", {"text": "x", "labels": ["a"]}, [("payload_value", "payload.labels")]),
         ("classify", {"text": "x", "labels": ["a", ""]}, [("payload_value", "payload.labels.1")]),
@@ -147,6 +159,11 @@ def test_all_faults_come_at_once() -> None:
 def test_connectors_are_checked(block_type: str, connector: str | None, found: list[str]) -> None:
     payload: Any = {"channel": "#a", "text": "b"} if block_type.startswith("slack") else {"message": "a"}
     assert [each.type for each in CATALOG.check(block_type, payload, connector)] == found
+
+
+def test_blocks_that_reach_out_can_be_tried_again() -> None:
+    tried = [block.type for block in CATALOG.all() if "retries" in (block.payloadSchema.get("properties") or {})]
+    assert tried == TYPES[TYPES.index("agent") : TYPES.index("reply_chat")]
 
 
 def test_a_number_that_is_not_finite_is_no_integer() -> None:

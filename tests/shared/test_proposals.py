@@ -258,6 +258,16 @@ def test_a_step_changed_on_both_sides_is_a_conflict_unless_to_the_same() -> None
     assert rebase(CHAIN, changes, mine) == mine
 
 
+def test_a_step_added_on_both_sides_is_a_conflict_unless_it_is_the_same_in_the_same_place() -> None:
+    after, changes = two_steps()
+    assert rebase(CHAIN, changes, after) == after
+    moved = edits.add_node(CHAIN, "one", after.nodes["one"].model_copy(update={"children": ()}), ["root"])
+    with pytest.raises(CaddieError, match="VERSION_CONFLICT"):
+        rebase(CHAIN, changes, moved)
+    with pytest.raises(CaddieError, match="INVALID"):
+        apply(after, changes)
+
+
 def test_a_step_that_was_changed_is_not_deleted_unseen() -> None:
     changes = diff(CHAIN, edits.remove_node(CHAIN, "search"))
     assert changes == (DeleteStep(stepId="search"),)

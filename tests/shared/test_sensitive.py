@@ -76,3 +76,9 @@ def test_references_and_what_nobody_named_stay_as_they_are() -> None:
 def test_a_sealed_value_passes_validation_where_its_text_would() -> None:
     sealed = SENSITIVE.seal(definition({"url": "https://a.example/hook"}, ["url"]), 7)
     assert [issue for issue in validate(sealed, Catalog.builtin()) if issue.severity == "error"] == []
+
+
+def test_a_member_called_name_may_be_anything() -> None:
+    given_ = definition({"schema": {"name": {"type": "string"}, "key": ["token"], "value": "x"}, "token": "hush-hush"})
+    sealed = SENSITIVE.seal(given_, 7)
+    assert payload(sealed)["schema"] == payload(given_)["schema"] and payload(sealed)["token"].startswith(SEALED)

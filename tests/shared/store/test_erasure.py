@@ -1,9 +1,15 @@
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
+from typing import Any
 
-from shared.store import Store
-from shared.store.records import MessageRecord
+import pytest
+
+from shared.errors import CaddieError
+from shared.store import Store, erasure
+from shared.store.execution_records import ExecutionRecord, ExecutionStart
+from shared.store.records import MessageRecord, WorkflowRecord
 from shared.store.tables import now
 from tests.shared.store.conftest import Tenant
 
@@ -86,3 +92,101 @@ async def test_kinds_and_titles(store: Store, tenant: Tenant) -> None:
     ]  # fmt: skip
     only = await store.conversations.list(tenant.org, tenant.user, kinds=["builder"])
     assert [each.public_id for each in only.items] == ["builder"]
+
+
+async def execution(store: Store, workflow: WorkflowRecord, **more: Any) -> ExecutionRecord:
+    given: dict[str, Any] = {"trigger": "manual", "trigger_node": "root", **more}
+    start = ExecutionStart(workflow.org_id, workflow.user_id, workflow.id, 1, **given)
+    return (await store.executions.create(start))[0]
+
+
+async def done(store: Store, run_id: str) -> None:
+    claim = await store.runs.claim(run_id, 3)
+    assert claim is not None and await store.executions.begin(run_id, claim.run.attempt)
+    assert await store.runs.finish(run_id, claim.run.attempt, status="finished")
+
+
+async def suspend(store: Store, run_id: str) -> None:
+    claim = await store.runs.claim(run_id, 3)
+    assert claim is not None and await store.executions.begin(run_id, claim.run.attempt)
+    attempt = claim.run.attempt
+    assert await store.executions.suspend(run_id, attempt, wake_at=None, node_runs=1, active_ms=1)
+
+
+async def test_a_workflow_goes_with_its_executions_and_threads(store: Store, tenant: Tenant) -> None:
+    workflow = await store.workflows.create(tenant.org, tenant.user, "W")
+    other = await store.workflows.create(tenant.org, tenant.user, "Other")
+    await store.conversations.ensure(tenant.org, tenant.user, "chat", kind="chat")
+    await store.conversations.ensure(tenant.org, tenant.user, "builder", workflow_id=workflow.id)
+    kept = await execution(store, other, thread="t2", text="stays")
+    parent = await execution(store, other)
+    await suspend(store, parent.id)
+    child = await execution(store, workflow, parent_id=parent.id)
+    ended = await execution(store, workflow, thread="t1", text="hello")
+    await done(store, ended.id)
+    spoken = await execution(store, workflow, conversation="chat")
+    await suspend(store, spoken.id)
+    remains = await store.erasure.workflow(tenant.org, workflow.id)
+    assert remains is not None and len(remains) == 3
+    assert {each.conversation: (each.ended, each.unfinished) for each in remains} == {
+        child.id: ((), (child.id,)), ended.id: ((ended.id,), ()), "t1": ((), ()),
+    }  # fmt: skip
+    for name in (child.id, ended.id, "t1"):
+        assert await store.conversations.get(tenant.org, name) is None
+        assert await store.runs.find(name) is None
+    for name in ("chat", "builder", "t2", kept.id):
+        assert await store.conversations.get(tenant.org, name) is not None
+    assert await store.executions.due(now()) == [parent.id]
+    # What a chat shows of it stays, and a worker comes to end it.
+    later = now() + timedelta(seconds=1)
+    assert spoken.id in [run.id for run in await store.runs.unfinished(later)]
+    claim = await store.runs.claim(spoken.id, 3)
+    assert claim is not None
+    with pytest.raises(CaddieError, match="NOT_FOUND"):
+        await store.executions.begin(spoken.id, claim.run.attempt)
+    assert await store.runs.finish(spoken.id, claim.run.attempt, status="failed", error_code="NOT_FOUND")
+    assert await store.erasure.workflow(tenant.org, workflow.id) is None
+
+
+async def test_a_long_history_goes_in_parts(store: Store, tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
+    workflow = await store.workflows.create(tenant.org, tenant.user, "W")
+    made = {(await execution(store, workflow)).id for _ in range(5)}
+    monkeypatch.setattr(erasure, "TOGETHER_MAX", 2)
+    assert await store.erasure.executions(tenant.org + 1, workflow.id) == []
+    parts = [await store.erasure.executions(tenant.org, workflow.id) for _ in range(4)]
+    assert [len(part) for part in parts] == [2, 2, 1, 0]
+    assert {each.conversation for part in parts for each in part} == made
+    assert await store.erasure.workflow(tenant.org, workflow.id) == []
+
+
+async def test_executions_begun_while_their_workflow_goes_leave_nothing(url: str, store: Store, tenant: Tenant) -> None:
+    other = await Store.open(url)
+    for _ in range(3):
+        workflow = await store.workflows.create(tenant.org, tenant.user, "W")
+        begins = [execution(other, workflow, thread="t1", text="hello") for _ in range(8)]
+        *results, remains = await asyncio.gather(
+            *begins, store.erasure.workflow(tenant.org, workflow.id), return_exceptions=True
+        )
+        assert isinstance(remains, list)
+        refused = [each for each in results if isinstance(each, CaddieError)]
+        assert {error.code for error in refused} <= {"NOT_FOUND"}
+        made = [each for each in results if isinstance(each, ExecutionRecord)]
+        assert {each.id for each in made} | ({"t1"} if made else set()) == {each.conversation for each in remains}
+        assert (await store.conversations.list(tenant.org, tenant.user)).items == []
+        assert (await store.runs.list(tenant.org)).items == []
+    await other.close()
+
+
+async def test_a_chat_goes_with_the_executions_in_it(store: Store, tenant: Tenant) -> None:
+    workflow = await store.workflows.create(tenant.org, tenant.user, "W")
+    await store.conversations.ensure(tenant.org, tenant.user, "chat", kind="chat")
+    parent = await execution(store, workflow)
+    await suspend(store, parent.id)
+    spoken = await execution(store, workflow, conversation="chat", parent_id=parent.id, thread="t1", text="hello")
+    await suspend(store, spoken.id)
+    erased = await store.erasure.conversation(tenant.org, "chat")
+    assert erased is not None and (erased.ended, erased.unfinished) == ((), (spoken.id,))
+    assert await store.executions.get(tenant.org, spoken.id) is None
+    thread = await store.conversations.get(tenant.org, "t1")
+    assert thread is not None and await store.conversations.messages(thread.pk) == []
+    assert await store.executions.due(now()) == [parent.id]

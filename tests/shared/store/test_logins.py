@@ -4,7 +4,7 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 
 from shared.store import Store
-from shared.store.logins import LIFE
+from shared.store.logins import LIFE, LISTED, Ended
 from tests.shared.store.conftest import Tenant
 
 
@@ -32,11 +32,12 @@ async def test_ending_a_login_names_the_sessions_that_end_with_it(store: Store, 
         )
     assert await store.logins.end(tenant.org + 1, tenant.user, login.id) is None
     ended = await store.logins.end(tenant.org, tenant.user, login.id)
-    assert ended is not None and sorted(ended) == ["s1", "s2"]
+    assert ended is not None and (ended.logins, sorted(ended.sessions)) == ((login.id,), ["s1", "s2"])
+    assert await store.logins.live([login.id, other.id]) == {other.id}
     assert await store.logins.find(first) is None and await store.logins.find(second) is not None
     assert await store.logins.end(tenant.org, tenant.user, login.id) is None
-    assert await store.logins.end_all(tenant.org, tenant.user, but=other.id) == []
-    assert await store.logins.end_all(tenant.org, tenant.user) == ["s3"]
+    assert await store.logins.end_all(tenant.org, tenant.user, but=other.id) == Ended((), ())
+    assert await store.logins.end_all(tenant.org, tenant.user) == Ended((other.id,), ("s3",))
     assert await store.logins.list(tenant.org, tenant.user) == []
 
 
@@ -46,3 +47,16 @@ async def test_simultaneous_uses_of_one_login_all_find_it(store: Store, tenant: 
     secret = await store.logins.open(user, "a")
     found = await asyncio.gather(*(store.logins.find(secret) for _ in range(10)))
     assert len({login.id for login in found if login is not None}) == 1 and None not in found
+
+
+async def test_all_logins_end_however_many_there_are(store: Store, tenant: Tenant) -> None:
+    user = await store.accounts.user(tenant.user)
+    assert user is not None
+    oldest = await store.logins.open(user, "a")
+    await asyncio.gather(*(store.logins.open(user, "b") for _ in range(LISTED)))
+    kept = await store.logins.open(user, "c")
+    current = await store.logins.find(kept)
+    assert current is not None
+    ended = await store.logins.end_all(tenant.org, tenant.user, but=current.id)
+    assert (len(ended.logins), ended.sessions) == (LISTED + 1, ())
+    assert await store.logins.find(oldest) is None and await store.logins.find(kept) is not None

@@ -89,3 +89,29 @@ async def test_a_canvas_that_cannot_be_stored_is_refused(store: Store, tenant: T
     with pytest.raises(CaddieError, match="INVALID"):
         await store.sessions.open(opening(tenant, definition={"n": 2**70}))
     assert await store.conversations.get(tenant.org, "c1") is None
+
+
+async def test_a_key_or_a_login_that_has_ended_opens_nothing(store: Store, tenant: Tenant) -> None:
+    user = await store.accounts.user(tenant.user)
+    assert user is not None
+    key, _ = await store.accounts.create_api_key(tenant.org, tenant.user, "k", ["read"])
+    login = await store.logins.find(await store.logins.open(user, "a"))
+    assert login is not None
+    kept = opening(tenant, "kept")
+    calls = [opening(tenant, "by-key", api_key_id=key.id), opening(tenant, "by-login", login_id=login.id)]
+    await asyncio.gather(*(store.sessions.open(call) for call in calls))
+    await store.accounts.disable_api_key(tenant.org, key.id)
+    await store.logins.end(tenant.org, tenant.user, login.id)
+    late = [replace(call, session_id=str(uuid4()), conversation="late") for call in calls]
+    *refused, opened = await asyncio.gather(*map(store.sessions.open, [*late, kept]), return_exceptions=True)
+    assert [getattr(each, "code", None) for each in refused] == ["UNAUTHORIZED", "UNAUTHORIZED"]
+    assert opened is None and await store.sessions.get(tenant.org, kept.session_id) is not None
+    assert await store.conversations.get(tenant.org, "late") is None
+
+
+async def test_nobody_who_has_left_opens_anything(store: Store, tenant: Tenant) -> None:
+    user = await store.accounts.create_user(tenant.org, "left@example.org", "L")
+    key, _ = await store.accounts.create_api_key(tenant.org, user.id, "k", ["read"])
+    await store.accounts.disable_user(tenant.org, user.id)
+    with pytest.raises(CaddieError, match="UNAUTHORIZED"):
+        await store.sessions.open(opening(tenant, "c2", user_id=user.id, api_key_id=key.id))

@@ -1,8 +1,10 @@
-"""HTTP to addresses a user or a model has named: only to the public internet, in little time, of bearable size.
+"""HTTP, and plain sockets, to addresses a user or a model has named: only to the public internet, in little time, of
+bearable size.
 
 What is judged is the address a socket is about to connect to, so names that resolve to private addresses, addresses
 that change between two look-ups, odd spellings of numbers and redirects are all the same case. Invariant: no packet
-leaves for a refused address, and proxy variables of the environment change nothing. Callers: the chat's tools.
+leaves for a refused address, and proxy variables of the environment change nothing. Callers: the chat's tools, blocks
+of workflows.
 """
 
 from __future__ import annotations
@@ -11,7 +13,7 @@ import asyncio
 import errno
 import socket
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Any
 
@@ -19,6 +21,7 @@ import aiohttp
 from aiohttp import TCPConnector
 from yarl import URL
 
+from caddie.unpacking import Body
 from shared.errors import CaddieError
 
 BODY_BYTES = 1024 * 1024
@@ -44,11 +47,19 @@ _SIX_TO_FOUR, _NAT64 = IPv6Network("2002::/16"), IPv6Network("64:ff9b::/96")
 _ISATAP = (0x0000_5EFE, 0x0200_5EFE)
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
+_REFUSED = "expected an address of the public internet, got a private, local or reserved one"
+
+
+class Unreached(CaddieError):
+    """UNAVAILABLE, and certain: nobody has got anything of what was to be sent."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__("UNAVAILABLE", message)
 
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """An answer. url: after redirects; cut: the body goes on where `body` ends."""
+    """An answer. url: after redirects; cut: the body goes on where `body` ends; headers: by lower-case name."""
 
     url: str
     status: int
@@ -56,6 +67,7 @@ class Fetched:
     charset: str
     body: bytes
     cut: bool
+    headers: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def text(self) -> str:
@@ -82,9 +94,13 @@ def is_public(address: Address) -> bool:
 
 
 class Outbound:
-    """networks: CIDRs that may be reached besides the public internet. Made anywhere; connects when first used."""
+    """networks: CIDRs that may be reached besides the public internet; connections: requests at the same time.
 
-    def __init__(self, networks: Iterable[str] = ()) -> None:
+    Made anywhere; connects when first used.
+    """
+
+    def __init__(self, networks: Iterable[str] = (), connections: int = CONNECTIONS) -> None:
+        self._connections = connections
         self._networks: tuple[Network, ...] = tuple(ip_network(network, strict=False) for network in networks)
         self._guarded: aiohttp.ClientSession | None = None
         self._trusted: aiohttp.ClientSession | None = None
@@ -95,13 +111,14 @@ class Outbound:
     ) -> Fetched:  # fmt: skip
         """The answer, at most ``limit_bytes`` of it. trusted: the operator named the address, any may be reached.
 
-        Raises CaddieError: INVALID (no http address), FORBIDDEN (not public), TIMEOUT, UNAVAILABLE.
+        Raises CaddieError: INVALID (no http address), FORBIDDEN (not public), TIMEOUT, UNAVAILABLE; Unreached.
         """
-        target, sent = _parsed(url), dict(headers or {})
+        target, sent, asked = _parsed(url), dict(headers or {}), False
         try:
             async with asyncio.timeout(time_s):
                 for _ in range(REDIRECTS + 1):
                     found, onward = await self._once(target, method, sent, body, limit_bytes, trusted)
+                    asked = True
                     if onward is None or trusted:
                         return found
                     if found.status == 303 or (found.status in (301, 302) and method == "POST"):
@@ -114,11 +131,41 @@ class Outbound:
             raise CaddieError("TIMEOUT", f"expected an answer within {time_s:g} s, got none") from None
         except aiohttp.ClientConnectorError as error:
             if error.os_error.errno == errno.EACCES:
-                message = "expected an address of the public internet, got a private, local or reserved one"
-                raise CaddieError("FORBIDDEN", message) from None
-            raise CaddieError("UNAVAILABLE", f"expected {target.host} to answer, got no connection") from None
+                raise CaddieError("FORBIDDEN", _REFUSED) from None
+            message = f"expected {target.host} to answer, got no connection"
+            raise CaddieError("UNAVAILABLE", message) if asked else Unreached(message) from None
         except (aiohttp.ClientError, OSError, ValueError) as error:
             raise CaddieError("UNAVAILABLE", f"expected an HTTP answer, got {type(error).__name__}") from None
+
+    async def dial(self, host: str, port: int, time_s: float = TIME_S) -> socket.socket:
+        """A connected socket, for other protocols. Raises CaddieError FORBIDDEN, TIMEOUT; Unreached."""
+        loop, refused = asyncio.get_running_loop(), False
+        try:
+            async with asyncio.timeout(time_s):
+                found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+                for family, kind, protocol, name, address in found:
+                    try:
+                        made = self._socket((family, kind, protocol, name, address))
+                    except OSError as error:
+                        refused = refused or error.errno == errno.EACCES
+                        continue
+                    try:
+                        made.setblocking(False)
+                        await loop.sock_connect(made, address)
+                        return made
+                    except OSError:
+                        made.close()
+                    except BaseException:
+                        made.close()
+                        raise
+        except TimeoutError:
+            raise CaddieError("TIMEOUT", f"expected a connection within {time_s:g} s, got none") from None
+        except (OSError, ValueError):
+            # No such name, or one that no name server could have.
+            raise Unreached(f"expected {host} to be found, got no address") from None
+        if refused:
+            raise CaddieError("FORBIDDEN", _REFUSED)
+        raise Unreached(f"expected {host} to answer at port {port}, got no connection")
 
     async def close(self) -> None:
         for session in (self._guarded, self._trusted):
@@ -129,30 +176,29 @@ class Outbound:
         self, url: URL, method: str, headers: Mapping[str, str], body: bytes | None, limit: int, trusted: bool
     ) -> tuple[Fetched, URL | None]:
         """An answer, and where it leads to."""
-        # Without compression the size of what is read is the size of what came.
         sent = {"Accept-Encoding": "identity", "User-Agent": "Caddie", **headers}
         async with self._session(trusted).request(
             method, url, headers=sent, data=body, allow_redirects=False, max_line_size=URL_CHARS * 4
         ) as response:
-            if response.headers.get("Content-Encoding", "identity").lower() not in ("", "identity"):
-                raise CaddieError("UNAVAILABLE", "expected an uncompressed answer, got a compressed one")
             location = response.headers.get("Location", "") if response.status in _REDIRECTED else ""
             onward = url.join(URL(location)) if location else None
-            read = bytearray()
-            while onward is None and len(read) <= limit:
-                chunk = await response.content.read(min(CHUNK_BYTES, limit + 1 - len(read)))
+            came = Body("" if onward or method == "HEAD" else response.headers.get("Content-Encoding", ""), limit)
+            while onward is None and not came.full:
+                chunk = await response.content.read(CHUNK_BYTES)
                 if not chunk:
                     break
-                read += chunk
-            charset = response.charset or "utf-8"
-            kind = response.content_type
-            return Fetched(str(url), response.status, kind, charset, bytes(read[:limit]), len(read) > limit), onward
+                came.add(chunk)
+            content, cut = came.end()
+            return Fetched(
+                str(url), response.status, response.content_type, response.charset or "utf-8", content, cut,
+                _headers(response),
+            ), onward  # fmt: skip
 
     def _session(self, trusted: bool) -> aiohttp.ClientSession:
         session = self._trusted if trusted else self._guarded
         if session is None:
             connector = TCPConnector(
-                limit=CONNECTIONS, use_dns_cache=False, force_close=True,
+                limit=self._connections, use_dns_cache=False, force_close=True,
                 socket_factory=None if trusted else self._socket,
             )  # fmt: skip
             session = aiohttp.ClientSession(
@@ -191,3 +237,13 @@ def _checked(url: URL) -> URL:
     if len(str(url)) > URL_CHARS:
         raise CaddieError("INVALID", f"expected an address of at most {URL_CHARS} characters, got a longer one")
     return url
+
+
+def _headers(response: aiohttp.ClientResponse) -> dict[str, str]:
+    """By lower-case name; what came several times is one list (RFC 9110, 5.3), but cookies stand on lines."""
+    found: dict[str, str] = {}
+    for name, value in response.headers.items():
+        name = name.lower()
+        joint = "\n" if name == "set-cookie" else ", "
+        found[name] = f"{found[name]}{joint}{value}" if name in found else value
+    return found

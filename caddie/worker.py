@@ -115,7 +115,7 @@ async def _work(
             asyncio.create_task(announcer.run(), name="announce"),
             asyncio.create_task(_sweep(store, log, runs, queue, announcer, carrier), name="sweep"),
             asyncio.create_task(_wake(store, runs), name="wake"),
-            asyncio.create_task(Scheduler(store, Executions(store, runs)).run(), name="schedule"),
+            asyncio.create_task(Scheduler(store, runs, registry.workers).run(), name="schedule"),
         ]
         stopping = asyncio.create_task(stop.wait(), name="stop")
         _log.info("worker.started", id=record.id)

@@ -26,6 +26,9 @@ from shared.sensitive import Sensitive
 from shared.settings import Settings
 from shared.store import Store
 
+#: With as few as a chat needs, one user's slow receivers would hold up everybody's steps.
+CONNECTIONS = 512
+
 
 @dataclass(frozen=True, slots=True)
 class Equipped:
@@ -41,7 +44,7 @@ async def open_workshop(
 ) -> AsyncIterator[Equipped]:
     """Raises ValueError for unusable settings."""
     seal = Seal.parse(settings.seal_key_text)
-    outbound, models = Outbound(settings.outbound_networks), ModelTable(settings)
+    outbound, models = Outbound(settings.outbound_networks, connections=CONNECTIONS), ModelTable(settings)
     accounts, post = Accounts(store.connectors, seal), Post(outbound)
     runners = {
         **logic.RUNNERS,

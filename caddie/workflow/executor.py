@@ -28,6 +28,7 @@ from caddie.workflow.runner import Call, Origin, Result, Runner, StepError
 from caddie.workflow.steps import INPUT_PREVIEW_BYTES, iteration, preview, step_id
 from caddie.workflow.tries import attempted, computed
 from caddie.workflow.waits import Waits
+from shared.errors import CaddieError
 from shared.events import Data
 from shared.expressions import ExpressionError
 from shared.resolution import Scope, resolve
@@ -252,7 +253,12 @@ class Executor:
         change = self._flow.change(work.call, self._given.variables)
         if change.stored is not None:
             step = self._ledger.written(work, status="success", variable=change.stored)
-            change.value = await self._ledger.save_variable(step)
+            try:
+                change.value = await self._ledger.save_variable(step)
+            except CaddieError as error:
+                if error.code not in ("INVALID", "TOO_LARGE"):
+                    raise
+                raise StepError(error.code, error.message) from error
         self._given.variables[change.name] = change.value
         self._end(work, {"name": change.name, "value": change.value}, stored=change.stored is not None)
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 import asyncio
 from uuid import uuid4
 
+import structlog
+
 from caddie.outbound import Outbound
 from caddie.workflow.accounts import Accounts
 from caddie.workflow.blocks.messages import deliver_discord, deliver_slack
@@ -23,6 +25,7 @@ from shared.store.connectors import Connectors
 
 TEST_LINE = "A test line: this connector of Caddie works."
 TEST_QUERY = "test"
+_log = structlog.get_logger()
 
 
 class Trial:
@@ -46,6 +49,12 @@ class Trial:
             outcome = Outcome(ok=False, message=mask.text(error.message))
         except TimeoutError:
             outcome = Outcome(ok=False, message=f"expected an answer within {TRIAL_S:g} s, got none")
+        except CaddieError:
+            raise
+        except Exception as error:
+            # Its text may hold what was tried with.
+            _log.error("connector.trial_crashed", connector_id=connector_id, error=type(error).__name__)
+            outcome = Outcome(ok=False, message=f"the trial failed unexpectedly ({type(error).__name__})")
         try:
             await self._stored.tested(record, outcome.ok)
         except CaddieError as error:

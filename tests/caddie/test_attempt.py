@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -25,12 +26,15 @@ from shared.events import (
     MessageStarted,
     ModeSelected,
     NodeChanged,
+    ProposalRejected,
     RunFailed,
     RunFinished,
     RunRestarted,
     RunResult,
     Thinking,
+    encode,
 )
+from shared.log import Writer
 from shared.settings import Settings
 from shared.store.tables import Conversation
 from tests.caddie.conftest import DONE, TALK, Rig, Scripted, fails_with, hold, rigged
@@ -69,6 +73,30 @@ async def test_an_attempt_that_died_after_its_commit_is_settled_by_the_next(rig:
     assert await rig.types() == SAID
     assert agent.turns == 1
     await assert_stored_equals_log(rig, "c-1")
+
+
+@pytest.mark.parametrize("died", [False, True])
+async def test_the_end_is_known_where_the_log_has_it_also_behind_a_decision(rig: Rig, died: bool) -> None:
+    """Or a reader that has the decision would be told that nothing follows."""
+    run, key = await rig.submit(), keys.conversation_key(rig.org, "c-1")
+
+    class Crossed(type(rig.log)):  # type: ignore[misc]
+        async def append(self, writer: Any, bodies: Any) -> Any:
+            if any(operation == "end" for operation, _ in bodies):
+                decided = encode(ProposalRejected(proposalId="p", by="1"))
+                await super().append(Writer(key, "decision-p-rejected", 1), [("", decided)])
+            return await super().append(writer, bodies)
+
+    crossed = Crossed(rig.redis, 3_600, 20_000)
+    crossed.failures = int(died)
+    with pytest.raises(RuntimeError) if died else nullcontext():
+        await rig.attempts(Scripted(), crossed).run(run.id)
+    if died:
+        await rig.attempts(Scripted()).run(run.id)
+    kept = await rig.store.runs.find(run.id)
+    assert kept is not None and (await rig.events())[kept.end - 1].type == "run.finished"
+    after = await rig.store.runs.after(kept.conversation_pk, kept.end - 1)
+    assert after is not None and await rig.store.runs.after(kept.conversation_pk, kept.end) is None
 
 
 async def test_an_attempt_that_wakes_after_another_settled_it_says_nothing(rig: Rig) -> None:

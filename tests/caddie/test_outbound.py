@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from caddie.outbound import Outbound, is_public
+from caddie.outbound import Outbound, Unreached, is_public
 from shared.errors import CaddieError
 
 
@@ -167,7 +167,7 @@ async def test_the_body_is_capped_and_says_so(opened: Outbound, site: Site) -> N
     assert (await opened.fetch(f"http://127.0.0.1:{site.port}/latin")).text == "grün"
 
 
-async def test_time_is_capped_and_compression_refused(opened: Outbound, site: Site) -> None:
+async def test_time_is_capped_and_a_broken_compression_refused(opened: Outbound, site: Site) -> None:
     assert await refused(opened, f"http://127.0.0.1:{site.port}/silent", time_s=0.2) == "TIMEOUT"
     assert await refused(opened, f"http://127.0.0.1:{site.port}/packed") == "UNAVAILABLE"
 
@@ -198,3 +198,34 @@ async def test_nobody_there_is_unavailable(opened: Outbound) -> None:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     assert await refused(opened, f"http://127.0.0.1:{port}/") == "UNAVAILABLE"
+
+
+async def test_a_socket_is_dialled_to_public_addresses_only(guarded: Outbound, opened: Outbound, site: Site) -> None:
+    for host in ("127.0.0.1", "localhost", "127.1", "::1", "::ffff:127.0.0.1", "2130706433", "0x7f000001"):
+        with pytest.raises(CaddieError) as caught:
+            await guarded.dial(host, site.port)
+        assert caught.value.code == "FORBIDDEN", host
+    with await opened.dial("localhost", site.port) as connection:
+        assert connection.getpeername() == ("127.0.0.1", site.port)
+    for host in ("no-such-name.invalid", "", "x" * 300, "a..b"):
+        with pytest.raises(CaddieError) as caught:
+            await guarded.dial(host, 25)
+        assert caught.value.code in ("UNAVAILABLE", "FORBIDDEN"), host
+
+
+async def test_who_got_nothing_is_told_apart(opened: Outbound, site: Site) -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        dead = f"http://127.0.0.1:{probe.getsockname()[1]}/"
+    with pytest.raises(Unreached):
+        await opened.fetch(dead)
+    with pytest.raises(Unreached):
+        await opened.dial("127.0.0.1", int(dead.rpartition(":")[2].strip("/")))
+    with pytest.raises(CaddieError) as caught:
+        await opened.fetch(f"http://127.0.0.1:{site.port}/onward?to={dead}")
+    assert not isinstance(caught.value, Unreached)
+
+
+async def test_headers_come_along(opened: Outbound, site: Site) -> None:
+    found = await opened.fetch(f"http://127.0.0.1:{site.port}/x", method="HEAD")
+    assert (found.body, found.headers["content-type"]) == (b"", "text/plain; charset=utf-8")

@@ -10,12 +10,14 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from caddie.models.offline import conditions, language, words
+from caddie.models.offline import conditions, language, notices, words
+from caddie.models.offline.guess import index
 from caddie.models.offline.outside import discord, email, fetch, further, http, reply, run, slack, web
 from caddie.models.offline.reading import LATER, about_what, dictated, needs
 from caddie.models.offline.request import Action, Slot
 
-MAX_WAIT_S = 600
+#: For an event whose time limit nobody named.
+DEFAULT_WAIT_S = 600
 FETCHERS = ("http-request", "web-search")
 #: Blocks that bring data of their own.
 SOURCES = (
@@ -39,7 +41,7 @@ _HUMAN = re.compile(
     r"\b(?:ask\s+(?:me|us|my\s+\w+|a\s+(?:person|human|manager|colleague)|someone|somebody|the\s+\w+|"
     r"\w+)\s+(?:for\s+(?:an?\s+)?(?:approval|confirmation|permission)|to\s+(?:approve|confirm|review)|before|first|"
     r"whether|if)|"
-    r"(?:get|wait\s+for|need|request|require)\s+(?:\w+['’]?s?\s+){0,3}(?:approval|confirmation|sign-?off|permission|"
+    r"(?:get|wait\s+for|needs?|requests?|requires?)\s+(?:\w+['’]?s?\s+){0,3}(?:approval|confirmation|sign-?off|permission|"
     r"okay|ok)|ask\s+for\s+(?:an?\s+)?(?:approval|confirmation)|"
     r"(?:have|let)\s+(?:me|us|someone|a\s+\w+|my\s+\w+|the\s+\w+)\s+(?:approve|confirm|review|check|sign|okay|ok|see|"
     r"decide|choose|have\s+a\s+look|look\s+(?:at|over))|"
@@ -48,11 +50,12 @@ _HUMAN = re.compile(
     r"okay|ok|confirm|sign\s+off|green-?light)s?\b|(?:my|our)\s+(?:ok(?:ay)?|approval|go-?ahead|blessing|"
     r"consent|sign-?off)|"
     r"(?:by|with|after|upon)\s+(?:\w+\s+){0,2}(?:approval|confirmation)|human\s+(?:approval|confirmation|review)|"
-    r"ask\s+me|confirm\s+with\s+\w+)\b",
+    r"ask\s+me|confirm\s+with\s+\w+)\b|^(?:approve|okay|confirm|sign\s+off(?:\s+on)?)\s+(?:it|this|that|them|each|every|"
+    r"the|my|all)\b",
     re.I,
 )
 _LOG = re.compile(
-    r"^(?:log|record|print|note(?:\s+down)?|(?:write|put|add)\s+(?:.{1,80}?\s+)?(?:to|into|in)\s+(?:the|our|my|a)\s+"
+    r"^(?:log|record|print|note(?:\s+down)?|(?:write|put|add|save|store|keep|append)\s+(?:.{1,80}?\s+)?(?:to|into|in)\s+(?:the|our|my|a)\s+"
     r"logs?)\b(?!\s+channel)",
     re.I,
 )
@@ -74,9 +77,15 @@ _NOT_ONES = re.compile(
 )
 _PRIORITIES = frozenset("urgent high low critical medium important".split())
 _FILTER = re.compile(
-    r"^(?:only\s+)?(?:keep\s+(?:only|just)?|filter(?:\s+out)?(?:\s+for)?|select|only\s+keep|drop|discard|"
-    r"exclude)\b\s*(.*?)\s*\b(?:where|whose|that|which|with|when)\b\s+(.+)$",
+    r"^(?:only\s+)?(?:keep\s+(?:only|just)?|filter(?:\s+out)?(?:\s+for)?|select|only\s+keep|drop|discard|pick(?:\s+out)?|"
+    r"choose|take|find|exclude|ignore|remove)\b\s*(.*?)\s*\b(?:where|whose|that|which|with|when)\b\s+(.+)$",
     re.I,
+)
+#: "keep only the ones from Germany"
+_ORIGIN = re.compile(
+    r"^(?:only\s+|just\s+)?(?:keep|take|select|pick|use|drop|discard|exclude|ignore|skip|leave\s+out)\s+(?:only\s+|"
+    r"just\s+)?(?:(?:the|those|all|any)\s+)?(ones|those|[a-z]\w*s)\s+(from|in|by|of)\s+(?!each\b|every\b|the\s+list)"
+    r"((?:the\s+)?[A-Z\"“][\w\"“” -]*)$",
 )
 _PLUCK = re.compile(
     r"^(?:just\s+|only\s+)?(?:pluck|pick|take|get|collect|grab|keep)\s+(?:only\s+|"
@@ -110,6 +119,8 @@ def recognise(clause: str, about: str = "") -> Action | None:
         if action is not None:
             action.clause = clause
             action.said = action.said or dictated(clause)
+            if action.said is None and action.block in notices.SPOKEN:
+                action.said = notices.linked(clause) or (notices.performed(clause) if action.block in notices.SENDERS else None)
             if action.said == action.payload.get("subject"):
                 action.said = None
             return action
@@ -123,17 +134,31 @@ def _wait(clause: str, about: str) -> Action | None:
     if re.search(r"\b(?:until|for)\s+(?!\d|a\b|an\b|half|" + words.NUMBER_WORD + r")", clause, re.I):
         reason = re.split(r"\b(?:until|for)\s+", clause, maxsplit=1, flags=re.I)[-1].strip(" .")
         return Action(
-            "wait", {"timeoutSeconds": min(seconds or MAX_WAIT_S, MAX_WAIT_S), "reason": reason}, topic=reason[:30]
+            "wait",
+            {"timeoutSeconds": min(seconds or DEFAULT_WAIT_S, longest("wait", "timeoutSeconds")), "reason": reason},
+            topic=reason[:30],
         )
     options = (("30 seconds", "30 seconds"), ("5 minutes", "5 minutes"), LATER)
     slot = Slot("seconds", "seconds", "How long should the workflow wait?", options)
-    whole = min(seconds, MAX_WAIT_S) if seconds else None
+    bound = longest("delay", "seconds")
+    whole = min(seconds, bound) if seconds else None
     action = needs(Action("delay"), slot, int(whole) if whole and whole == int(whole) else whole)
-    action.topic = "too long" if seconds and seconds > MAX_WAIT_S else ""
+    action.topic = "too long" if seconds and seconds > bound else ""
     return action
 
 
+def longest(block: str, field: str) -> float:
+    """The most a block takes of something, by the catalog."""
+    found = index()[0].get(block)
+    properties = found.payloadSchema.get("properties") if found else None
+    schema = properties.get(field) if isinstance(properties, dict) else None
+    most = schema.get("maximum") if isinstance(schema, dict) else None
+    return float(most) if isinstance(most, int | float) else DEFAULT_WAIT_S
+
+
 def _human(clause: str, about: str) -> Action | None:
+    if re.search(r"\bautomatic(?:ally)?\b", clause, re.I):
+        return None
     return Action("human_confirmation", topic="approval") if _HUMAN.search(words.masked(clause)) else None
 
 
@@ -150,6 +175,11 @@ def _filter(clause: str, about: str) -> Action | None:
     if match is None and (only := _ONLY.match(clause) or _NOT_ONES.match(clause)):
         op = "neq" if _NOT_ONES.match(clause) else "eq"
         return Action("filter", {"conditions": [stated(only.group(1), op)]}, topic=clause.split()[-1])
+    if match is None and (origin := _ORIGIN.match(clause)):
+        field = {"from": "country", "in": "location", "by": "author", "for": "for", "of": "type"}[origin.group(2).lower()]
+        op = "eq" if re.match(r"^(?:only\s+)?(?:just\s+)?(?:keep|take|select|pick|use|the)\b", clause, re.I) else "neq"
+        right = words.quoted(origin.group(3)) or words.bare(origin.group(3))
+        return Action("filter", {"conditions": [{"field": field, "op": op, "right": right}]}, topic=origin.group(1))
     test = conditions.find(match.group(2)) if match else None
     if (
         match
@@ -243,5 +273,5 @@ def destinations(action: Action, clause: str) -> list[Action]:
 
 RECOGNISERS: tuple[Recogniser, ...] = (
     _human, run, _transform, slack, discord, email, _regex, language.extract, _filter, web, http, language.summary,
-    _variable, _wait, language.classify, _pluck, reply, _log, _format, _merge, language.agent, fetch,
+    _variable, _wait, language.classify, _pluck, reply, _log, _format, _merge, language.agent, notices.notice, fetch,
 )  # fmt: skip

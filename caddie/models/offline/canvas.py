@@ -11,7 +11,7 @@ from typing import Any
 
 from caddie.models.offline import words
 from caddie.models.offline.plan import Edit, Place
-from caddie.models.offline.wiring import PRIMARY, Scope, Source
+from caddie.models.offline.wiring import PRIMARY, Scope, Source, sends
 
 _SYNONYMS = {
     "slack-send-message": "slack message post notification channel notify",
@@ -204,7 +204,8 @@ class Canvas:
                 scope = scope.add(Source(path, kind, "item", block))
             elif block in PRIMARY:
                 path, kind = PRIMARY[block]
-                scope = scope.add(Source(f"{each}.{path}", kind, self._label(each), block))
+                sent = sends(block, self.payload(each))
+                scope = scope.add(Source(f"{each}.{path}", kind, self._label(each), block, sent))
             elif block == "human_confirmation":
                 scope = scope.add(Source(f"{each}.result", "approval", "", block))
             elif block == "if":

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from caddie.models.offline import clauses, conditions, fields, phrasing, reshape, schedule, starts, tuning, words
+from caddie.models.offline import clauses, conditions, corrections, fields, openings, phrasing, reshape, schedule, starts, tuning, turns, words
 from caddie.models.offline.canvas import Canvas
 from caddie.models.offline.extension import ADD, Change, extended
 from caddie.models.offline.plan import Edit, Plan
@@ -95,11 +95,15 @@ def _names(text: str) -> bool:
 def edits(said: Talk, request: Request) -> Change | None:
     """The change a message asks for, or None when it names none."""
     canvas, text = Canvas(said.start), _plain(said.request)
+    if (complete := openings.completed(text, canvas, said)) is not None:
+        return complete
     if request.trigger is not None and len(request.actions()) > 1 and not _CHANGE.match(text) and not ADD.match(text):
         return None
     if asked := reshape.asked_first(phrasing.plain(said.request).strip(" .!"), canvas, said):
         # Politeness would take "I need to okay" for "I need it, okay".
         return asked
+    if (correct := corrections.corrected(text, canvas, said)) is not None and not re.search(r"[.;]\s|\band\b", text):
+        return correct
     parts = _parts(text)
     if len(parts) > 1 and (several := _several(parts, canvas, said)) is not None:
         return several
@@ -134,6 +138,8 @@ def _several(parts: list[str], canvas: Canvas, said: Talk) -> Change | None:
         if new := [each for each in _labels(now) if each not in labels]:
             part = re.sub(r"\b(?:those|these|them)\b", f"{new[0]} ones", part)
         change = _explicit(part, now, said) or extended(part, said, now, None)
+        if change is None and turns.background(part) and part is not parts[-1]:
+            continue
         if change is None or change.slots:
             return None
         made.append(change)
@@ -158,7 +164,7 @@ def _several(parts: list[str], canvas: Canvas, said: Talk) -> Change | None:
 
 def _explicit(text: str, canvas: Canvas, said: Talk) -> Change | None:
     readers: tuple[Callable[[str, Canvas, Talk], Change | None], ...] = (
-        reshape.renamed, reshape.asked_first, tuning.searched_for, reshape.replaced,
+        openings.completed, reshape.renamed, reshape.asked_first, tuning.searched_for, corrections.corrected, reshape.replaced,
         fields.labelled, tuning.narrowed,
         tuning.respelt, tuning.conditioned, _removed, reshape.held_back, reshape.gated, reshape.swapped, reshape.copied,
         reshape.restarted, fields.copied_in, _timed, _zoned, fields.completed, fields.reworded, fields.retargeted,

@@ -24,7 +24,7 @@ _OBJECT = (
     r"[@#\x00\d{]|\w+ (?:to|in|on|as|into|for|at|from|via)\b|"
     r"\w+\s+\x00|\w+\s+ones\b)"
 )
-REST = r"(?:the\s+)?(?:rest|remaining(?:\s+\w+)?|others?(?!wise)|(?:every|any)thing\s+else|all\s+(?:the\s+)?others?)"
+REST = r"(?:the\s+)?(?:(?:all\s+)?other\s+(?!than\b|day\b|week\b|words\b)[a-z]+s|rest|remaining(?:\s+\w+)?|others?(?!wise)|(?:every|any)thing\s+else|all\s+(?:the\s+)?others?)"
 LEAD = (
     rf"{_ADVERB}(?:(?:{_BOTH})s?(?:\s+{_OBJECT}|\s*(?=[.;,!]|$))|(?!(?:{_BOTH})s?\b)(?:{_VERB})s?\b(?!-)|"
     rf"merge(?=\s+and\s)|if\b|unless\b|otherwise\b|else\b|when\b|once\b|as\s+soon\s+as\b|for\s+(?:each|"

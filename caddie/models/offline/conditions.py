@@ -56,7 +56,8 @@ _NEGATED = {"gt": "lte", "gte": "lt", "lt": "gte", "lte": "gt", "eq": "neq", "ne
 _OR_MORE = re.compile(
     r"\s+(?:(?:is|are|of|has|have|at)\s+)?([$€£]?\d[\d.,]*\S*(?:\s+\w+)??)\s+or\s+(?:(more|above|higher|"
     r"over|greater|up|older|"
-    r"longer|larger|bigger|later|warmer)|(?:less|below|lower|under|fewer|younger|shorter|smaller|colder))\b",
+    r"longer|larger|bigger|later|warmer)|(?:less|below|lower|under|fewer|younger|shorter|smaller|colder))\b"
+    r"(?!\s+(?:than\s+)?[$€£]?\d)",
     re.I,
 )
 _POINTING = re.compile(
@@ -180,7 +181,7 @@ def _one(text: str, before: Condition | None) -> Condition | None:
         subject = before.subject if before else ""
     subject = re.sub(r"^(?:if|when|that|the\s+fact\s+that)\s+", "", subject, flags=re.I)
     counted = re.match(
-        rf"(?:{words.NUMBER.pattern}|{words.NUMBER_WORD})\s+([a-z]\w+)$", text[match.end() :].strip(" .,"), re.I
+        rf"(?:{words.NUMBER.pattern}|{words.NUMBER_WORD})\s+([a-z]\w+)(?:\s+(?:left|remaining|in\s+stock|each|or\s+so))?$", text[match.end() :].strip(" .,"), re.I
     )
     if (
         op in ("gt", "gte", "lt", "lte")

@@ -7,11 +7,25 @@ tool has been called. Callers: ``OfflineModel``.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from caddie.models.model import ModelRequest
-from caddie.models.offline import change, extension, proposal, questions, repair, speak, talk, thread, words
+from caddie.models.offline import (
+    change,
+    extension,
+    faults,
+    openings,
+    proposal,
+    questions,
+    repair,
+    running,
+    speak,
+    talk,
+    thread,
+    words,
+)
 from caddie.models.offline.language import fields_schema
 from caddie.models.offline.plan import Edit, Plan, Planner
 from caddie.models.offline.reading import LATER
@@ -28,14 +42,6 @@ _TEXT_OF = {
     "slack-send-message": "the Slack message", "send-email": "the email", "discord-send-message": "the Discord message",
     "reply_chat": "the reply",
 }  # fmt: skip
-_REPAIR = re.compile(
-    r"\b(?:fix|repair|mend|debug)\s+(?:it|this|that|them|the|my|these|all|up|please)\b|\b(?:fix|repair)\W*$|"
-    r"\bsort\s+(?:it|that|this)\s+out\b|"
-    r"\b(?:refuses|complains)\b|\bfull\s+of\s+errors\b|\bsomething['’]?s?\s+(?:is\s+)?off\b|"
-    r"\bcorrect\s+(?:it|that|this|the\s+(?:errors?|faults?))\b|\bvalidation\b.*\b(?:says|fails|complains)\b|"
-    r"\bvalidator\s+complains\b",
-    re.I,
-)
 _EDITS = ("edit_workflow",)
 
 
@@ -58,7 +64,9 @@ def decide(request: ModelRequest) -> Reply:
     said = thread.read(request)
     if said.called("use_template"):
         return _close(said, [], [], "")
-    if _mends(said):
+    if (ran := running.reply(said)) is not None:
+        return ran
+    if faults.meant(said):
         return _mend(said)
     if talk.reports(said):
         reports = said.called("validate_workflow")
@@ -68,6 +76,8 @@ def decide(request: ModelRequest) -> Reply:
             f"{questions.report(reports[0].value if isinstance(reports[0].value, dict) else {}, said.request)}\n\n"
             f"{speak.OFFLINE}"
         )
+    if proposal.ASKED.search(said.request) and (ready := proposal.offered(said)) is not None:
+        return ready
     answered = talk.answer(said)
     if answered is not None:
         return Reply(answered)
@@ -82,35 +92,30 @@ def decide(request: ModelRequest) -> Reply:
     return _work(said, intent)
 
 
-def _mends(said: Talk) -> bool:
-    """Whether this turn is about faults: by its mode, or because the message asks to mend them."""
-    if said.context.mode == "repair":
-        return not change.wanted(said)
-    asked = bool(_REPAIR.search(said.request)) and bool(said.nodes) and not said.answers
-    return asked and "validate_workflow" in said.tools and "edit_workflow" in said.tools and not change.wanted(said)
-
-
 def _work(said: Talk, intent: Intent) -> Reply:
     edited = said.called(*_EDITS)
     single = "validate_workflow" not in said.tools
     if not edited and not said.called("validate_workflow"):
-        if question := _question(said, intent):
+        first = said.context.mode == "planning" or not intent.plan.edits or intent.guessed
+        if first and (question := _question(said, intent)):
             return question
         if intent.queries and not said.called("search_blocks") and "search_blocks" in said.tools:
             calls = tuple(Edit("search_blocks", {"query": query, "limit": 3}) for query in intent.queries)
             return Reply(intent.intro, calls)
         if not intent.plan.edits:
-            return Reply(talk.lost(said, intent.unknown))
+            return _close(said, [], [], "") if said.answers and said.nodes else Reply(talk.lost(said, intent.unknown))
         if "edit_workflow" not in said.tools:
             return Reply("\n\n".join([f"My plan: {intent.intro}", *_notes(intent), speak.OFFLINE]))
         intro = "" if said.called("search_blocks") else intent.intro
         if single:
             return Reply("\n\n".join(filter(None, [intro, *_notes(intent), speak.OFFLINE])), tuple(intent.plan.edits))
         return Reply(intro, tuple(intent.plan.edits))
-    return _close(said, intent.plan.assumptions, intent.unknown, "")
+    return _close(said, intent.plan.assumptions, intent.unknown, "", intent.slots)
 
 
-def _close(said: Talk, assumptions: list[str], unknown: list[str], found: str) -> Reply:
+def _close(
+    said: Talk, assumptions: list[str], unknown: list[str], found: str, slots: Sequence[Slot] = ()
+) -> Reply:
     """Validate, repair what can be repaired, then sum up."""
     last = said.rounds[-1][-1] if said.rounds and said.rounds[-1] else None
     if last is None or last.name != "validate_workflow":
@@ -126,7 +131,16 @@ def _close(said: Talk, assumptions: list[str], unknown: list[str], found: str) -
     if errors:
         parts.append("Not right yet:\n" + "\n".join(f"- {each.get('message', '')}" for each in errors[:5]))
     parts += [speak.left_open(report.get("incomplete") or []), speak.OFFLINE]
+    if slots and "ask_user" in said.tools:
+        return _ask(slots[0], parts)
     return Reply("\n\n".join(part for part in parts if part))
+
+
+def _ask(slot: Slot, told: Sequence[str]) -> Reply:
+    """A question of its own line, which is the last of what is said: the answer is recognised by it."""
+    options = [{"value": value, "label": label} for value, label in slot.options]
+    args = {"question": slot.question, "options": options, "allowText": True}
+    return Reply("\n\n".join(part for part in (*told, slot.question) if part), (Edit("ask_user", args),))
 
 
 def _headline(said: Talk) -> str:
@@ -158,11 +172,7 @@ def _question(said: Talk, intent: Intent) -> Reply | None:
     if "ask_user" not in said.tools:
         return None
     if intent.slots:
-        slot = intent.slots[0]
-        options = [{"value": value, "label": label} for value, label in slot.options]
-        lead = "" if said.answers else "I can do that, but one thing is missing. "
-        args = {"question": slot.question, "options": options, "allowText": True}
-        return Reply(f"{lead}{slot.question}", (Edit("ask_user", args),))
+        return _ask(intent.slots[0], [] if said.answers else ["I can do that, but one thing is missing."])
     if said.context.mode == "planning":
         if said.answers and thread.CHANGE.match(said.answers[-1][1]):
             return Reply(thread.WHAT_ELSE, (Edit("ask_user", {"question": thread.WHAT_ELSE}),))
@@ -190,6 +200,10 @@ def _mend(said: Talk) -> Reply:
     if not said.called("validate_workflow") and not said.called(*_EDITS):
         return Reply("I check the workflow for faults.", (Edit("validate_workflow", {}),))
     repaired = bool(said.called(*_EDITS))
+    report = said.called("validate_workflow")[0].value if said.called("validate_workflow") else {}
+    open_ = report.get("incomplete") if isinstance(report, dict) and not report.get("errors") else None
+    if open_ and not repaired and (wired := repair.wired(said.context.definition or {}, open_)):
+        return Reply("Something was not connected to the data before it; I do that.", tuple(wired))
     found = (
         "Repaired. The workflow now does this:"
         if repaired
@@ -202,6 +216,8 @@ def _intent(said: Talk) -> Intent | None:
     request = understand(said.request, said.context.timezone, said.context.now)
     slots = _filled(request, said)
     if said.nodes:
+        if (plan := openings.filled(said)) is not None:
+            return Intent(plan, "I fill that in.", [], openings.left(said, [*slots, *_late_slots(request, said)]), [])
         changed = change.edits(said, request)
         if changed is not None:
             return Intent(changed.plan, changed.intro, _queries(changed.steps), changed.slots, changed.unknown)

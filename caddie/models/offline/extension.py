@@ -51,6 +51,12 @@ _ALWAYS = re.compile(
 )
 _SAME = re.compile(r"\bthe\s+same\s+(?:thing|message|text|words|note|post)\b", re.I)
 _SENDERS = ("slack-send-message", "discord-send-message", "send-email")
+#: "before it is sent"
+_GOES = re.compile(
+    r"(?:it|that|this|they|the\s+(?:result|answer|text|reply|message))\s+(?:(?:is|are|gets?)\s+(?:sent|posted|delivered|mailed|published)|"
+    r"goes|go)(?:\s+(?:out|off))?|sending(?:\s+(?:it|them))?|it\s+sends(?:\s+it)?",
+    re.I,
+)
 _ANSWERING = re.compile(r"^(?:(?:it|you|the\s+\w+)\s+)?(?:answer|repl|respond)(?:ing|s|ies|ying|y)?$", re.I)
 _NOUNS = (
     (
@@ -116,7 +122,8 @@ def extended(text: str, said: Talk, canvas: Canvas, request: Request | None) -> 
     breaks = bool(calls) and starts.breaks(text)
     if (compared := _compared(text, canvas, said)) is not None:
         return compared
-    if request is not None and request.trigger is not None and not ADD.search(text) and not breaks:
+    starts_it = request is not None and request.trigger is not None and not canvas.of(request.trigger.block)
+    if starts_it and not ADD.search(text) and not breaks:
         return None
     place, where, body = _position(text, canvas)
     labels = [str(label) for each in canvas.of("classify") for label in canvas.payload(each).get("labels") or []]
@@ -186,6 +193,8 @@ def _compared(text: str, canvas: Canvas, said: Talk) -> Change | None:
     for cut in re.finditer(rf"\s*,\s*|\s+(?={clauses.LEAD})", words.masked(rest), re.I):
         holds = judgement.relative(rest[: cut.start()], Test(tuple(told)))
         if holds is None:
+            holds = judgement.opposed(rest[: cut.start()], f"{check} {canvas.nodes[check].get('titleOverride') or ''}")
+        if holds is None:
             continue
         steps = understand(_verbal(rest[cut.end() :]), said.context.timezone, standalone=False).steps
         if not steps:
@@ -246,6 +255,12 @@ def _verbal(text: str) -> str:
         text.strip(),
         flags=re.I,
     )
+    text = re.sub(
+        rf"^(?:let|make|have)\s+(?:it|this|(?:the|our|my)\s+(?:bot|assistant|workflow|flow|agent|ai))\s+(?={clauses.LEAD})",
+        "",
+        text,
+        flags=re.I,
+    )
     for pattern, verb in _NOUNS:
         if pattern.match(text):
             text = pattern.sub(verb, text, count=1)
@@ -274,6 +289,9 @@ def _position(text: str, canvas: Canvas) -> tuple[str | None, str, str]:
         return None, "after", text
     where = (match.group(1) or match.group(5)).lower()
     phrase, body = (match.group(2), match.group(3)) if match.group(1) else (match.group(6), match.group(4))
+    if where == "before" and _GOES.fullmatch(phrase):
+        sent = [each for each in canvas.order() if canvas.nodes[each].get("type") in (*_SENDERS, "reply_chat")]
+        return (sent[-1], where, body) if sent else (None, "after", body)
     if re.fullmatch(r"(?:that|this|it|all)", phrase, re.I):
         return None, "after", body
     if where == "before" and _ANSWERING.match(phrase) and (agents := canvas.of("agent")):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from caddie.models.offline import conditions, speak, words
+from caddie.models.offline import actions, conditions, speak, words
 from caddie.models.offline.canvas import Canvas
 from caddie.models.offline.extension import ADD, Change
 from caddie.models.offline.guess import index
@@ -21,7 +21,7 @@ _TEXTS = {"slack-send-message": "text", "discord-send-message": "text", "send-em
           "log": "message", "format": "template", "human_confirmation": "message"}  # fmt: skip
 _TEXT = re.compile(
     r"\b(?:message|text|wording|body|question|mail|e-?mail|post|reply|answer|log(?:\s+line)?)\s+(?:to\s+(?:say|read|"
-    r"be)\s+|to\s+(?=[\"“'])|into\s+|should\s+(?:say|be|read)\s+|so\s+(?:that\s+)?it\s+says\s+|says?\s+|"
+    r"be)\s+|(?:to|into)\s+(?=[\"“'])|should\s+(?:say|be|read)\s+|so\s+(?:that\s+)?it\s+says\s+|says?\s+|"
     r"reads?\s+)\s*:?\s*(.+)$|"
     r"\b(?:say|write|post|reply(?:\s+with)?|answer(?:\s+with)?)\s+([\"“'].+?[\"”'])(?:\s+instead)?\s*$|"
     r"\bsay\s+(.+?)\s+instead\b",
@@ -171,6 +171,9 @@ def prompted(text: str, canvas: Canvas, said: Talk) -> Change | None:
     """What else the AI has to heed, or another prompt."""
     match, agents = _PROMPT.match(text), canvas.of("agent")
     if match is None or not agents or words.channel(text) or words.emails(text):
+        return None
+    done = actions.recognise(match.group(1), "") if match.group(1) else None
+    if done is not None and done.block in ("log", *_TEXTS, "http-request", "send-webhook") and not done.guessed:
         return None
     node_id = _one(canvas, text, agents)
     if match.group(2):

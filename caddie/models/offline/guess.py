@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from functools import cache
 
-from caddie.models.offline import words
+from caddie.models.offline import turns, words
 from caddie.models.offline.reading import LATER, about_what, dictated
 from caddie.models.offline.request import Action, Slot
 from shared.catalog import Catalog
@@ -29,6 +29,8 @@ _FIRST = re.compile(r"^\w+(?:\s+(?:me|us))?")
 
 def searched(clause: str) -> Action | None:
     """The block the catalog's search finds for a clause no rule knows, when it stands out."""
+    if turns.AIM.match(clause):
+        return None
     catalog, search = index()
     bare = re.sub(r"\S*[@#/]\S*", " ", words.QUOTE.sub(" ", clause))
     if len(set(content(bare)) - _FILLERS) < 2:

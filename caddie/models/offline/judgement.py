@@ -85,6 +85,28 @@ def failed(text: str) -> Test | None:
     return Test((Condition("status", "lt", 400),), said=text) if _WORKED.match(text) else None
 
 
+_OPPOSITES = tuple(
+    (frozenset(one.split()), frozenset(other.split()))
+    for one, other in (
+        ("dry", "wet damp moist"), ("hot warm", "cold cool"), ("high", "low"), ("open", "closed"), ("full", "empty"), ("new", "old"),
+        ("good ok fine", "bad wrong"), ("positive", "negative"), ("big large", "small little"), ("expensive", "cheap"),
+        ("up online", "down offline"), ("paid", "unpaid"), ("early", "late"), ("busy", "quiet free"),
+    )
+)  # fmt: skip
+
+
+def opposed(text: str, name: str) -> bool | None:
+    """Whether "the soil is wet enough" is what a step called `is_dry` asks, or its opposite; None when neither."""
+    match = re.search(r"\b(?:is|are|gets?|was|looks?|feels?)\s+(?:still\s+|too\s+|very\s+)?(\w+)(?:\s+(?:enough|again))?$", text.strip(" ,."))
+    said, asked = match.group(1).lower() if match else "", set(re.split(r"[\s_-]+", name.lower()))
+    if said and said in asked:
+        return True
+    for one, other in _OPPOSITES:
+        if (said in one and asked & other) or (said in other and asked & one):
+            return False
+    return None
+
+
 def relative(text: str, before: Test | None) -> bool | None:
     """Whether "it's lower" means what the condition told before asks, or its opposite; None when neither."""
     match = _RELATIVE.match(text.strip(" ,.:;"))

@@ -58,6 +58,13 @@ _OUT_OF = re.compile(
     r"request|order|payload|document))$",
     re.I,
 )
+#: "get the date, time and name": of whoever writes, where nothing says from which address.
+_GATHER = re.compile(
+    r"^(?:get|collect|ask\s+for|take(?:\s+down)?|note(?:\s+down)?|gather|request|find\s+out|write\s+down|read)\s+(?!if\b|whether\b|which\b)((?:the\s+|"
+    r"their\s+|his\s+|her\s+|its\s+)?[\w' -]+?(?:\s*(?:,|and)\s*[\w' -]+)+)$",
+    re.I,
+)
+_WRITES = re.compile(r"\b(?:chat\w*|bots?|web\s?hooks?|forms?|messages?|writes?|applications?|comes?\s+in)\b", re.I)
 _AGENT = re.compile(
     r"^(?:(?:have|let|ask|use)\s+(?:the\s+|an?\s+)?(?:ai|agent|llm|gpt|claude|model|assistant)\b|(?:write|draft|"
     r"translate|generate|compose|rewrite|proofread|brainstorm|explain|analy[sz]e|research|review|describe|decide|"
@@ -115,12 +122,18 @@ def extract(clause: str, about: str) -> Action | None:
     if re.match(r"collect\b", clause, re.I) and (words.url(clause) or re.search(r"\bchat\b", clause, re.I)):
         return None
     match = _EXTRACT.search(clause) or (None if words.url(clause) else _OUT_OF.match(clause))
+    if match is None and not words.url(clause) and _WRITES.search(about) and (gather := _GATHER.match(clause)):
+        match = None if re.search(r"\b(?:from|in|at|to)\b", gather.group(1)) else gather
     if match is None:
         return None
     told = re.sub(
         r"\s+(?:as|into|in)\s+(?:an?\s+)?(?:json|object|structured\s+\w+)\b.*$", "", match.group(1), flags=re.I
     )
-    fields = [words.slug(name) for name in words.listed(told)]
+    names = words.listed(told)
+    if len(names) > 1 and (kind := re.fullmatch(r"\w+ (date|time|name|address|number)", names[-1])):
+        # "start and end date"
+        names = [each if " " in each or each.endswith(kind.group(1)) else f"{each} {kind.group(1)}" for each in names]
+    fields = [words.slug(name) for name in names]
     vague = {
         "data",
         "fields",
@@ -142,7 +155,7 @@ def fields_schema(names: list[str]) -> dict[str, Any] | None:
     """A JSON Schema with one property per name; amounts and the like are numbers."""
     if not names:
         return None
-    numeric = re.compile(r"(?:amount|total|price|count|quantity|number_of|sum|age|score|cost)")
+    numeric = re.compile(r"(?:amount|total|price|count|quantity|number_of|sum|age|score|cost|years|days|hours|people|guests|persons|rating|budget|percent)")
     properties = {name: {"type": "number" if numeric.search(name) else "string"} for name in names}
     return {"type": "object", "properties": properties, "required": list(properties)}
 

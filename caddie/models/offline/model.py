@@ -21,7 +21,7 @@ from caddie.models.model import (
     ToolCallStarted,
     ToolTurn,
 )
-from caddie.models.offline import assistant
+from caddie.models.offline import assistant, tasks
 from caddie.models.offline.dialogue import decide
 
 # English runs at about four characters a token.
@@ -42,15 +42,16 @@ class OfflineModel:
         return "offline/offline"
 
     async def stream(self, request: ModelRequest) -> AsyncGenerator[ModelEvent, None]:
-        decided = assistant.decide if assistant.meant(request) else decide
-        if request.context is not None and len(request.context.message) > LONG_CHARS:
+        step = tasks.meant(request)
+        decided = tasks.decide if step else assistant.decide if assistant.meant(request) else decide
+        if step or (request.context is not None and len(request.context.message) > LONG_CHARS):
             # Made to be hard to read, such a text takes seconds; the other runs of this process have leases to renew.
             reply = await asyncio.to_thread(decided, request)
         else:
             reply = decided(request)
         for word in re.findall(r"\s*\S+\s*?(?=\s|$)|\s+$", reply.text):
             # Also without a rate: a long answer does not hold the loop of 500 other runs.
-            await self._sleep(self._pause_s)
+            await self._sleep(0 if step else self._pause_s)
             yield TextDelta(word)
         stem = f"{len(request.turns)}-{hashlib.sha256(repr(request.turns).encode()).hexdigest()[:12]}"
         for number, (name, args) in enumerate(edit.call() for edit in reply.calls):

@@ -37,7 +37,9 @@ _FETCH = re.compile(
 
 
 _SEND = re.compile(
-    r"\b(?:post|send|submit|forward|push|deliver|notify|report|put)\b|"
+    r"\b(?:post|send|submit|forward|push|deliver|notify|report|put)\b|^(?:add|register|subscribe|create|record|hand|pass|"
+    r"book|enter|file|order|move|save|store|upload|sign|transfer|copy|relay)\b.*\s(?:to|at|in|into|on|with|via|under)\s+"
+    r"(?:[\w-]+\s+){0,3}?(?=\x00)|"
     r"\b(?:save|store|register|upload)\s+[\w ]{1,30}\s+(?:to|at|in)\s+(?=\x00)",
     re.I,
 )
@@ -65,8 +67,8 @@ _REPLY = re.compile(
 
 
 _RUN = re.compile(
-    r"^(?:run|start|trigger|launch|execute|call)\s+(?:the\s+|my\s+|another\s+)?(?:(?:workflow|"
-    r"flow)\s+[\"']?([\w-]+)[\"']?|[\"']?([\w -]+?)[\"']?\s+(?:workflow|flow))\b",
+    r"^(?:run|start|trigger|launch|execute|call)\s+(?:the\s+|my\s+|another\s+)?(?:(?:workflow|flow)\s+[\"“'](.+?)[\"”']|"
+    r"[\"“'](.+?)[\"”']\s+(?:workflow|flow)|(?:workflow|flow)\s+[\"']?([\w-]+)[\"']?|[\"']?([\w -]+?)[\"']?\s+(?:workflow|flow))(?!\w)",
     re.I,
 )
 
@@ -250,6 +252,12 @@ def web(clause: str, about: str) -> Action | None:
         )
     ):
         query = f"{query[: pointed.start()]}about {subject.group(1)}"
+    if not query and (
+        subject := re.search(
+            r"\b(?:about|on|regarding|concerning)\s+((?:(?:our|my|the)\s+)?(?!that\b|it\b|this\b|slack\b|discord\b|the\s+web\b)[\w-]+"
+            r"(?:\s+[\w-]+){0,4}?)(?=[.,;:]|\s+(?:every|each|and|that|to|for|by|on|in|at|daily|weekly)\b|$)", about, re.I)
+    ):  # fmt: skip
+        query = subject.group(1)
     action = Action("web-search", topic=words.bare(query)[:40])
     if count := re.search(r"\b(?:top|first|best)\s+(\d{1,2})\b", clause, re.I):
         action.payload["limit"] = min(20, max(1, int(count.group(1))))
@@ -259,7 +267,10 @@ def web(clause: str, about: str) -> Action | None:
 
 
 def reply(clause: str, about: str) -> Action | None:
-    if _CHATS.search(about) and _TO_THEM.match(clause) and not words.quoted(clause):
+    theirs = re.match(r"^(?:tell|inform|notify|let|thank|answer|send|give|ask)\s+(?:the|that)\s+(\w+)\b", clause, re.I)
+    asker = theirs and re.search(rf"\b(?:an?|any|our|the|every)\s+{theirs.group(1)}\b[^.]*\bchat\b", about, re.I)
+    placed = re.search(r"#|\x00|@|\be-?mail\b|\bmail\b|\bslack\b|\bdiscord\b", words.masked(clause), re.I)
+    if (_CHATS.search(about) and _TO_THEM.match(clause) or asker and not placed) and not words.quoted(clause):
         return Action("reply_chat", topic=clause)
     if not _REPLY.match(
         re.sub(r"^(?:then|also|automatically|politely|always)\s+", "", clause, flags=re.I)
@@ -302,6 +313,6 @@ def run(clause: str, about: str) -> Action | None:
         return None
     return Action(
         "trigger-workflow",
-        {"workflow": words.slug(match.group(1) or match.group(2)).replace("_", "-")},
+        {"workflow": words.slug(next(filter(None, match.groups()))).replace("_", "-")},
         topic="workflow",
     )

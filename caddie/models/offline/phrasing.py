@@ -32,6 +32,10 @@ _POLITE = re.compile(
     r"(?:i|we)\s+(?:(?:would|really)\s+)*(?:like|love|want|need)\s+(?:you\s+)?(?:to\s+have\s+|to\s+|(?:this|"
     r"the\s+following)\s*:\s*|"
     r"an?\s+(?:new\s+|simple\s+|little\s+)?(?:workflow|automation|flow|pipeline)\s+(?:that|to|which)\s+)|"
+    r"(?:build|create|make|set\s+up|design|write|give)\s+(?:me\s+|us\s+)?(?:something|sth|a\s+(?:thing|process|system|"
+    r"helper|setup))\s+(?:that|which|to|where)\s+|"
+    r"(?:i|we)\s+(?:(?:would|really)\s+)*(?:like|love|want|need)\s+(?:something|a\s+(?:thing|process|system|helper|"
+    r"setup))\s+(?:that|which|to)\s+|"
     r"set\s+(?:something|this|it|things)\s+up\s+(?:so\s+(?:that\s+)?|which\s+|that\s+|to\s+|for\s+me\s+)?|"
     r"(?:i|we)\s+need\s+(?=\w+\s+\w+s\b\s)|"
     r"(?:build|create|make|set\s+up|design|write|plan|propose|outline|sketch|suggest|draft|prepare|"
@@ -65,8 +69,10 @@ _RULES: tuple[tuple[re.Pattern[str], str], ...] = tuple((re.compile(pattern, re.
     (r"^let\s+(?:me|us|[\w\s]{2,20})\s+know\b", "notify me"),
     (r"^(?:ring|sound|raise)\s+(?:the|an?)\s+(?:alarm|alert|bell|flag)\b", "alert"),
     (rf"^{_ENTITY}((?!if\b|when|unless|for\s+each|once\b).+?)\s+(?:should\s+|must\s+|will\s+|are\s+to\s+)?(?:just\s+|"
-     rf"also\s+)?(?:go(?:es)?|reach(?:es)?|lands?|ends?\s+up|belongs?)\s+"
+     rf"also\s+)?(?:go(?:es)?(?:\s+out|\s+off)?|reach(?:es)?|lands?|ends?\s+up|belongs?)\s+"
      r"(?:me\s+|us\s+)?(?:(?:straight|directly|right)\s+)?((?:to|at|in|on|via|into|by)\s+.*)$", r"send \1 \2"),
+    (r"^(?:(?:the|an?)\s+)?((?:[\w-]+\s+)*?(?:e-?mail|mail|message|letter|newsletter|invoice)s?)\s+(?:should\s+|"
+     r"will\s+|can\s+)?(?:goes?|is\s+sent)\s+(?:out|off)$", r"send the \1"),
     (r"^((?!if\b|when|unless|once\b).+?)\s+(?:should\s+)?gets?\s+((?:an?|the)\s+(?:\w+\s+)*(?:answer|reply|"
      r"response)\b.*)$", r"reply to \1 with \2"),
     (rf"^((?!if\b|when|unless|once\b|for\s+each|"

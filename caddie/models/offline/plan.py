@@ -14,12 +14,15 @@ from typing import Any
 from caddie.models.offline import sequence, words
 from caddie.models.offline.naming import last_of, node_name, singular, test_name
 from caddie.models.offline.request import Action, Branch, Condition, Loop, Request, Step, Test, Trigger
-from caddie.models.offline.wiring import PRIMARY, Scope, Source, clean, fill
+from caddie.models.offline.wiring import PRIMARY, Scope, Source, clean, fill, sends
 
 _SENDERS = ("slack-send-message", "discord-send-message", "send-email", "reply_chat")
 #: "reply with a brief answer": to be written, whatever was found.
 _ANSWER = re.compile(
     r"\bwith\s+(?:an?\s+)(?:\w+\s+)*(?:answer|explanation|recommendation|advice|suggestion|tip|response)s?\b", re.I
+)
+_DIGEST = re.compile(
+    r"\b(?:summary|digest|recap|overview|briefing|roundup|round-up|run-?down|highlights|bullet\s+points|key\s+points|short\s+version)\b", re.I
 )
 _OBJECTS = re.compile(r"\b(?:sentiment|mood|category|label|class|topic|priority|urgency|intent)\b", re.I)
 
@@ -135,7 +138,8 @@ class Planner:
         self._add(node_id, action.block, self._payload(action, scope), place)
         if action.block in PRIMARY:
             path, kind = PRIMARY[action.block]
-            scope = scope.add(Source(f"{node_id}.{path}", kind, action.topic, action.block))
+            sent = sends(action.block, action.payload)
+            scope = scope.add(Source(f"{node_id}.{path}", kind, action.topic, action.block, sent))
         elif action.block == "human_confirmation":
             scope = scope.add(Source(f"{node_id}.result", "approval", "", action.block))
         if action.block == "wait":
@@ -144,7 +148,7 @@ class Planner:
 
     def _prepare(self, action: Action, place: Place, scope: Scope) -> tuple[Place, Scope]:
         """A step in front when this one has nothing to work with: sum up, think of an answer."""
-        sums_up = action.block in _SENDERS and re.search(r"\b(?:summary|digest|recap)\b", action.clause, re.I)
+        sums_up = action.block in _SENDERS and _DIGEST.search(action.clause)
         if sums_up and not action.said and not scope.of("summarize") and scope.nearest("data", "list", "text"):
             return self._action(Action("summarize"), place, scope)
         if (

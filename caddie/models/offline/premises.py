@@ -6,10 +6,53 @@ Invariant: labels are only those a classification has, or the one that is put in
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
-from caddie.models.offline import conditions, judgement, turns
+from caddie.models.offline import actions, conditions, judgement, turns
 from caddie.models.offline.request import Action, Condition, Test
 from caddie.models.offline.tree import LISTS, Tree
+
+
+_PRONOUN = re.compile(r"it|they|he|she|that|this|them|(?:the|an?)\s+(?:person|item|one|value|number)", re.I)
+_QUALITY = re.compile(
+    r"(?:(?:it|they|this|that|which)\s+(?:is|are)\s+)?(not\s+(?:yet\s+)?)?(?:still\s+|already\s+)?"
+    r"(?!(?:they|there|this|that|someone|somebody|anyone|anybody|everyone|nobody|people|the|you|she)\b)"
+    r"([a-z]{3,}(?:-[a-z]+)?)(?:\s+yet)?",
+    re.I,
+)
+#: What has words to be judged, and no field that says what it is.
+_TEXTUAL = re.compile(
+    r"^(?:the\s+|an?\s+|any\s+)?(?:\w+\s+)?(?:message|text|mail|e-?mail|review|comment|feedback|post|note|question|"
+    r"letter|reply|answer)s?\b",
+    re.I,
+)
+
+
+#: Of what a unit is the measure, for a comparison that names nothing else.
+_MONEY = r"[$€£]\s?\d|\d\s*(?:[$€£]|euros?|dollars?|pounds|bucks|usd|eur|gbp)"
+_QUANTITIES = tuple(
+    (re.compile(pattern, re.I), name)
+    for pattern, name in (
+        (_MONEY, "amount"), (r"\d\s*(?:kg|kilos?|kilograms?|grams?|tons?)\b", "weight"), (r"\d\s*stars?\b", "rating"),
+        (r"\d\s*(?:°|degrees?|celsius|fahrenheit)", "temperature"), (r"\d\s*(?:km|miles|kilometers?)\b", "distance"),
+        (r"\d\s*years?\b", "age"), (r"\d\s*(?:minutes?|hours?|seconds?)\b", "duration"),
+        (r"\d\s*(?:percent|%)", "percentage"),
+    )
+)  # fmt: skip
+
+
+def _properties(action: Action) -> dict[str, dict[str, str]]:
+    """The fields an extraction brings."""
+    schema = action.payload.get("schema") if action.block == "extract-json" else None
+    return dict(schema.get("properties") or {}) if isinstance(schema, dict) else {}
+
+
+_UNWANTED = re.compile(
+    r"^(?:throw\s+(?:away|out)|ignore|discard|delete|drop|skip|remove|filter\s+out|leave\s+out|get\s+rid\s+of|block)\s+(?:the\s+|all\s+|"
+    r"any\s+)?(spam|junk|ads|advertising|advertisements?|scams?|phishing|abuse|trolls?|duplicates?|newsletters?)"
+    r"(?:\s+(?:messages?|mails?|e-?mails?|ones))?$",
+    re.I,
+)
 
 
 class Premises:
@@ -42,9 +85,54 @@ class Premises:
             test: Test | None = Test((Condition("approved", "eq", not denied),))
         else:
             test = (judgement.failed(text) if self._calls() else None) or conditions.find(text)
+        if test is None:
+            test = self._quality(text)
         if test is not None and conditions.undirected(test) and (label := self.named(text)):
             test = Test((Condition("", "eq", label),), said=text)
+        if test is not None:
+            test = replace(test, conditions=tuple(map(self._settled, test.conditions)))
         return conditions.negated(test) if test and word.lower() == "unless" else test
+
+    def _quality(self, text: str) -> Test | None:
+        """ "overdue", "not paid yet", said of an item."""
+        match = _QUALITY.fullmatch(text.strip(" ,."))
+        if match is None or not (self._tree.loops or self._tree.blocks() & LISTS):
+            return None
+        given = actions.stated(match.group(2), "neq" if match.group(1) else "eq")
+        return Test((Condition(given["field"], given["op"], given["right"]),), said=text)
+
+    def _settled(self, condition: Condition) -> Condition:
+        """What is compared, when only a unit or what was said before tells it: "at least 3 years", "it is above 5"."""
+        if re.match(r"(?:an?|any|new)\s", condition.subject, re.I) and re.search(_MONEY, condition.said, re.I):
+            return replace(condition, subject="amount")
+        if condition.subject and not _PRONOUN.fullmatch(condition.subject):
+            return condition
+        if condition.op == "eq" and isinstance(condition.right, str) and self._data():
+            if re.fullmatch(r"[a-z]+", condition.right) and condition.right not in self.labels:
+                return replace(condition, subject=actions.stated(condition.right)["field"])
+            return condition
+        if not isinstance(condition.right, int | float) or isinstance(condition.right, bool):
+            return condition
+        unit = re.search(r"\d[\d.,]*\s+([a-z]{3,})", condition.said)
+        for action in reversed(self._tree.actions()):
+            if unit:
+                if name := next((each for each in _properties(action) if unit.group(1).rstrip("s") in each), None):
+                    return replace(condition, subject=name)
+            numeric = [each for each, schema in _properties(action).items() if schema.get("type") == "number"]
+            if len(numeric) == 1:
+                return replace(condition, subject=numeric[0])
+        before = self._tree.last[0].test.conditions if self._tree.last else ()
+        same = next((c for c in before if c.subject and isinstance(c.right, int | float)), None)
+        if same is not None:
+            return replace(condition, subject=same.subject)
+        measured = next((name for pattern, name in _QUANTITIES if pattern.search(condition.said)), None)
+        return replace(condition, subject=measured) if measured else condition
+
+    def _data(self) -> bool:
+        """Whether what is at hand is data with fields, and neither a text nor a category."""
+        return not self.labels and "trigger_chat" not in self._known and (
+            "webhook" in self._known or self._tree.loops or bool(self._tree.blocks() & LISTS)
+        )  # fmt: skip
 
     def named(self, text: str) -> str | None:
         """The label a text names."""
@@ -56,11 +144,25 @@ class Premises:
     def judged(self, text: str) -> Test | None:
         """What somebody's words mean: a label of a classification, which is put in front when there is none yet."""
         chat = "trigger_chat" in self._known
-        label = judgement.meant(text, feelings_only=not chat)
+        label = judgement.meant(text, feelings_only=not chat and not _TEXTUAL.match(text))
         if label is None or not (chat or self._known & {"webhook"} or self._tree.blocks() & LISTS):
             return None
+        return self._labelled(label, text)
+
+    def unwanted(self, clause: str) -> bool:
+        """ "throw away the spam": a kind of message with which nothing is done; what is done with the others follows."""
+        match = _UNWANTED.match(clause)
+        if match is None or self._tree.blocks() & LISTS or not self._known & {"trigger_chat", "webhook"}:
+            return False
+        label = match.group(1).lower()
+        self._tree.branched(self._labelled(label, clause))
+        return True
+
+    def _labelled(self, label: str, text: str) -> Test:
+        """A condition on a label, with the classification in front of it."""
         if label not in self.labels:
             if self._judge is None:
+                chat = "trigger_chat" in self._known
                 self._judge = Action(
                     "classify",
                     {"labels": ["other"]},

@@ -17,6 +17,13 @@ from caddie.models.offline.thread import Talk
 #: Below this the best template has too little to do with the words.
 SCORE = 5.0
 OFFER = "Which ready workflow shall I set up?"
+#: "do you have a template for …", "show me some examples"
+ASKED = re.compile(
+    r"^\W*(?:(?:do|have)\s+you\s+(?:have|got)|got|have\s+you|is|are\s+there|any|show|list|which|what|where|i\s+(?:need|want|am\s+"
+    r"looking)|looking|give|suggest|recommend|can\s+you\s+(?:show|suggest|recommend|give)|find)\b[^.!]*\b(?:templates?|examples?|"
+    r"samples?|blueprints?|ready(?:-|\s+)made|ready\s+workflows?|ideas)\b",
+    re.I,
+)
 _YES = re.compile(r"^\s*(?:yes|yep|ok(?:ay)?|sure|please|go|do\s+it|great|the\s+first|first|set\s+it\s+up)\b", re.I)
 _NO = re.compile(r"^\s*(?:no|none|neither|not)\b", re.I)
 _TOPIC = re.compile(
@@ -30,9 +37,12 @@ def offered(said: Talk) -> Reply | None:
         return None
     searched = said.called("search_templates")
     if not searched:
-        return Reply(calls=(Edit("search_templates", {"query": said.request[:500], "limit": 3}),))
+        topic = re.sub(r"^.*?\b(?:templates?|examples?|samples?|blueprints?|ideas)\b", "", said.request, flags=re.I | re.S)
+        query = topic if ASKED.search(said.request) and re.search(r"\w{2}", topic) else said.request
+        return Reply(calls=(Edit("search_templates", {"query": query.strip()[:500], "limit": 3}),))
     value = searched[0].value if searched[0].ok and isinstance(searched[0].value, dict) else {}
-    found = [each for each in value.get("templates") or [] if each.get("score", 0) >= SCORE]
+    least = 0 if ASKED.search(said.request) else SCORE
+    found = [each for each in value.get("templates") or [] if each.get("score", 0) >= least]
     if not found:
         return None
     chosen = found[0]

@@ -208,10 +208,44 @@ def capability(text: str) -> str:
     )
 
 
+_DESCRIBE = re.compile(
+    r"\b(?:difference|differ|compare|versus|vs|better)\b|^\W*(?:what\s+(?:is|are|does|do)|how\s+(?:does|do|is)|explain|tell\s+me\s+about|when\s+(?:do|"
+    r"should)\s+i\s+use)\b.*\b(?:blocks?|steps?\s+type|nodes?)\b",
+    re.I,
+)
+
+
+def described(text: str, canvas: bool) -> str | None:
+    """What the blocks are that a question names: "the difference between delay and wait"."""
+    if not _DESCRIBE.search(text) or (canvas and re.search(r"\b(?:this|it|my|here)\b", text, re.I)):
+        return None
+    catalog, _ = index()
+    named = [
+        block
+        for block in catalog.all()
+        if any(
+            re.search(rf"(?<![\w-]){re.escape(name)}s?(?![\w-])", text, re.I)
+            for name in (block.type, block.type.replace("-", " ").replace("_", " "), block.title)
+        )
+    ]
+    lines = []
+    for block in named:
+        ways = f" Its branches: {words.joined([f'`{each}`' for each in block.branches])}." if block.branches else ""
+        required = block.payloadSchema.get("required")
+        needs = f" It needs: {words.joined([f'`{each}`' for each in required])}." if isinstance(required, list) and required else ""
+        lines.append(f"- {block.title} (`{block.type}`): {block.summary}{needs}{ways}")
+    return "\n".join(lines) or None
+
+
 def listing(text: str) -> str:
     """The blocks a "which blocks …" asks for."""
     catalog, search = index()
-    asked = re.sub(r"^.*?\b(?:blocks?|steps?|tools?|integrations?|nodes?)\b", "", text, flags=re.I)
+    if re.search(r"\b(?:start|trigger|begin|launch)\w*\b", text, re.I):
+        return "A workflow can start in these ways:\n" + "\n".join(
+            f"- {block.title} (`{block.type}`): {block.summary}" for block in catalog.all() if block.trigger
+        )
+    asked = re.sub(r"^.*?\b(?:blocks?|steps?|tools?|integrations?|nodes?|ways?|options?)\b", "", text, flags=re.I)
+    asked = " ".join(term for term in re.findall(r"[\w-]+", asked) if set(content(term)) - _GENERIC or term == "messages")
     hits = search.search(asked, 10)
     best = [hit for hit in hits if hit.score >= 0.25 * hits[0].score] if hits else []
     if not best:

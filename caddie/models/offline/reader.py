@@ -13,6 +13,9 @@ from caddie.models.offline import (
     clauses,
     conditions,
     guess,
+    notices,
+    paraphrase,
+    persona,
     phrasing,
     pointing,
     reading,
@@ -47,14 +50,14 @@ class Reader:
         self._tree.sentence()
 
     def clause(self, clause: str) -> None:
-        clause = turns.told(clause.strip(" ,.;:"))
-        if not clause or self._placed(clause) or self._premises.bounded(clause) or self._described(clause):
+        clause = paraphrase.clause(turns.told(clause.strip(" ,.;:")))
+        if not clause or self._premises.unwanted(clause) or self._placed(clause) or self._premises.bounded(clause) or self._described(clause):
             return
         if always := turns.ALWAYS.match(clause):
             self.sentence()
             self._always = True
             clause = turns.told(turns.REGARDLESS.sub("", clause)) if always else clause
-        if (match := turns.ONLY_IF.match(clause)) and self._gated(match.group(1), match.group(2)):
+        if (match := turns.ONLY_IF.match(clause)) and not self._acts(match.group(2)) and self._gated(match.group(1), match.group(2)):
             return
         if match := turns.SO.match(clause):
             self._resume(match.group(1))
@@ -89,12 +92,22 @@ class Reader:
         else:
             self._action(clause)
 
+    def embodied(self, who: str, bot: bool) -> None:
+        """In a chat with a bot, what no step does is what the bot has to heed."""
+        self.unknown = persona.embodied(self.steps, self.unknown, who, bot)
+
     def finish(self, blind: bool) -> None:
         """blind: the trigger brings no data, so what a condition looks at has to be fetched."""
         sequence.remembered(self.steps)
         sequence.approved(self.steps)
         if blind:
             sequence.hoisted(self.steps)
+            sequence.supplied(self.steps)
+
+    def _acts(self, text: str) -> bool:
+        """Whether a condition is followed by what to do, and does not hold for the step before."""
+        shadow = words.masked(text)
+        return any(actions.recognise(text[cut.end() :], "") for cut in turns.VERB.finditer(shadow))
 
     def _gated(self, word: str, text: str) -> bool:
         """ "…, but only if it is above 5": a condition for the step before."""
@@ -181,6 +194,8 @@ class Reader:
         if last and last[0].block == "send-email" and (copy := turns.COPY.match(clause)):
             last[0].payload["cc"] = words.emails(copy.group(1))
             return True
+        if notices.stated(clause, self._tree.actions()) or notices.added(clause, self._tree.actions()):
+            return True
         if last and last[0].block == "trigger-workflow" and turns.PASSED.match(clause):
             last[0].members = ["*"]
             return True
@@ -224,7 +239,7 @@ class Reader:
                 self._add(more)
             if action.block == "human_confirmation" and (match := turns.BEFORE.match(clause)):
                 self._branch(Test((Condition("approved", "eq", True),)), phrasing.plainly(match.group(2)))
-        elif not turns.EMPTY.fullmatch(clause) and not turns.background(clause):
+        elif not turns.EMPTY.fullmatch(clause) and not turns.AIM.match(clause) and not turns.background(clause):
             self.unknown.append(clause)
 
     def _stated(self, clause: str) -> bool:
@@ -307,7 +322,8 @@ class Reader:
 
     def _branch(self, test: Test, rest: str, waits: bool = False) -> None:
         outer = self._tree.branch
-        if outer and outer.then and not waits and all(each.subject != "approved" for each in outer.test.conditions):
+        asked = [each.subject for each in (*test.conditions, *(outer.test.conditions if outer else ()))]
+        if outer and outer.then and not waits and "approved" not in asked:
             # A condition told after what another one leads to stands beside it, not within it.
             self.sentence()
         if address := words.url(" ".join(each.subject for each in test.conditions)):

@@ -10,9 +10,11 @@ import re
 from typing import Any, cast
 
 from caddie.models.offline import conditions, schedule, words
+from caddie.models.offline.canvas import Canvas
 from caddie.models.offline.guess import index
 from caddie.models.offline.plan import Edit
-from caddie.models.offline.wiring import PRIMARY
+from caddie.models.offline.request import Action
+from caddie.models.offline.wiring import PRIMARY, fill
 
 _REFERENCE = re.compile(r"\{\{\s*([A-Za-z0-9_-]+)((?:\.[^{}|]*)?)\s*\}\}")
 #: Braces that were left out: "{{a.b}", "{a.b}}", "{{a.b" at the end.
@@ -38,6 +40,23 @@ def edits(definition: dict[str, Any], errors: list[dict[str, Any]]) -> list[Edit
         if found:
             made.setdefault(f"{node_id} {_top(error)}", found)
     return [*variables, *(edit for each in made.values() for edit in each)]
+
+
+def wired(definition: dict[str, Any], incomplete: list[dict[str, Any]]) -> list[Edit]:
+    """Data fields that are empty, filled with what the steps before bring; what only the user knows stays open."""
+    canvas, made = Canvas(definition), []
+    for each in incomplete:
+        node_id, name = str(each.get("nodeId")), str(each.get("field") or "").removeprefix("payload.")
+        if node_id not in canvas.nodes or not (parents := canvas.parents(node_id)):
+            continue
+        scope = canvas.scope(parents[0])
+        block = str(canvas.nodes[node_id].get("type"))
+        value = fill(Action(block), scope).get(name)
+        if block == "for-each" and name == "items" and (source := scope.nearest("list", "data")):
+            value = source.expression()
+        if value and "{{" in str(value):
+            made.append(Edit("update_node", {"nodeId": node_id, "payload": {name: value}}))
+    return made
 
 
 def _top(error: dict[str, Any]) -> str:
@@ -179,6 +198,9 @@ def _option(value: str, options: list[str]) -> str | None:
     for each in options:
         if each.lower() == value.lower():
             return each
+    if "eq" in options and (than := conditions.operator(f"it is {value.replace('_', ' ').lower()} than 5")):
+        if than[1] in options and than[1] not in ("eq", "neq"):
+            return than[1]
     if "eq" in options and (found := conditions.operator(f"it is {value.replace('_', ' ').lower()} x")):
         return found[1] if found[1] in options and value.lower() != "is" else "eq"
     close = difflib.get_close_matches(value.lower(), options, n=1, cutoff=0.5)

@@ -73,7 +73,7 @@ _MESSAGE = ("text", "message", "template", "body")
 def replaced(text: str, canvas: Canvas, said: Talk) -> Change | None:
     match = _REPLACE.match(text)
     if match is None:
-        return None
+        return _instead(text, canvas, said)
     groups = match.groupdict()
     old = next((groups[name] for name in ("old", "old2", "old3", "old4") if groups[name]), "")
     new = next((groups[name] for name in ("new", "new2", "new3", "new4") if groups[name]), "")
@@ -84,6 +84,18 @@ def replaced(text: str, canvas: Canvas, said: Talk) -> Change | None:
     if action.block == canvas.nodes[node_id].get("type"):
         return None
     return _put(canvas, node_id, action, said)
+
+
+def _instead(text: str, canvas: Canvas, said: Talk) -> Change | None:
+    """ "post it to #support instead": in place of the only step that sends it another way."""
+    match = re.match(r"^(?P<new>\w+\s+.+?)\s+instead$|^instead\s*,?\s+(?P<new2>\w+\s+.+)$", text, re.I)
+    action = actions.recognise(match.group("new") or match.group("new2"), text) if match else None
+    if action is None or action.block not in _SENDERS:
+        return None
+    others = [each for each in canvas.of(*_SENDERS) if canvas.nodes[each].get("type") != "send-webhook"]
+    if any(canvas.nodes[each].get("type") == action.block for each in others) or len(others) != 1:
+        return None
+    return _put(canvas, others[0], action, said)
 
 
 def _verbal(phrase: str) -> str:

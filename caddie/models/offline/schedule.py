@@ -63,7 +63,8 @@ _INTERVAL = re.compile(
     re.I,
 )
 _MONTHDAY = re.compile(
-    rf"\b(?:(?:on\s+)?the\s+)?(first|last|\d{{1,2}}(?:st|nd|rd|th))(?:\s+day)?\s+of\s+(?:{_EVERY}|the|a)\s+month\b|"
+    rf"\b(?:(?:on|at)\s+)?(?:the\s+)?(first|last|end|beginning|start|\d{{1,2}}(?:st|nd|rd|th))(?:\s+day)?\s+of\s+"
+    rf"(?:{_EVERY}|the|a)\s+month\b|\bmonth(?:ly|'s)?\s+(end)\b|"
     r"\b(?:every|each)\s+month\s+on\s+the\s+(first|last|\d{1,2}(?:st|nd|rd|th))(?:\s+day)?\b",
     re.I,
 )
@@ -151,6 +152,10 @@ def find(text: str, changing: bool = False) -> Schedule | None:
     if found is None and clocked is None:
         return None
     result = found or Schedule()
+    if (spared := _SPARED.search(low)) and result.freq in ("DAILY", "WEEKLY"):
+        gone = {_day(name) for name in re.findall(_DAY, spared.group(1))}
+        kept = tuple(day for day in (result.days or tuple(DAYS.values())) if day not in gone)
+        result = replace(result, freq="WEEKLY", days=kept or result.days, spans=(*result.spans, spared.span()))
     if result.days and result.freq == "WEEKLY" and (often := _OFTEN.search(low)):
         result = replace(
             _interval(often) if often.group(2) else Schedule("HOURLY"),
@@ -165,6 +170,10 @@ def find(text: str, changing: bool = False) -> Schedule | None:
     return result
 
 
+_SPARED = re.compile(
+    rf"\s*,?\s*\b(?:except|but\s+not|not|excluding|besides|apart\s+from)\s+(?:for\s+)?(?:on\s+)?"
+    rf"((?:{_DAY})(?:\s*(?:,|and|&|or)\s*(?:{_DAY}))*)\b"
+)
 #: How often within the days that are named.
 _OFTEN = re.compile(
     rf"\b(?:every|each)\s+(?:(\d+|{NUMBER_WORD}|half|quarter)\s*(?:of\s+)?(?:an\s+)?-?\s*)?(minute|min|hour)s?\b|"
@@ -189,8 +198,8 @@ def _frequency(low: str) -> Schedule | None:
     if match := _WEEKEND.search(low):
         return Schedule("WEEKLY", days=("SA", "SU"), spans=(match.span(),))
     if match := _MONTHDAY.search(low):
-        said = match.group(1) or match.group(2)
-        day = 1 if said == "first" else -1 if said == "last" else min(31, int(re.sub(r"\D", "", said)) or 1)
+        said = next(each for each in match.groups() if each)
+        day = 1 if said in ("first", "beginning", "start") else -1 if said in ("last", "end") else min(31, int(re.sub(r"\D", "", said)) or 1)
         return Schedule("MONTHLY", month_day=day, spans=(match.span(),))
     if match := _NAMED_DAYS.search(low):
         names = re.findall(_DAY, next(group for group in match.groups() if group))

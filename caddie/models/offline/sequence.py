@@ -5,7 +5,7 @@ Invariant: a step is moved, gated or dropped only because of what another step n
 
 from __future__ import annotations
 
-from caddie.models.offline import actions, words
+from caddie.models.offline import actions, notices, wiring, words
 from caddie.models.offline.reading import LATER
 from caddie.models.offline.request import Action, Branch, Condition, Loop, Slot, Step, Test
 from caddie.models.offline.request import actions as actions_of
@@ -21,6 +21,8 @@ def approved(steps: list[Step]) -> None:
             approved(step.body)
         elif step.block == "human_confirmation" and steps[at + 1 :]:
             following = steps[at + 1]
+            if isinstance(following, Action) and wiring.DECISION.search(following.clause):
+                continue
             if not isinstance(following, Branch) or all(
                 each.subject != "approved" for each in following.test.conditions
             ):
@@ -61,6 +63,16 @@ def hoisted(steps: list[Step]) -> None:
     if not source.topic:
         source.topic = words.bare(subject)
     steps.insert(first, source)
+
+
+def supplied(steps: list[Step]) -> None:
+    """What a message is about is fetched, searched for or written first, when nothing before it brings anything."""
+    for at, step in enumerate(steps):
+        if not isinstance(step, Action) or step.block in actions.SOURCES:
+            return
+        if (source := notices.supply(step)) is not None:
+            steps.insert(at, source)
+            return
 
 
 def closed(steps: list[Step]) -> list[Step]:

@@ -10,7 +10,7 @@ from datetime import datetime
 from functools import cache
 from zoneinfo import ZoneInfo, available_timezones
 
-from caddie.models.offline import clauses, conditions, judgement, occasion, schedule, words
+from caddie.models.offline import actions, clauses, conditions, judgement, occasion, schedule, words
 from caddie.models.offline.request import Trigger
 
 _EVENT = re.compile(
@@ -86,6 +86,12 @@ _ASKED = re.compile(
     r"\b(?:chat|bot|questions?|messages?)\b[^,.;:\n]*(?=[,.;:\n])",
     re.I,
 )
+#: "An employee requests vacation in the chat."
+_TOLD_CHAT = re.compile(
+    rf"^(?!(?:{clauses.LEAD})|please\b|answer|reply)(?:an?|the|our|my|any|new|[a-z]+s)\b[^.,;:\n]*\b(?:in|by|via|over|through|on)\s+"
+    r"(?:(?:the|our|a|my)\s+)?(?:live\s+|support\s+|web\s+)?chat\b[^.,;:\n]*(?=[.;,:\n])",
+    re.I,
+)
 _CHAT_TEXT = re.compile(
     r"\b(?:the|an?|each|every|any|incoming|new)\s+(?:incoming\s+|new\s+)?chat\s+(?:text|message|input|question)s?\b",
     re.I,
@@ -97,9 +103,22 @@ _ASKING = re.compile(
     re.I,
 )
 _NAMED_HOOK = re.compile(
-    r"(?:\b(?:that|which)\s+(?:arrives?|comes?(?:\s+in)?|is\s+sent|are\s+sent)\s+)?\b(?:with|using|via|from|on|by|"
-    r"over|through)\s+"
-    r"(?:an?\s+|the\s+|our\s+)?(?:incoming\s+)?web\s?hook(?:\s+trigger)?\b(?:\s+(?:that|which|to))?",
+    r"(?:\b(?:that|which)\s+(?:(?:we|i)\s+(?:get|receive)|arrives?|comes?(?:\s+in)?|reach(?:es)?(?:\s+us)?|is|are)\s+)?"
+    r"(?:(?:\b(?:sent|posted|submitted|delivered|received|coming(?:\s+in)?|arriving|reported)\s+)?\b(?:with|using|via|"
+    r"from|on|by|over|through)|\b(?:sent|posted|submitted|delivered|reported|coming(?:\s+in)?|arriving)\s+(?:in\s+)?(?:to|"
+    r"at|into))\s+(?:an?\s+|the\s+|our\s+|my\s+)?(?:[\w-]+\s+){0,2}?web\s?hook(?:\s+trigger)?\b(?:\s+(?:that|which|to))?",
+    re.I,
+)
+#: "receives messages from our form's webhook and …": the event, told as the first thing it does.
+_RECEIVES = re.compile(
+    r"^(?:it\s+)?(?:receives?|gets?|takes?|accepts?|listens?\s+(?:to|for|on)|waits?\s+for|watch(?:es)?)\s+[^,.;\n]*?\b"
+    r"web\s?hook\b(?:\s+(?:calls?|requests?|events?))?",
+    re.I,
+)
+#: "If a new order is over 500 …": something that occurs, and what is asked of it.
+_OCCURS = re.compile(
+    r"^\s*(?:if|when(?:ever)?|in\s+case|once)\s+(?:an?|any|somebody's|someone's)\s+(?!\w+\s+(?:at|from)\s+\x00)"
+    r"(?:[\w-]+\s+){1,4}?(?:is|has|costs?|exceeds|contains|mentions|needs|asks|wants|gets|falls|scores|weighs)\b",
     re.I,
 )
 _MANUAL = re.compile(
@@ -119,10 +138,31 @@ _ZONE = re.compile(r"\b([A-Z][A-Za-z]+/[A-Z][A-Za-z_]+(?:/[A-Z][A-Za-z_]+)?|UTC)
 _CITY = re.compile(r"\b((?:[A-Za-z]+\s){0,2}[A-Za-z]+)\s+time\b")
 
 
+_KIND = re.compile(r"^(?:an?|any|every)\s+(?!new\b|incoming\b|certain\b)([a-z-]+)\s+([a-z]+)\s+(?:is|gets?|[a-z]+s)\b", re.I)
+#: Somebody does something, and nothing is asked of a value.
+_SOMEBODY = re.compile(r"^(?:an?|any|some(?:one|body)|any(?:one|body))\b", re.I)
+_ASKS_OF = re.compile(r"^(?:[\w'-]+\s+){1,5}?(?:is|are|was|has|have|costs?|exceeds?|contains?|mentions?)\b", re.I)
 #: What is left of "a bot that …" once its event is known.
 BOT = re.compile(
     r"^(?:(?:i|we)\s+(?:would\s+|really\s+)*\w+\s+)?(?:an?\s+)?(?:\w+\s+)?(?:chat\s?)?bot\s+(?:that|which|to)\s+", re.I
 )
+
+
+#: "a homework helper for my daughter's maths"
+_PERSONA = re.compile(
+    r"^(?:(?:please\s+)?(?:build|create|make|set\s+up|design|give|add|get|write)\s+(?:me\s+|us\s+)?|(?:(?:i|we)\s+(?:would\s+|really\s+)*"
+    r"(?:like|want|need)\s+(?:to\s+have\s+)?)?)(?P<who>(?:an?|the|my|our)\s+(?:[\w-]+\s+){0,4}?(?:chat\s?bot|bot|assistant|"
+    r"helper|tutor|coach|concierge|companion|chat\s+agent)\b(?:\s+for\s+[^.,:;]+?)?)(?=\s*[.,:;\n]|\s+(?:that|which|who|to|where)\b|"
+    r"\s*$)(?:\s*[.,:;]?\s*(?:that|which|who|to|(?:it|he|she|people)\s+(?:should|must|can|will))\b)?[\s.,:;]*",
+    re.I,
+)
+BOTS = re.compile(r"\b(?:chat\s?bots?|bots?|assistants?|helpers?|tutors?|coach|concierge|companions?|ai)\b", re.I)
+
+
+def persona(event: str) -> str:
+    """Who answers, when the event is told as somebody: "a homework helper"."""
+    match = _PERSONA.match(event)
+    return match.group("who") if match and match.end() == len(event) else ""
 
 
 def zone(text: str) -> str | None:
@@ -160,8 +200,14 @@ def trigger(text: str, timezone: str, now: datetime | None = None) -> tuple[Trig
     lead = _BOT_LEAD.match(shadow)
     if asked := _ASKED.match(shadow, lead.end() if lead else 0):
         return Trigger("trigger_chat", event=asked.group()), _cut_out(text, [(0, asked.end())])
+    if chatted := _TOLD_CHAT.match(shadow):
+        return Trigger("trigger_chat", event=chatted.group()), _cut_out(text, [chatted.span()])
     if carries := _CARRIES.match(shadow):
         return Trigger("webhook"), f"it{text[carries.end() :]}"
+    if (bot := _PERSONA.match(shadow)) and not re.search(r"\bweb\s?hook|\bform\b", shadow, re.I):
+        found = schedule.find(shadow)
+        if found is None or found.freq is None:
+            return Trigger("trigger_chat", event=text[slice(*bot.span("who"))]), _cut_out(text, [bot.span()])
     if manual := _MANUAL.search(shadow):
         return Trigger("manual"), _cut_out(text, [manual.span()])
     found = schedule.find(shadow)
@@ -187,6 +233,8 @@ def trigger(text: str, timezone: str, now: datetime | None = None) -> tuple[Trig
         return Trigger("cronjob", {"rrule": found.rrule(), "timezone": named or timezone or "UTC"}), _cut_out(
             text, spans
         )
+    if received := _RECEIVES.match(shadow):
+        return Trigger("webhook", event=received.group()), _cut_out(text, [received.span()])
     if stated := _STATED.search(shadow) or _HOOKED.search(shadow):
         block = "trigger_chat" if re.search(r"\bchat\b", stated.group(), re.I) else "webhook"
         return Trigger(block, event=text[: stated.end()].strip()), _cut_out(text, [stated.span()])
@@ -194,6 +242,8 @@ def trigger(text: str, timezone: str, now: datetime | None = None) -> tuple[Trig
         return Trigger("trigger_chat", event="a chat message"), _cut_out(text, [bot.span()])
     if hook := _NAMED_HOOK.search(shadow):
         return Trigger("webhook"), _cut_out(text, [hook.span()])
+    if _OCCURS.match(shadow) and "\x00" not in shadow[: _clause_end(shadow, 3)]:
+        return Trigger("webhook"), text
     return (Trigger("trigger_chat") if _CHAT_TEXT.search(shadow) else None), text
 
 
@@ -216,17 +266,27 @@ def _event(text: str, shadow: str, scheduled: bool) -> tuple[Trigger, str] | Non
         if match is None or (scheduled and not first):
             continue
         if not chat and (
-            word == "if" and "hook" not in phrase or (word in ("after", "upon") and not first and "hook" not in phrase)
+            word == "if" and "hook" not in phrase and not (first and _SOMEBODY.match(phrase) and not _ASKS_OF.match(phrase)) or (word in ("after", "upon") and not first and "hook" not in phrase)
         ):
             continue
-        if not chat and not re.search(r"\bweb\s?hook", phrase) and _compares(phrase, match.end()):
+        if not chat and not re.search(r"\bweb\s?hook", phrase) and _compares(phrase):
             continue
         for head in (phrase, *_beginnings(phrase)) if chat else ():
             if label := _judged(head):
                 rest = text[start.end() + len(head) :].lstrip(" ,")
                 return Trigger("trigger_chat", event=head), f"{text[: start.start()]} if {label}, {rest}".strip()
-        return _cut_at(text, shadow, start, match.end() + start.end(), end, "trigger_chat" if chat else "webhook")
+        made = _cut_at(text, shadow, start, match.end() + start.end(), end, "trigger_chat" if chat else "webhook")
+        return _sorted(phrase, *made) if not chat else made
     return None
+
+
+def _sorted(phrase: str, trigger: Trigger, rest: str) -> tuple[Trigger, str]:
+    """ "an urgent ticket comes in …. Other tickets …": what kind it is, is a condition where the others are spoken of."""
+    kind = _KIND.match(phrase)
+    if kind is None or not re.search(rf"\bother\s+{words.forms(kind.group(2))}\b|\b{clauses.REST}\b", rest, re.I):
+        return trigger, rest
+    word = kind.group(1).lower()
+    return trigger, f"if the {actions.stated(word)['field']} is {word}, {rest}"
 
 
 def breaks(text: str) -> bool:
@@ -245,9 +305,9 @@ def _judged(phrase: str) -> str | None:
     return said if judgement.meant(said) else None
 
 
-def _compares(phrase: str, end: int) -> bool:
+def _compares(phrase: str) -> bool:
     """ "the price drops below 100" is no event."""
-    test = conditions.find(phrase)
+    test = conditions.find(re.split(r"\s+and\s+(?=(?:it|its|their|they|his|her|the)\b)", phrase)[0])
     return test is not None and (isinstance(test.conditions[0].right, int | float | bool))
 
 

@@ -52,7 +52,23 @@ _HOSTILE = re.compile(
 _CAN = re.compile(
     r"^\W*(?:(?:can|could)\s+(?:you|caddie|it|this|i|we|workflows?)|are\s+you\s+able\s+to|is\s+(?:it\s+possible|"
     r"there\s+(?:a|any)\s+(?:way|block|possibility|step))\s+(?:to|for|that)|do\s+you\s+(?:support|know\s+how|have)|"
-    r"does\s+(?:caddie|it)\s+(?:support|work\s+with))\b",
+    r"does\s+(?:caddie|it)\s+(?:support|work\s+with)|how\s+(?:do|can|would|could|should)\s+(?:i|we|you|one)|"
+    r"what\s+(?:do|would)\s+(?:i|we)\s+(?:use|need))\b",
+    re.I,
+)
+#: "which ways are there to …", "what can I use to …"
+_WAYS = re.compile(
+    r"^\W*(?:which|what)\s+(?:(?:other\s+|kinds?\s+of\s+|different\s+)*(?:ways?|options?|possibilities|methods|means|"
+    r"services|apps|channels|triggers?|actions?)\b.*\b(?:to|for|of|support|have|there|can|offer)\b|can\s+(?:i|we|you|"
+    r"one)\s+(?:use|take|connect)\b|(?:can|could|may)\s+(?:start|trigger|begin|launch)\b|(?:starts|triggers)\s+an?\b)",
+    re.I,
+)
+_INSTEAD = re.compile(r"\b(?:instead|rather\s+than)\b(?!.*\?)", re.I)
+#: Asks whether and how, and wants nothing built.
+_HOW = re.compile(
+    r"^\W*(?:is\s+it\s+possible|is\s+there\s+(?:a|any|some)\s+(?:way|block|step|possibility|chance)|how\s+(?:do|can|would|could|should)\s+(?:i|we|"
+    r"you|one)|can\s+(?:i|we|one|workflows?|it)|do\s+you\s+(?:support|offer|have|know)|what(?:'s|\s+is)\s+the\s+difference|what\s+(?:do|would)\s+"
+    r"(?:i|we)\s+(?:use|need)|which\s+(?:block|step)|does\s+(?:caddie|it)\s+support)\b",
     re.I,
 )
 _REPORT = re.compile(
@@ -115,11 +131,16 @@ def answer(said: Talk) -> str | None:
         return _abilities()
     if _BLOCKS.search(text):
         return f"{questions.listing(text)}\n\n{speak.OFFLINE}"
+    if _WAYS.search(text) and not _builds(text) and not re.search(r"\b(?:this|it|here)\b", text, re.I):
+        return f"{questions.listing(text)}\n\n{speak.OFFLINE}"
     if not said.nodes and (told := ability(said)):
         return told
     if said.context.mode == "repair":
         return None
-    asks = _EXPLAIN.search(text) or _EXPLAIN.search(phrasing.without_politeness(text))
+    if named := questions.described(text, bool(said.nodes)):
+        return f"{named}\n\n{speak.OFFLINE}"
+    changes = said.nodes and _INSTEAD.search(text)
+    asks = not changes and (_EXPLAIN.search(text) or _EXPLAIN.search(phrasing.without_politeness(text)))
     if (
         asks
         and not _builds(text)
@@ -155,6 +176,8 @@ def _builds(text: str) -> bool:
     shadow = words.masked(text)
     found = schedule.find(shadow)
     addressed = words.url(text) or words.emails(text) or words.CHANNEL.search(words.URL.sub("", text))
+    if _HOW.match(text) and text.rstrip().endswith("?") and not addressed:
+        return False
     asks = re.match(r"^\W*(?:what|why|how|who|when(?=\s+(?:does|do|will|is))|where|which|in\s+which)\b", text, re.I)
     return not asks and bool(
         addressed

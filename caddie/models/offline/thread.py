@@ -11,6 +11,7 @@ from typing import Any
 
 from caddie.models.model import AssistantTurn, Context, ModelRequest, ToolOutcome, ToolTurn, UserTurn
 from caddie.models.offline import words
+from caddie.models.offline.actions import longest
 from caddie.models.offline.request import Slot
 
 # Rules are regular expressions: their time grows faster than the text, so a text has a bound, and so have runs in it.
@@ -62,15 +63,20 @@ def read(request: ModelRequest) -> Talk:
     talk.rounds = [turn.outcomes for turn in turns[last + 1 :] if isinstance(turn, ToolTurn)]
     position, answering = last, context.answering and not context.message.rstrip().endswith("?")
     while position >= 2:
-        said, asked = turns[position - 1], turns[position - 2]
+        said, before = turns[position - 1], position - 1
+        while before >= 0 and not isinstance(turns[before], UserTurn):
+            # What was built before the question was put has been told first.
+            before -= 1
+        asked = turns[before] if before >= 0 else None
         if not (isinstance(said, AssistantTurn) and isinstance(asked, UserTurn) and said.text.rstrip().endswith("?")):
             break
+        question = said.text.rstrip().rsplit("\n", 1)[-1]
         replied = position < last and _on_plan(said.text)
-        if not (answering or replied or _answers(said.text, talk.request)):
+        if not (answering or replied or _answers(question, talk.request)):
             break
         talk.answers.insert(0, (said.text, talk.request))
         talk.request = readable(asked.text)
-        position -= 2
+        position = before
         answering = False
     # What the user says to a plan, until it is approved, changes what is planned.
     said_to_plans = talk.answers if context.mode == "planning" else talk.answers[:-1]
@@ -122,6 +128,6 @@ def value(slot: Slot, answer: str) -> Any:
             return [name for name in map(words.slug, words.listed(text)) if name] or None
         case "seconds":
             seconds = words.duration_s(text) or words.number(text)
-            return min(seconds, 600) if seconds else None
+            return min(seconds, longest("delay", "seconds")) if seconds else None
         case _:
             return text

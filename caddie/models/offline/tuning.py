@@ -45,7 +45,9 @@ _QUERY = re.compile(
     r"search\s+terms?)\s+(?:to|into|"
     r"for)\s+(?P<new2>.+)$|^(?:the\s+)?(?:search|query|topic|news)\s+should\s+(?:be\s+(?:about|for|on)?|"
     r"search\s+for|cover)\s*(?P<new3>.+)$|"
-    r"^instead\s+of\s+.+?,\s*(?:search|look)\s+for\s+(?P<new4>.+)$",
+    r"^instead\s+of\s+.+?,\s*(?:search|look)\s+for\s+(?P<new4>.+)$|"
+    r"^(?:make\s+|have\s+|(?:i|we)\s+(?:would\s+like|want|need|would\s+prefer)\s+)?(?:(?:it|this|them|the\s+\w+)\s+)?(?:should\s+)?(?:to\s+)?(?:be\s+)?about\s+(?P<new5>.+?)"
+    r"(?:\s+(?:instead|now|rather)(?:\s+of\s+.+)?|\s+rather\s+than\s+.+)?$",
     re.I,
 )
 _STYLE = re.compile(

@@ -106,6 +106,10 @@ DONE = re.compile(
     re.I,
 )
 ONLY_IF = re.compile(r"^(?:but\s+)?only\s+(if|when|unless)\s+(.+)$", re.I | re.S)
+#: "keep an eye on our competitor": why something else is looked for.
+AIM = re.compile(
+    r"^(?:keep\s+(?:an\s+eye\s+on|track\s+of|up\s+with)|stay\s+(?:up\s+to\s+date|informed|on\s+top)|follow|be\s+informed|know)\b", re.I
+)
 EMPTY = re.compile(
     r"(?:do|does|it|start|starts|run|runs|begin|once|twice|workflow|automation|flow|stop|nothing|thanks?|please|\W|"
     r"do\s+nothing|thank\s+you|a\s+lot|"
@@ -152,7 +156,8 @@ def told(clause: str) -> str:
 def background(clause: str) -> bool:
     """A statement about the world, which asks for nothing."""
     return bool(
-        re.match(r"^(?:an?|i|we|our|my|the|there|this|it|they|tenants|customers|people)\b(?:(?!\b(?:should|must|want|"
+        re.match(r"^(?:an?|i|we|our|my|the|there|this|it|they|tenants|customers|people|nobody|no\s+one|everyone|he|she|"
+                 r"someone|somebody)\b(?:(?!\b(?:should|must|want|"
                  r"need)\b).)*$", clause, re.I | re.S)
         and not words.url(clause) and not words.emails(clause) and not words.channel(clause)
     )  # fmt: skip

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from datetime import datetime
 
-from caddie.models.offline import clauses, phrasing, starts
+from caddie.models.offline import clauses, paraphrase, phrasing, starts
 from caddie.models.offline.reader import Reader
 from caddie.models.offline.request import Request
 
@@ -28,17 +28,20 @@ def understand(
 
     standalone: not a part of a workflow that has data of its own. known: the blocks of that workflow.
     """
-    text = phrasing.without_politeness(phrasing.plain(text))
+    text = paraphrase.text(phrasing.without_politeness(phrasing.plain(text)))
     if not standalone and known & {"http-request", "send-webhook"} and starts.breaks(text):
         trigger, rest = None, text
     else:
         trigger, rest = starts.trigger(text, timezone, now)
     reader = Reader(text, labels or [], known | ({trigger.block} if trigger else set()))
-    for sentence in clauses.sentences(starts.BOT.sub("", phrasing.without_politeness(rest), count=1)):
-        if _CONTEXT.match(sentence):
+    told = clauses.sentences(starts.BOT.sub("", phrasing.without_politeness(rest), count=1))
+    for sentence in told:
+        if _CONTEXT.match(sentence) or (len(told) > 1 and paraphrase.rhetorical(sentence)):
             continue
         reader.sentence()
         for clause in clauses.split(phrasing.without_politeness(sentence)):
             reader.clause(clause)
+    if trigger is not None and trigger.block == "trigger_chat" and standalone:
+        reader.embodied(starts.persona(trigger.event), bool(starts.BOTS.search(text)))
     reader.finish(standalone and (trigger is None or trigger.block in ("cronjob", "manual")))
     return Request(trigger, reader.steps, reader.unknown)

@@ -43,6 +43,8 @@ class Source:
     kind: str
     label: str = ""
     block: str = ""
+    #: The answer of something that was sent: seldom what the next message is about.
+    receipt: bool = False
 
     def expression(self) -> str:
         return "{{" + self.path + "}}"
@@ -64,8 +66,21 @@ class Scope:
     def nearest(self, *kinds: str) -> Source | None:
         return next((s for s in reversed(self.sources) if not kinds or s.kind in kinds), None)
 
+    def told(self, *kinds: str) -> Source | None:
+        """The nearest that a message can be about."""
+        return next(
+            (s for s in reversed(self.sources) if s.kind in kinds and not s.receipt), None
+        ) or self.nearest(*kinds)  # fmt: skip
+
     def of(self, *blocks: str) -> Source | None:
         return next((s for s in reversed(self.sources) if s.block in blocks), None)
+
+
+def sends(block: str, payload: dict[str, Any]) -> bool:
+    """Whether a step sends data, so that its answer is a receipt."""
+    return block == "send-webhook" or (
+        block == "http-request" and str(payload.get("method")) in ("POST", "PUT", "PATCH", "DELETE")
+    )
 
 
 def clean(subject: str) -> str:
@@ -74,22 +89,29 @@ def clean(subject: str) -> str:
 
 def _message(action: Action, scope: Scope) -> str:
     """What a message says: the dictated words, else what the step before found, named."""
+    item = scope.nearest("item")
+    if action.said and item and re.fullmatch(r"(?:Congratulations|Thank you|Welcome|Hello)!", action.said):
+        return f"{action.said[:-1]}, {item.member('name')}!"
     if action.said:
         return action.said
+    if (decided := scope.of("human_confirmation")) and DECISION.search(action.clause):
+        return f"Approved: {decided.member('approved')}"
+    if _BOTH.search(action.clause) and len(made := _made(scope)) > 1:
+        return "\n\n".join(made)
     if told := _named(action, scope):
         return told
     judged = bool(scope.sources) and scope.sources[-1].block == "classify"
-    if (chat := scope.of("trigger_chat")) and (judged or _THEIR_WORDS.search(action.clause)):
+    written = action.block == "reply_chat" and scope.of("agent", "summarize")
+    if (chat := scope.of("trigger_chat")) and not written and (judged or _THEIR_WORDS.search(action.clause)):
         return chat.expression()
     text = scope.nearest("text")
-    source = scope.nearest("text", "data", "list", "item") or scope.nearest()
+    source = scope.told("text", "data", "list", "item") or scope.nearest()
     if scope.subject and (data := scope.nearest("item", "data")) and scope.subject not in ("approved",):
         plain = scope.of("http-request")
         if not re.search(r"status|label|sentiment|message|text", scope.subject, re.I):
             return f"{words.sentence(scope.subject)}: {data.member(words.field_name(scope.subject))}"
         if plain and re.search(r"status", scope.subject, re.I):
             return "Status: {{" + plain.path.removesuffix(".body") + ".status}}"
-    item = scope.nearest("item")
     if (
         item
         and re.fullmatch(r"[a-z_]+", action.topic)
@@ -104,6 +126,22 @@ def _message(action: Action, scope: Scope) -> str:
         return source.expression()
     label = words.sentence((source.label or action.topic or "result").replace("_", " "))
     return f"{label}: {source.expression()}"
+
+
+#: What a person decided, whichever way.
+DECISION = re.compile(
+    r"\b(?:whether|if)\b.*\b(?:approved|accepted|confirmed|rejected|declined|granted|ok)\b|\b(?:the|our|his|her|their|my)\s+"
+    r"(?:decision|outcome|verdict)\b",
+    re.I,
+)
+
+
+def _made(scope: Scope) -> list[str]:
+    """What the steps before have made of the data, to be told together."""
+    made = [
+        each.expression() for each in scope.sources if each.block in ("summarize", "extract-json", "agent", "classify")
+    ]
+    return made[-2:] if len(made) > 1 else []
 
 
 _THEIR_WORDS = re.compile(
@@ -124,9 +162,9 @@ _FIELD = re.compile(
 
 def _named(action: Action, scope: Scope) -> str:
     """The field a message is about: "with the order id", "log the pupil's name"."""
-    source = scope.nearest("item", "data")
+    source = scope.told("item", "data")
     match = _FIELD.search(action.clause)
-    if source is None or match is None or scope.nearest("item", "data", "text", "list") is not source:
+    if source is None or match is None or scope.told("item", "data", "text", "list") is not source:
         return ""
     if match.group(2) and "'s" not in match.group():
         return ""
@@ -139,7 +177,7 @@ def _named(action: Action, scope: Scope) -> str:
 
 
 def _input(action: Action, scope: Scope) -> str | None:
-    source = scope.nearest("text", "data", "list", "item")
+    source = scope.told("text", "data", "list", "item")
     return source.expression() if source else None
 
 

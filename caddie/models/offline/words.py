@@ -34,10 +34,11 @@ _NO_CHANNEL = frozenset(
     "slack discord the a my our right this that which and to team is for should when if with saying instead it "
     "on in or at every same".split()
 )
-SECONDS = {"second": 1, "sec": 1, "s": 1, "minute": 60, "min": 60, "hour": 3600, "hr": 3600, "h": 3600, "day": 86_400}
+SECONDS = {"second": 1, "sec": 1, "s": 1, "minute": 60, "min": 60, "hour": 3600, "hr": 3600, "h": 3600, "day": 86_400,
+           "week": 604_800}  # fmt: skip
 _DURATION = re.compile(
     rf"\b(\d+(?:\.\d+)?|an?|half an?|{NUMBER_WORD})\s*-?\s*(seconds?|secs?|s|minutes?|mins?|hours?|hrs?|h|"
-    rf"days?)\b",
+    rf"days?|weeks?)\b",
     re.I,
 )
 

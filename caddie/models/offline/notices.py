@@ -1,0 +1,200 @@
+"""Messages whose place is told elsewhere or not at all, and what they are about when nothing before them brings it.
+
+Invariant: an address, a channel or a text is only what the request says; a place nobody named is left open. Callers:
+``actions``, ``reader``, ``sequence``.
+"""
+
+from __future__ import annotations
+
+import re
+
+from caddie.models.offline import words
+from caddie.models.offline.reading import LATER, needs
+from caddie.models.offline.request import Action, Slot
+
+SENDERS = ("slack-send-message", "discord-send-message", "send-email")
+SPOKEN = (*SENDERS, "reply_chat", "log")
+EMAIL_TO = Slot("to", "email", "Which address should the email go to?", (LATER,))
+_CHANNEL_OF = Slot("channel", "channel", "Which Slack channel should the message go to?", (LATER,))
+_PERSON = (
+    r"(?:me|us|him|her|them|everyone|everybody|someone|somebody|(?:the|a|an|my|our|each|every|all|their|that|this)\s+"
+    r"(?:[\w-]+\s+){0,2}?[\w-]+|[\w-]+s)"
+)
+#: "send them an invitation", "let the driver know", "notify everybody".
+_NOTICE = re.compile(
+    rf"^(?:also\s+|automatically\s+)*(?:(?:notify|inform|alert|warn|thank|invite|congratulate|welcome|remind|contact|"
+    rf"apologi[sz]e\s+to|write\s+to|message|tell|email|mail)\s+(?P<who>{_PERSON})|let\s+(?P<who2>{_PERSON})\s+know|"
+    rf"(?:send|give|mail|write)\s+(?P<who3>{_PERSON})\s+(?=(?:an?|the|another|our|some|one)\b)|"
+    rf"send\s+(?:out\s+)?(?=(?:an?|another|the)\s+(?:[\w-]+\s+){{0,3}}?(?:reminder|invitation|rejection|confirmation|"
+    rf"message|note|notification|warning|alert|apology|thank|letter|offer|coupon|greeting|receipt|survey|reply|answer|"
+    rf"update|summary|report|welcome)))",
+    re.I,
+)
+#: "my address is a@b.c", "the Slack channel is #x", "channel #x is fine", "use #x".
+_STATED = re.compile(
+    r"^(?:(?:my|our|the|his|her|their|its)\s+(?:[\w'-]+\s+){0,3}?(?:addresse?s?|e-?mails?|mails?|mailbox(?:es)?|inbox|"
+    r"channel|team|recipients?)\s+(?:is|are|:|being)\b.*|"
+    r"(?:(?:the|our|my)\s+)?(?:slack\s+|discord\s+)?(?:channel\s+)?\S+(?:\s+(?:on|in)\s+slack)?\s+(?:is|are|would\s+be|"
+    r"will\s+be)\s+(?:fine|ok(?:ay)?|good|best|great|enough|the\s+(?:right\s+)?(?:place|channel|address))|"
+    r"(?:use|take|in)\s+(?:the\s+)?(?:slack\s+|channel\s+|address\s+)*\S+(?:\s+(?:on|in)\s+slack)?(?:\s+for\s+(?:it|"
+    r"that|this))?)$",
+    re.I,
+)
+_ADDED = re.compile(r"^(?:mention|add|say|include|write|tell\s+them|point\s+out|note)\s+that\s+(.+)$", re.I | re.S)
+_PERFORMED = re.compile(
+    rf"^(?:also\s+)?(?:(?P<verb>thank|congratulate|apologi[sz]e(?:\s+to)?|welcome|greet|invite|ask)\s+(?:{_PERSON})"
+    r"(?:\s+(?:(?P<joint>for|on|to|about|whether|if|how|what|when|that)\s+(?P<rest>.+)|(?:by|via|on|in|at)\b.*)?)?|"
+    r"(?:ask)\s+(?P<joint2>for|whether|if|how)\s+(?P<rest2>.+)|(?:say|shout|wish)\s+(?P<rest3>.+?)\s+(?:in|on|to|into)"
+    r"\s+(?:#|slack|discord|the\s|our\s).*)$",
+    re.I | re.S,
+)
+_LINK = re.compile(
+    r"((?:(?:the|our|my|this|a)\s+)?(?:[\w-]+\s+){0,2}?(?:link|url|form|survey|page|address|document|website))\s*"
+    rf"(?:to\s+\w+\s+|of\s+\w+\s+)?[:(]?\s*({words.URL.pattern})",
+    re.I,
+)
+#: Words for a text somebody has to think of, and for what the world knows.
+_WRITTEN = re.compile(
+    r"\b(?:jokes?|poems?|haikus?|quotes?|riddles?|facts?|tips?|stor(?:y|ies)|compliments?|ideas?|recipes?|puns?|"
+    r"affirmations?|motivation(?:al\s+\w+)?|inspiration(?:al\s+\w+)?|encouragement|vocabulary|words?\s+of\s+the\s+day|"
+    r"trivia|quiz(?:zes)?|exercises?|challenges?|limericks?|horoscopes?|prompts?)\b",
+    re.I,
+)
+_PUBLIC = re.compile(
+    r"\b(?:weather|forecasts?|news|headlines?|articles?|scores?|results?|prices?|(?:exchange\s+|interest\s+|dollar\s+|"
+    r"euro\s+)?rates?|trends?|trending|jobs?|offers|deals|events|papers|releases|games?|matches|traffic|holidays?|"
+    r"temperature|stocks?|posts|reviews|updates\s+on|latest|newest)\b",
+    re.I,
+)
+_OWN = re.compile(
+    r"\b(?:my|our|your|their|the\s+(?:team|company)'s|sales|orders?|tickets?|customers?|invoices?|report|numbers?|"
+    r"figures|calendar|tasks?|todos?|to-?dos?|signups?|revenue|stock\s+levels?|inventory|appointments?|bookings?|list)\b",
+    re.I,
+)
+_VERB = re.compile(
+    rf"^(?:also\s+)?(?:send|e-?mail|mail|post|give|tell|show|share|drop|put|publish|get|message|dm|text)s?\s+(?:out\s+)?"
+    rf"(?:(?:me|us|him|her|them|everyone|everybody|the\s+team|my\s+\w+|our\s+\w+)\s+)?",
+    re.I,
+)
+_WHERE = re.compile(
+    r"\s+(?:(?:by|via|over|as\s+an?|in\s+an?)\s+(?:e-?mail|mail|slack|discord|message)|(?:on|in|to|into|over|at)\s+"
+    r"(?:(?:the|our|my)\s+)*(?:slack|discord|channel|#|[\w.+-]+@|[\w-]+\s+channel)|to\s+(?:me|us|my|our|the\s+team|"
+    r"everyone)\b).*$",
+    re.I,
+)
+
+
+def notice(clause: str, about: str) -> Action | None:
+    """A message to somebody with no word of how it gets there: the way the request speaks of, else by email."""
+    match = _NOTICE.match(clause)
+    if match is None or words.url(clause):
+        return None
+    rest = clause[match.end() :].strip(" ,.")
+    slack, discord = re.search(r"\bslack\b|(?<!\w)#\w", about, re.I), re.search(r"\bdiscord\b", about, re.I)
+    mail = re.search(r"\be-?mails?\b|\bmails?\b|@\w", about, re.I)
+    topic = words.bare(rest) if len(rest) <= 60 else ""
+    if slack and not mail:
+        return needs(Action("slack-send-message", topic=topic), _CHANNEL_OF, None)
+    if discord and not mail:
+        return Action("discord-send-message", topic=topic)
+    return needs(Action("send-email", topic=topic), EMAIL_TO, None)
+
+
+def performed(clause: str) -> str | None:
+    """What is said to somebody, of a verb that is done by saying it: "thank them for the order"."""
+    match = _PERFORMED.match(clause)
+    if match is None:
+        return None
+    verb = (match.group("verb") or clause).split()[0].lower()
+    joint = (match.group("joint") or match.group("joint2") or "").lower()
+    said = match.group("rest") or match.group("rest2") or match.group("rest3") or ""
+    rest = _WHERE.sub("", f" {said}").strip(" ,.")
+    if verb == "ask":
+        told = {"for": f"We would like to ask for {rest}.", "to": f"Please {rest}."}
+        return told.get(joint, f"We would like to know {joint} {rest}.") if joint and rest else None
+    if verb in ("say", "shout", "wish"):
+        return words.sentence(rest) if rest and joint == "" else None
+    lead = {"thank": "Thank you", "congratulate": "Congratulations", "apologize": "We apologize",
+            "apologise": "We apologize", "welcome": "Welcome", "greet": "Hello", "invite": "You are invited"}[verb]  # fmt: skip
+    if verb == "invite" and not rest:
+        return None
+    return f"{lead} {joint} {rest}.".replace("  ", " ") if rest and joint else f"{lead}!"
+
+
+def linked(clause: str) -> str | None:
+    """ "with the link https://…": an address that is told, not called."""
+    match = _LINK.search(clause)
+    return f"{words.sentence(match.group(1))}: {match.group(2)}" if match else None
+
+
+def stated(clause: str, told: list[Action]) -> bool:
+    """ "my address is …", "Slack channel #x is fine": where a message told before goes. True when it said only that."""
+    if not _STATED.match(clause):
+        return False
+    open_ = [each for each in told if each.block in SENDERS and each.missing]
+    addresses, channel = words.emails(clause), words.channel(clause)
+    if not open_ or not (addresses or channel):
+        return False
+    for each in open_:
+        if addresses and each.block == "send-email":
+            each.payload["to"] = addresses[0] if len(addresses) == 1 else addresses
+        elif channel and not addresses:
+            each.block = "slack-send-message"
+            each.payload = {"channel": channel}
+        else:
+            continue
+        each.missing = []
+    return True
+
+
+def added(clause: str, told: list[Action]) -> bool:
+    """ "and mention that …": more words for the message told before."""
+    match, last = _ADDED.match(clause), told[-1] if told else None
+    if last is None or last.block not in (*SENDERS, "reply_chat", "agent"):
+        return False
+    place = re.search(r"[#@\x00]|\bslack\b|\bdiscord\b|\bmail\b", words.masked(clause), re.I)
+    if match is None and re.match(r"^(?:ask|thank|wish)\b", clause, re.I) and not place and last.block in SENDERS:
+        if more := performed(clause):
+            last.said = f"{last.said.rstrip(' .')}. {more}" if last.said else more
+        return more is not None
+    if match is None:
+        return False
+    more = words.sentence(match.group(1).strip(" ."))
+    if last.block == "agent":
+        last.payload["prompt"] = f"{str(last.payload.get('prompt', '')).rstrip(' .')}. Mention that {match.group(1)}."
+    else:
+        last.said = f"{last.said.rstrip(' .')}. {more}." if last.said else more
+    return True
+
+
+def wished(clause: str) -> str:
+    """What a message is about: "send me the weather for Hamburg by email" → "weather for Hamburg"."""
+    shadow = words.masked(clause)
+    verb = _VERB.match(shadow)
+    if verb is None:
+        return ""
+    cut = _WHERE.search(shadow, verb.end() - 1)
+    return words.bare(clause[verb.end() : cut.start() if cut else len(clause)].replace("\x00", "").strip(" ,."))
+
+
+def supply(action: Action) -> Action | None:
+    """The step that brings what a message is about, when no step before does; None when it needs none."""
+    if action.block not in SENDERS or action.said:
+        return None
+    topic = wished(action.clause)
+    if not topic or re.match(r"(?:it|that|this|them|reminder|message|note|notification|alert)\b", topic, re.I):
+        return None
+    if _WRITTEN.search(topic):
+        return Action("agent", {"prompt": f"Write {_articled(topic, action.clause)}."}, topic=topic, clause=topic)
+    if _OWN.search(topic):
+        question = f"From which address (URL) should I fetch the {topic}?"
+        fetch = Action("http-request", {"method": "GET"}, topic=topic, clause=f"fetch the {topic}")
+        return needs(fetch, Slot("url", "url", question, (LATER,)), None)
+    if _PUBLIC.search(topic):
+        return Action("web-search", {"query": topic}, topic=topic[:40], clause=f"search the web for {topic}", said="")
+    return None
+
+
+def _articled(topic: str, clause: str) -> str:
+    article = re.search(rf"\b(an?|the|one|some|three|five|\d+)\s+{re.escape(topic)}", clause, re.I)
+    return f"{article.group(1).lower()} {topic}" if article else topic

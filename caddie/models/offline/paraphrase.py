@@ -1,0 +1,97 @@
+"""One way of saying it for the many that people have: delays, amounts told as a noun, "by posting it to …".
+
+Invariant: says again what was said, in words the reader knows; adds no place, number or name. Callers:
+``understand``, ``reader``.
+"""
+
+from __future__ import annotations
+
+import re
+
+from caddie.models.offline import words
+from caddie.models.offline.phrasing import plainly
+
+_SPAN = (
+    rf"(?:(?:about|around|roughly|exactly|another)\s+)?(?:\d+(?:\.\d+)?|an?|half\s+an?|one|two|three|four|five|six|seven|"
+    rf"ten|{words.NUMBER_WORD}|a\s+(?:couple|few)\s+(?:of\s+)?)\s*-?\s*(?:seconds?|secs?|minutes?|mins?|hours?|hrs?|days?|"
+    rf"weeks?)"
+)
+_RULES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
+    (re.compile(pattern, re.I), to)
+    for pattern, to in (
+        (rf"^({_SPAN})\s+(?:after|once|when)\s+([^,.;\n]+?)\s*,\s*", r"when \2, wait \1, then "),
+        (rf"^((?!when|if|after|once|every|each|on\b|at\b|wait)\w[^.;\n]*?)\s*,?\s+({_SPAN})\s+after\s+(?!that\b|it\b|this\b)"
+         r"([^,.;\n]+?)(?=[.;\n]|$)", r"when \3, wait \2, then \1"),
+        (rf"[,;]?\s*(?:\b(?:and|but)\s+)?(?:\bthen\s+)?\b({_SPAN})\s+(?:later|afterwards|after\s+that)\b\s*,?\s*",
+         r", then wait \1, then "),
+        (rf"(?:(?<=^)|(?<=[.;,\n])|(?<=\band)|(?<=\bthen))\s*after\s+({_SPAN})\s*,?\s+(?=[a-z])(?!of\b|or\b)",
+         r" wait \1, then "),
+        (r"(?<![\w.,#/-])(\d+)\s?k(?![\w-])", r"\g<1>000"),
+    )
+)  # fmt: skip
+_THOUSANDS = re.compile(r"(?<![\d.,\w#/])(\d{1,3}(?:,\d{3})+)(?!\d|,\d|\w)")
+_BY = re.compile(
+    r"^(?!(?:if|when|whenever|unless|once|for|in\s+case|as\s+soon)\b).+?\s+by\s+((?:post|send|call|writ|mail|e-?mail|email|push|submitt|notify|pingg?|messag|alert|tell|forward|delet|put)"
+    r"ing\b.+)$",
+    re.I | re.S,
+)
+_MEASURED = re.compile(
+    r"^(?:for\s+)?(?:(?:any|every|each|all|the|if|an?)\s+)*(?P<noun>(?:anything|everything|something|those|ones|[a-z]+s|"
+    r"[a-z]+))\s+(?:(?:that|which)\s+(?:is|are|costs?)\s+)?(?P<how>(?:above|over|under|below|beyond|exceeding|at\s+least|"
+    r"at\s+most|from|(?:more|less|greater|higher|lower|bigger|smaller|older|younger|fewer)\s+than|of\s+(?:at\s+least\s+|"
+    r"more\s+than\s+|over\s+|above\s+|less\s+than\s+|under\s+)?)\s*[$€£]?\d[\d.]*\s*(?P<unit>%|[a-z€$£]+)??"
+    r"(?:\s+or\s+(?:more|less|above|over|under|below|higher|lower|fewer))?)(?:\s*,?\s+(?P<rest>(?:needs?|must|should|also|gets?|"
+    r"goes|go|requires?|ha(?:s|ve)\s+to|will|(?:is|are)\s+to|please|then|let|send|notify|tell|ask|post|e?mail|call|log|ping|"
+    r"alert|warn|wait|create|inform|forward|message|write)\b.*))?$",
+    re.I | re.S,
+)
+#: "a second mail asking …": a message, told as a thing.
+_MESSAGE = re.compile(
+    r"^(?:(?:an?|another|the|one)\s+)?(?:(?!to\b|from\b|by\b|the\b|send\b|post\b|with\b|every\b|each\b|only\b|email\b|mail\b)[\w-]+\s+)"
+    r"{0,2}?(?:e-?mails?|mails?|notification|reminder|newsletter)(?:\s+(?:to|about|asking|saying|with|telling|in|on|for|that)\b.*)?$",
+    re.I | re.S,
+)
+_QUESTION = re.compile(r"^(?:will|is|are|was|does|do|did|has|have|what|who|when|why|how|ever|want|need|tired|who)\b", re.I)
+
+
+def text(said: str) -> str:
+    """A whole request; quotes and addresses stay as they are."""
+    shadow = words.masked(said)
+    if _THOUSANDS.search(shadow):
+        said = _THOUSANDS.sub(lambda match: match.group().replace(",", ""), said)
+    for pattern, to in _RULES:
+        match = pattern.search(words.masked(said))
+        while match is not None:
+            # The match is of the masked text: what it holds is taken from the text itself.
+            groups = [match.group(0), *(said[slice(*match.span(at))] for at in range(1, len(match.groups()) + 1))]
+            told = _filled(to, groups)
+            said = f"{said[: match.start()]}{told}{said[match.end() :]}".strip(" ,")
+            match = pattern.search(words.masked(said), match.start() + len(told))
+    return said
+
+
+def _filled(template: str, groups: list[str]) -> str:
+    return re.sub(r"\\(?:g<)?(\d)>?", lambda each: groups[int(each.group(1))], template)
+
+
+def rhetorical(sentence: str) -> bool:
+    """ "Will it rain tomorrow?": why, before what."""
+    bare = sentence.strip()
+    return bare.endswith("?") and bool(_QUESTION.match(bare)) and not re.search(r"https?:|#\w|@\w", bare)
+
+
+def clause(said: str) -> str:
+    """One clause."""
+    if (by := _BY.match(said)) and (words.url(by.group(1)) or words.channel(by.group(1)) or words.emails(by.group(1))):
+        return plainly(by.group(1))
+    measured = _MEASURED.match(said)
+    if measured and (measured.group("rest") or re.match(r"for\b", said, re.I)):
+        noun, how = measured.group("noun").lower(), measured.group("how")
+        of = re.match(r"of\s+(?=[$€£\d])", how, re.I)
+        vague = noun in ("anything", "everything", "something", "those", "ones", "all")
+        subject = "the amount" if of else "it" if vague else f"the {noun.rstrip('s')}"
+        rest = re.sub(r"^(?:also|then)\s+", "", measured.group("rest") or "", flags=re.I)
+        return f"if {subject} is {how[of.end() :] if of else how}, {rest}".rstrip(" ,")
+    if _MESSAGE.match(said) and not words.url(said):
+        return f"send {said}"
+    return said

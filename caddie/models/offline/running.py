@@ -1,0 +1,80 @@
+"""Running the workflow, and telling how a run went, with the offline model.
+
+Invariant: it asks the tool to run and never claims a run it has not seen. Caller: ``dialogue``.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from caddie.models.offline.plan import Edit
+from caddie.models.offline.reply import Reply
+from caddie.models.offline.thread import Talk
+
+_IT = r"(?:it|this|that|the\s+(?:whole\s+)?(?:workflow|flow|automation|thing)|my\s+(?:workflow|flow|automation))"
+_NOW = r"(?:\s+(?:now|once|right\s+now|please|for\s+me|again|a\s+(?:test\s+)?run|and\s+(?:see|show\s+me)\b.*))*"
+_RUN = re.compile(
+    r"^\s*(?:(?:ok(?:ay)?|great|good|now|please|and|so|then|can\s+you|could\s+you|let['’]?s|go\s+ahead\s+and)[\s,]+)*"
+    rf"(?:(?:run|execute|start|launch|trigger|test|try(?:\s+out)?)\s+{_IT}{_NOW}|try\s+{_IT}\s+out{_NOW}|"
+    rf"(?:do|make)\s+a\s+(?:test\s+)?run{_NOW}|give\s+{_IT}\s+a\s+(?:try|go|spin|test\s+run){_NOW}|run(?:\s+now)?)"
+    r"[\s!.?]*$",
+    re.I,
+)
+_WENT = re.compile(
+    r"\b(?:last|latest|previous|recent)\s+(?:run|execution)s?\b|\bhow\s+did\s+(?:it|the\s+(?:run|execution|workflow))\s+go\b|"
+    r"\bwhy\s+did\s+(?:it|the\s+(?:last\s+)?(?:run|execution|workflow))\s+(?:fail|stop|break|crash)\b|"
+    r"\bwhat\s+(?:happened|went\s+wrong)\s+(?:in|during|with)\s+the\s+(?:\w+\s+)?(?:run|execution)\b|"
+    r"\bdid\s+(?:it|the\s+(?:run|execution|workflow))\s+(?:work|succeed|run|finish)\b",
+    re.I,
+)
+
+
+def reply(said: Talk) -> Reply | None:
+    """What to do about a message that is about running; None for all others."""
+    if not said.nodes or said.answers:
+        return None
+    if "run_workflow" in said.tools and _RUN.match(said.request):
+        return _run(said)
+    if "get_execution" in said.tools and said.context.mode != "repair" and _WENT.search(said.request):
+        return _told(said)
+    return None
+
+
+def _run(said: Talk) -> Reply:
+    asked = said.called("run_workflow")
+    if not asked:
+        return Reply(calls=(Edit("run_workflow", {}),))
+    value = asked[-1].value
+    lacking = value.get("incomplete", []) + value.get("errors", []) if isinstance(value, dict) else []
+    reasons = [f"- {each.get('nodeId') or 'workflow'}: {each.get('message', '')}" for each in lacking]
+    if not reasons:
+        return Reply(f"I cannot run it: {value if isinstance(value, str) else 'it was refused'}.")
+    return Reply("\n".join(["I cannot run it yet. This is still open:", *reasons]))
+
+
+def _told(said: Talk) -> Reply:
+    looked = said.called("get_execution")
+    if not looked:
+        return Reply(calls=(Edit("get_execution", {}),))
+    found = looked[-1].value
+    if not looked[-1].ok or not isinstance(found, dict):
+        return Reply("This workflow has not been run yet, as far as I can see.")
+    return Reply(" ".join(_sentences(found)))
+
+
+def _sentences(found: dict[str, Any]) -> list[str]:
+    ended = f" at {found['finishedAt']}" if found.get("finishedAt") else ""
+    told = [f"The last execution ({found.get('executionId')}) is {found.get('status')}{ended}."]
+    steps = found.get("steps") or []
+    done = [step["nodeId"] for step in steps if step.get("status") == "success"]
+    if done:
+        told.append(f"These nodes succeeded: {', '.join(dict.fromkeys(done))}.")
+    if found.get("errorNode"):
+        told.append(f"The node {found['errorNode']} failed: {found.get('error')}.")
+    elif found.get("error"):
+        told.append(f"It failed: {found['error']}.")
+    waiting = [step["nodeId"] for step in steps if step.get("status") == "waiting"]
+    if waiting:
+        told.append(f"It waits at {', '.join(waiting)}.")
+    return told

@@ -20,10 +20,12 @@ from gateway.auth import Authenticator
 from gateway.cors import Cors
 from gateway.definitions import Definitions
 from gateway.erasing import Eraser
+from gateway.following import Sources
 from gateway.gate import Gate
 from gateway.guard import Guard, Metrics
 from gateway.issuing import Issuer
 from gateway.limits import Limits
+from gateway.revoking import Revoking
 from gateway.routes.chat import Chat
 from gateway.routes.chat_export import ChatExport
 from gateway.routes.chat_messages import ChatMessages
@@ -31,25 +33,35 @@ from gateway.routes.chat_sse import ChatSse
 from gateway.routes.chat_stream import ChatStream
 from gateway.routes.chat_turn import Turns
 from gateway.routes.chats import Chats
+from gateway.routes.connectors import Connectors
+from gateway.routes.executions import ExecutionRoutes
+from gateway.routes.hooks import Hooks
 from gateway.routes.identity import Identity
 from gateway.routes.keys import Keys
 from gateway.routes.library import Library
 from gateway.routes.members import Members
 from gateway.routes.models import Models
 from gateway.routes.operations import Operations
+from gateway.routes.slug_chat import SlugChat
+from gateway.routes.slug_workflows import SlugWorkflows
 from gateway.routes.user_workflows import UserWorkflows
+from gateway.routes.watch import Watch
 from gateway.routes.workflow_messages import WorkflowMessages
 from gateway.routes.workflows import WorkflowRoutes
 from gateway.sse import Streams
 from gateway.table import TABLE, openapi, version
+from gateway.vigil import Vigil
+from gateway.watching import Watching
 from shared.admin import open_admin
 from shared.connections import open_redis
 from shared.decisions import Decisions
+from shared.executions import Executions
 from shared.follow import LogReader
 from shared.journal import http_logger
 from shared.log import EventLog
 from shared.models import ModelNames
 from shared.plugins import library
+from shared.probes import Probes
 from shared.registry import Registry
 from shared.runs import Runs, open_queue
 from shared.seal import Seal
@@ -85,21 +97,27 @@ def build(settings: Settings, metrics: CollectorRegistry = REGISTRY) -> web.Appl
     log = EventLog(redis, settings.log_retention_s, settings.log_retention_events)
     reader, streams = LogReader(log, address, settings.ring_events, settings.ring_bytes), Streams(settings, metrics)
     runs, revocations = Runs(store, log, queue), Revocations(redis)
-    owners = _owners(settings, store, log, runs, Registry(redis), revocations, limits, reader, streams)
-    gate = Gate(settings, Addresses(settings.trusted_proxies), limits, Authenticator(store, limits))
+    sources = Sources(store, log, reader, library().catalog)
+    watching = Watching(sources, streams, settings.stall_timeout_s, metrics)
+    addresses, authenticator = Addresses(settings.trusted_proxies), Authenticator(store, limits)
+    owners = _owners(settings, sources, runs, Registry(redis), revocations, limits, streams)
+    owners[Watch] = Watch(watching, addresses, limits, authenticator)
+    owners[Connectors] = Connectors(store, Seal.parse(settings.seal_key_text), Probes(redis, queue), limits)
+    gate = Gate(settings, addresses, limits, authenticator, streams)
     app = web.Application()
     Guard(Metrics(metrics)).install(app)
     Cors(settings.origins).install(app)
     for owner, entry in TABLE:
         handler = gate.bind(entry, owners[owner])
-        if entry.method == "GET":
-            app.router.add_get(entry.path, handler, allow_head=True)
-        else:
-            app.router.add_route(entry.method, entry.path, handler)
+        for path in entry.paths:
+            if entry.method == "GET":
+                app.router.add_get(path, handler, allow_head=True)
+            else:
+                app.router.add_route(entry.method, path, handler)
 
     async def connections(_app: web.Application) -> AsyncIterator[None]:
         try:
-            async with queue, reader:
+            async with queue, reader, Vigil(store, streams), watching:
                 yield
                 await streams.close()
         finally:
@@ -107,20 +125,22 @@ def build(settings: Settings, metrics: CollectorRegistry = REGISTRY) -> web.Appl
             await redis.aclose()
 
     app.cleanup_ctx.append(connections)
-    app.on_shutdown.append(streams.drain)
+    app.on_shutdown.extend((streams.drain, watching.drain))
     return app
 
 
 def _owners(
-    settings: Settings, store: Store, log: EventLog, runs: Runs, registry: Registry, revocations: Revocations,
-    limits: Limits, reader: LogReader, streams: Streams,
+    settings: Settings, sources: Sources, runs: Runs, registry: Registry, revocations: Revocations, limits: Limits,
+    streams: Streams,
 ) -> dict[type[Any], Any]:  # fmt: skip
+    store, log, reader, catalog = sources.store, sources.log, sources.reader, sources.catalog
     tokens = Tokens(
         KeyTable.parse(settings.token_key_table), settings.token_issuer, settings.token_audience, settings.token_ttl_s
     )
     issuer, names = Issuer(settings, store, registry, tokens), ModelNames(settings)
-    catalog, seal = library().catalog, Seal.parse(settings.seal_key_text)
-    definitions, eraser = Definitions(catalog, Sensitive(seal)), Eraser(store, log, revocations)
+    seal, executions = Seal.parse(settings.seal_key_text), Executions(store, runs)
+    revoking = Revoking(revocations)
+    definitions, eraser = Definitions(catalog, Sensitive(seal)), Eraser(store, log, revoking)
     turns = Turns(store, log, runs, seal, limits)
     heads = Together("heads", log.positions, HEADS_MAX)
     sse = ChatSse(store, log, reader, runs, turns, streams)
@@ -129,18 +149,22 @@ def _owners(
         ChatSse: sse,
         Chat: Chat(store, log, runs, revocations),
         Chats: Chats(store, log, eraser, issuer, names),
-        ChatMessages: ChatMessages(store, log, reader, runs, limits, streams, sse, names),
+        ChatMessages: ChatMessages(store, log, reader, runs, limits, streams, sse, names, executions),
         ChatExport: ChatExport(settings, store),
         Models: Models(settings, names),
-        Members: Members(store, revocations),
+        Members: Members(store, revoking),
         UserWorkflows: UserWorkflows(store, eraser),
         WorkflowMessages: WorkflowMessages(
             store, log, reader, runs, limits, issuer, names, Decisions(store, log)
         ),
         WorkflowRoutes: WorkflowRoutes(store, catalog, definitions, eraser),
+        SlugChat: SlugChat(store, executions, limits),
+        SlugWorkflows: SlugWorkflows(store, catalog, definitions, eraser),
+        ExecutionRoutes: ExecutionRoutes(store, executions, sources, limits),
         Library: Library(store, catalog),
-        Keys: Keys(store, revocations),
-        Identity: Identity(settings, store, limits, revocations),
+        Keys: Keys(store, revoking),
+        Identity: Identity(settings, store, limits, revoking),
+        Hooks: Hooks(settings, store, executions, limits, Sensitive(seal)),
         Operations: Operations(settings, store, registry, version(), openapi),
     }
 

@@ -1,4 +1,4 @@
-"""The AsyncAPI 3.0 document of the Socket.IO interface: events of the log, control messages, commands.
+"""The AsyncAPI 3.0 document of the sockets: Socket.IO (events of the log, control messages, commands) and `/ws/`.
 
 Invariant: the events' schemas are those of ``shared.events``, so a new event type is documented by existing. Control
 messages and commands are declared here from the protocol. Callers: the operations routes (`/asyncapi.json`) and
@@ -12,6 +12,8 @@ from typing import Any, Literal
 from pydantic import BaseModel, Field, JsonValue, create_model
 from pydantic.json_schema import models_json_schema
 
+from gateway.watch_messages import COMMANDS as WATCH_COMMANDS
+from gateway.watch_messages import MESSAGES as WATCH_MESSAGES
 from shared.events import EVENTS, MessageDelta, Mode, Side
 from shared.fold import FoldedMessage
 from shared.runs import WhenBusy
@@ -181,29 +183,37 @@ def document(version: str, socket_path: str = "/socket.io/") -> dict[str, Any]:
     """The whole document."""
     events = {kind: _event_model(kind, model) for kind, model in EVENTS.items()}
     models = [*events.values(), *CONTROL.values(), *COMMANDS.values(), Connect, Acknowledgement]
+    models += [*WATCH_MESSAGES.values(), *WATCH_COMMANDS.values()]
     pairs: list[Any] = [(model, "validation") for model in models]
     messages = {f"event.{kind}": _message("event", model) for kind, model in events.items()}
     messages |= {name: _message(name, model) for name, model in CONTROL.items()}
     messages |= {f"command.{name}": _message(name, model) for name, model in COMMANDS.items()}
     messages |= {"connect": _message("connect", Connect), "acknowledgement": _message("ack", Acknowledgement)}
     received = [f"event.{kind}" for kind in events] + list(CONTROL)
+    watched = {f"watch.{kind}": _message(kind, model) for kind, model in (WATCH_MESSAGES | WATCH_COMMANDS).items()}
+    told, asked = ([f"watch.{kind}" for kind in kinds] for kinds in (WATCH_MESSAGES, WATCH_COMMANDS))
     return {
         "asyncapi": "3.0.0",
         "info": {
             "title": "Caddie sockets",
             "version": version,
-            "description": "Socket.IO 4, namespace /. The token comes from POST /v1/ai/workflow/chat/stream.",
+            "description": "Socket.IO 4, namespace /: the token comes from POST /v1/ai/workflow/chat/stream. And the "
+            "plain WebSocket /ws/, which tells of executions: the API key in ?token= or in the Authorization header.",
         },
         "defaultContentType": "application/json",
-        "servers": {"socket": {**_SERVER, "pathname": socket_path}},
-        "channels": {"conversation": {"address": "/", "messages": {name: _component(name) for name in messages}}},
+        "servers": {"socket": {**_SERVER, "pathname": socket_path}, "watch": _WATCH_SERVER},
+        "channels": {
+            "conversation": _channel("/", "socket", messages), "executions": _channel("/ws/", "watch", watched),
+        },
         "operations": {
             "follow": _operation("send", received, "The server sends events in index order, and control messages."),
             "open": _operation("receive", ["connect"], "The client's CONNECT."),
             "command": _operation("receive", [f"command.{name}" for name in COMMANDS], "Commands.", reply=True),
+            "watch": _operation("send", told, "What executions do; text frames of JSON.", channel="executions"),
+            "subscribe": _operation("receive", asked, "At most 20 a second.", channel="executions"),
         },
         "components": {
-            "messages": messages,
+            "messages": messages | watched,
             "schemas": models_json_schema(pairs, ref_template=_REFERENCE)[1].get("$defs", {}),
         },
     }
@@ -214,6 +224,18 @@ _SERVER = {
     "protocol": "socketio",
     "variables": {"socketUrl": {"description": "The host of socketUrl, as the session call returned it."}},
 }
+
+
+_WATCH_SERVER = {
+    "host": "{gateway}",
+    "protocol": "wss",
+    "variables": {"gateway": {"description": "The host of this document; ws where it came by plain http."}},
+}
+
+
+def _channel(address: str, server: str, messages: dict[str, Any]) -> dict[str, Any]:
+    servers = [{"$ref": f"#/servers/{server}"}]
+    return {"address": address, "servers": servers, "messages": {name: _component(name) for name in messages}}
 
 
 def _event_model(kind: str, data: type[BaseModel]) -> type[BaseModel]:
@@ -241,11 +263,13 @@ def _component(name: str) -> dict[str, str]:
     return {"$ref": f"#/components/messages/{name}"}
 
 
-def _operation(action: str, messages: list[str], summary: str, reply: bool = False) -> dict[str, Any]:
-    channel = {"$ref": "#/channels/conversation"}
-    references = [{"$ref": f"#/channels/conversation/messages/{name}"} for name in messages]
-    operation: dict[str, Any] = {"action": action, "channel": channel, "summary": summary, "messages": references}
+def _operation(
+    action: str, messages: list[str], summary: str, reply: bool = False, channel: str = "conversation"
+) -> dict[str, Any]:
+    place = {"$ref": f"#/channels/{channel}"}
+    references = [{"$ref": f"#/channels/{channel}/messages/{name}"} for name in messages]
+    operation: dict[str, Any] = {"action": action, "channel": place, "summary": summary, "messages": references}
     if reply:
         answer = [{"$ref": "#/channels/conversation/messages/acknowledgement"}]
-        operation["reply"] = {"channel": channel, "messages": answer}
+        operation["reply"] = {"channel": place, "messages": answer}
     return operation

@@ -8,6 +8,7 @@ believed where a key is asked for. Caller: the gate.
 from __future__ import annotations
 
 import re
+from collections.abc import Awaitable
 from dataclasses import dataclass
 
 from aiohttp import web
@@ -56,8 +57,15 @@ class Authenticator:
 
     async def principal(self, request: web.Request, address: str, *, cookie: bool = False) -> Principal:
         """By API key, or by ``cookie``. Raises UNAUTHORIZED, or RATE_LIMITED after too many failures of one address."""
+        return await self._counted(self._signed_in(request) if cookie else self._authenticate(request), address)
+
+    async def of_key(self, key: str, address: str) -> Principal:
+        """By an API key that came another way. Raises as ``principal``."""
+        return await self._counted(self._of_key(key), address)
+
+    async def _counted(self, attempt: Awaitable[Principal], address: str) -> Principal:
         try:
-            return await (self._signed_in(request) if cookie else self._authenticate(request))
+            return await attempt
         except CaddieError as error:
             if error.code == "UNAUTHORIZED":
                 await self._limits.failed_authentication(address)
@@ -86,6 +94,9 @@ class Authenticator:
         key = key.strip(" ")
         if scheme.lower() != "bearer" or not key:
             raise CaddieError("UNAUTHORIZED", "expected Authorization: Bearer <API key>, got another scheme")
+        return await self._of_key(key)
+
+    async def _of_key(self, key: str) -> Principal:
         if _TOKEN.match(key):
             raise CaddieError("UNAUTHORIZED", "expected an API key, got a session token: it is for the socket only")
         found = await self._store.accounts.authenticate(key)

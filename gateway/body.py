@@ -46,11 +46,12 @@ async def read_json(request: web.Request, limit_bytes: int, timeout_s: float) ->
         raise CaddieError("UNSUPPORTED_TYPE", f"expected charset utf-8, got {_printable(request.charset or '')}")
     if request.headers.get("Content-Encoding", "identity").lower() != "identity":
         raise CaddieError("UNSUPPORTED_TYPE", "expected an uncompressed body, got a Content-Encoding")
-    raw = await _read(request, limit_bytes, timeout_s)
+    raw = await read_bytes(request, limit_bytes, timeout_s)
     return await asyncio.to_thread(parse_json, raw) if len(raw) > THREAD_BYTES else parse_json(raw)
 
 
-async def _read(request: web.Request, limit_bytes: int, timeout_s: float) -> bytes:
+async def read_bytes(request: web.Request, limit_bytes: int, timeout_s: float) -> bytes:
+    """The request's body as it came; TOO_LARGE, TIMEOUT or MALFORMED otherwise."""
     too_large = CaddieError("TOO_LARGE", f"expected a body of at most {limit_bytes} bytes, got more")
     if (request.content_length or 0) > limit_bytes:
         raise too_large
@@ -133,6 +134,8 @@ def _path(location: tuple[int | str, ...]) -> str:
 def _message(code: str, text: str, value: object) -> str:
     if code == "missing":
         return "expected a value, got none"
+    if code == "extra_forbidden":
+        return f"expected a documented member, got another ({kind(value)})"
     text = text.removeprefix("Value error, ")
     if text.startswith("expected"):
         return text

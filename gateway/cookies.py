@@ -54,9 +54,17 @@ def require_own_page(request: web.Request, origins: tuple[str, ...]) -> None:
     if site is not None:
         own = site in ("same-origin", "none")
     else:
-        own = origin is None or urlsplit(origin).netloc == request.host
+        own = origin is None or _place(origin) == request.host
     if not own:
         raise CaddieError("FORBIDDEN", "expected a request of this site's own pages, got one of another site")
+
+
+def _place(origin: str) -> str:
+    """Host and port of an origin; nothing of one that is no address (`null`, too)."""
+    try:
+        return urlsplit(origin).netloc
+    except ValueError:
+        return ""
 
 
 def _name(request: web.Request) -> str:
@@ -65,7 +73,10 @@ def _name(request: web.Request) -> str:
 
 def _on_loopback(request: web.Request) -> bool:
     """Whether the browser believes to speak with this machine; a proxy in front shows its own name."""
-    name = urlsplit(f"//{request.host}").hostname or ""
+    try:
+        name = urlsplit(f"//{request.host}").hostname or ""
+    except ValueError:
+        return False
     if name == "localhost" or name.endswith(".localhost"):
         return True
     try:

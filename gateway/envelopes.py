@@ -16,7 +16,9 @@ from shared.errors import ERRORS, CaddieError, Fault
 
 Family = Literal["v1", "api", "api_v1", "plain"]
 #: Longest prefix first: `/api/v1` is not part of `/api`.
-_PREFIXES: tuple[tuple[str, Family], ...] = (("/api/v1", "api_v1"), ("/api", "api"), ("/v1", "v1"))
+_PREFIXES: tuple[tuple[str, Family], ...] = (
+    ("/api/v1", "api_v1"), ("/api", "api"), ("/v1", "v1"), ("/hooks", "api_v1"),
+)  # fmt: skip
 _UNPROCESSABLE = ("INVALID", "MALFORMED", "DEFINITION_INVALID")
 
 
@@ -48,15 +50,17 @@ def success(family: Family, data: BaseModel | None, status: int, request_id: str
     return encoded(wrapped(family, data.model_dump(mode="json"), request_id, status), status)
 
 
-def failure(family: Family, error: CaddieError, request_id: str, headers: dict[str, str] | None = None) -> web.Response:
-    """The answer to a request that did not."""
+def failure(
+    family: Family, error: CaddieError, request_id: str, headers: dict[str, str] | None = None, place: str = "body"
+) -> web.Response:
+    """The answer to a request that did not. place: where its faults are, `body` or `query`."""
     headers = dict(headers or {})
     if error.retry_after_s is not None:
         headers["Retry-After"] = str(error.retry_after_s)
     if error.status == 401 and family != "api":
         headers["WWW-Authenticate"] = 'Bearer realm="caddie"'
     status = _status(family, error)
-    return encoded(_failure_body(family, error, request_id), status, headers)
+    return encoded(_failure_body(family, error, request_id, place), status, headers)
 
 
 def statuses(family: Family, code: str) -> tuple[int, ...]:
@@ -72,14 +76,14 @@ def _status(family: Family, error: CaddieError) -> int:
     return 422 if family == "api_v1" and unprocessable else error.status
 
 
-def _failure_body(family: Family, error: CaddieError, request_id: str) -> dict[str, Any]:
+def _failure_body(family: Family, error: CaddieError, request_id: str, place: str) -> dict[str, Any]:
     match family:
         case "api":
             body: dict[str, Any] = {"error": ERRORS[error.code].title, "message": error.message}
             return body | _extra(error) | ({"details": _details(error.faults)} if error.faults else {})
         case "api_v1":
             faults = error.faults or ((Fault("", error.message),) if _status(family, error) == 422 else ())
-            return {"detail": [_located(fault) for fault in faults] if faults else error.message}
+            return {"detail": [_located(fault, place) for fault in faults] if faults else error.message}
         case "v1" | "plain":
             body = {"code": error.number, "message": error.message, "details": _details(error.faults)}
             return body | {"requestId": request_id} | _extra(error)
@@ -89,10 +93,10 @@ def _details(faults: tuple[Fault, ...]) -> list[dict[str, str]]:
     return [{"field": fault.field, "message": fault.message} for fault in faults]
 
 
-def _located(fault: Fault) -> dict[str, Any]:
+def _located(fault: Fault, place: str) -> dict[str, Any]:
     path = [int(part) if part.isdecimal() else part for part in fault.field.split(".") if part]
     kind = "missing" if fault.message == "expected a value, got none" else "value_error"
-    return {"loc": ["body", *path], "msg": fault.message, "type": kind}
+    return {"loc": [place, *path], "msg": fault.message, "type": kind}
 
 
 def _extra(error: CaddieError) -> dict[str, Any]:

@@ -6,31 +6,45 @@ be made again. Callers: the routes that delete chats and workflows.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import partial
+
+from gateway.insisting import insist
+from gateway.revoking import Revoking
 from gateway.workflow_access import thread_id
 from shared.keys import conversation_key
 from shared.log import EventLog
-from shared.sessions import Revocations
 from shared.store import Store
 from shared.store.records import WorkflowRecord
+from shared.store.remains import Remains
 
 
 class Eraser:
-    def __init__(self, store: Store, log: EventLog, revocations: Revocations) -> None:
-        self._store, self._log, self._revocations = store, log, revocations
+    def __init__(self, store: Store, log: EventLog, revoking: Revoking) -> None:
+        self._store, self._log, self._revoking = store, log, revoking
 
-    async def conversation(self, org: int, public_id: str) -> bool:
-        """Whether there was one. Raises UNAVAILABLE."""
+    async def conversation(self, org: int, user: int, public_id: str) -> bool:
+        """Whether there was one; user: whose it is. Raises UNAVAILABLE."""
         key = conversation_key(org, public_id)
         await self._log.delete(key)
         erased = await self._store.erasure.conversation(org, public_id)
         if erased is None:
             return False
-        for session_id in erased.sessions:
-            await self._revocations.revoke("session", session_id)
-        await self._log.delete(key, erased.ended, erased.unfinished)
+        await self._revoking.sessions(user, erased.sessions)
+        await insist(partial(self._log.delete, key, erased.ended, erased.unfinished), "erase")
         return True
 
     async def workflow(self, workflow: WorkflowRecord) -> None:
-        """With its versions, its proposals and the messages about it. Raises UNAVAILABLE."""
-        await self.conversation(workflow.org_id, thread_id(workflow, workflow.user_id))
-        await self._store.workflows.delete(workflow.org_id, workflow.id)
+        """With its versions, its proposals, the messages about it, its executions and threads. Raises UNAVAILABLE."""
+        org, thread = workflow.org_id, thread_id(workflow, workflow.user_id)
+        await self.conversation(org, workflow.user_id, thread)
+        while remains := await self._store.erasure.executions(org, workflow.id):
+            await self._forget(org, remains)
+        await self._forget(org, await self._store.erasure.workflow(org, workflow.id) or ())
+        # Somebody may have asked for a change in between.
+        await self.conversation(org, workflow.user_id, thread)
+
+    async def _forget(self, org: int, remains: Sequence[Remains]) -> None:
+        for each in remains:
+            key = conversation_key(org, each.conversation)
+            await insist(partial(self._log.delete, key, each.ended, each.unfinished), "erase")

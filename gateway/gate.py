@@ -21,6 +21,7 @@ from gateway.cookies import require_own_page
 from gateway.envelopes import success
 from gateway.limits import Limits, Rate
 from gateway.routing import Call, Route
+from gateway.sse import Streams
 from shared.errors import CaddieError
 from shared.settings import Settings
 
@@ -41,9 +42,11 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 class Gate:
     """Binds entries of the route table to the methods that implement them."""
 
-    def __init__(self, settings: Settings, addresses: Addresses, limits: Limits, authenticator: Authenticator) -> None:
+    def __init__(
+        self, settings: Settings, addresses: Addresses, limits: Limits, authenticator: Authenticator, streams: Streams
+    ) -> None:
         self._settings, self._addresses, self._limits = settings, addresses, limits
-        self._authenticator = authenticator
+        self._authenticator, self._streams = authenticator, streams
         self._large = asyncio.Semaphore(LARGE_AT_ONCE)
 
     def bind(self, route: Route, owner: Any) -> Handler:
@@ -80,7 +83,8 @@ class Gate:
             body = validate(route.body, value)
             request[ENVELOPE_ID] = getattr(body, "requestId", None) or request[REQUEST_ID]
         call = Call(principal, body, query, request.match_info, request, request[ENVELOPE_ID])
-        answer = await self._run(method, call, route.timeout_s or HANDLER_TIMEOUT_S)
+        running = self._run(method, call, route.timeout_s or HANDLER_TIMEOUT_S)
+        answer = await (asyncio.shield(self._streams.begin(running)) if route.uncut else running)
         if isinstance(answer, web.StreamResponse):
             return answer
         return success(route.family, answer, route.status, call.request_id)

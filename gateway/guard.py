@@ -96,7 +96,8 @@ class Guard:
         if refusal.status == 503:
             below = type(refusal.__cause__).__name__
             _log.warning("request.unavailable", request_id=request[REQUEST_ID], route=_template(request), cause=below)
-        response = failure(family_of(request.path), refusal, request[ENVELOPE_ID], headers)
+        place = "body" if request.method in ("POST", "PATCH", "PUT") else "query"
+        response = failure(family_of(request.path), refusal, request[ENVELOPE_ID], headers, place)
         if refusal.code in ("TOO_LARGE", "TIMEOUT"):
             response.force_close()  # the rest of the body is not worth reading
         return response

@@ -34,6 +34,12 @@ COUNTS_MAX = 256
 FAILED_AUTHENTICATIONS = 30
 #: Attempts a minute to sign in with one e-mail address, wherever they come from.
 SIGN_INS = 10
+#: Attempts a minute to sign in from one address, as whomever: many passwords on many users are guesses, too.
+SIGN_INS_OF_ADDRESS = 30
+#: New organisations a minute and address.
+SIGN_UPS = 10
+#: Deliveries a minute to one webhook address.
+HOOK_CALLS = 120
 #: Its name, whose it is, how much a minute.
 Bucket = tuple[str, str, int]
 
@@ -111,12 +117,29 @@ class Limits:
         if over:
             raise self._refusal("failed authentications from this address", rate)
 
-    async def sign_in(self, email: str) -> None:
-        """Count an attempt to sign in, right or wrong. Raises RATE_LIMITED."""
+    async def sign_in(self, email: str, address: str) -> None:
+        """Count an attempt to sign in, right or wrong, before the password is looked at. Raises RATE_LIMITED."""
         digest = hashlib.sha256(email.strip().lower().encode()).hexdigest()[:32]
-        rate, over = await self._hit("signin", digest, SIGN_INS)
+        (rate, over), (rate_here, over_here) = await self._hits(
+            ("signin", digest, SIGN_INS), ("signins", address, SIGN_INS_OF_ADDRESS)
+        )
         if over:
             raise self._refusal("attempts to sign in as this user", rate)
+        if over_here:
+            raise self._refusal("attempts to sign in from this address", rate_here)
+
+    async def sign_up(self, address: str) -> None:
+        """Count an attempt to sign up. Raises RATE_LIMITED."""
+        rate, over = await self._hit("signup", address, SIGN_UPS)
+        if over:
+            raise self._refusal("attempts to sign up from this address", rate)
+
+    async def hook(self, hook_id: str) -> None:
+        """Count a delivery to a webhook's address, which is a secret. Raises RATE_LIMITED."""
+        digest = hashlib.sha256(hook_id.encode()).hexdigest()[:32]
+        rate, over = await self._hit("hook", digest, HOOK_CALLS)
+        if over:
+            raise self._refusal("deliveries to this hook", rate)
 
     def _of_address(self, address: str) -> Bucket:
         return "address", address, self._settings.rate_per_address

@@ -122,7 +122,7 @@ def _answer(family: Family, answer: Answer, status: int) -> dict[str, Any]:
         if not answer.whole:
             schema = _success_schema(family, schema, status)
         response["content"] = {answer.media_type: {"schema": schema}}
-    elif status not in (204, 304) and not answer.events:
+    elif status not in (101, 204, 304) and not answer.events:
         response["content"] = {media_type: {"schema": {}} for media_type in (answer.media_type, *answer.others)}
     if answer.events:
         # Without a type: some tools hold the schema against the body, others against each event.

@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Protocol, Self
 
+from gateway.auth import Principal
 from gateway.sse import EventStream, Streams
 from shared.errors import CaddieError
 from shared.follow import Behind, LogReader, Watch
@@ -39,14 +40,14 @@ class Opening:
     was called: then when that stream is over.
     """
 
-    def __init__(self, streams: Streams, reader: LogReader, org: int, user: int) -> None:
-        self._streams, self._reader, self._org, self._user = streams, reader, org, user
+    def __init__(self, streams: Streams, reader: LogReader, principal: Principal) -> None:
+        self._streams, self._reader, self._principal = streams, reader, principal
         self._leaving: list[Callable[[], None]] = []
         self._handed_over = False
 
     def __enter__(self) -> Self:
         """Raises RATE_LIMITED or UNAVAILABLE: no seat is free."""
-        who = self._streams.take_seat(self._org, self._user)
+        who = self._streams.take_seat(self._principal.org, self._principal.user)
         self.on_leave(partial(self._streams.leave_seat, who))
         return self
 
@@ -68,7 +69,7 @@ class Opening:
     def stream(self, play: Callable[[EventStream], Awaitable[None]]) -> EventStream:
         """The answer of the handler; nothing may be awaited between this and its return."""
         self._handed_over = True
-        return EventStream(self._streams, play, self._leave)
+        return EventStream(self._streams, self._principal, play, self._leave)
 
     def _leave(self) -> None:
         for leave in reversed(self._leaving):
@@ -112,6 +113,9 @@ class Relay:
         self._watch.wakes.add(stream.wake)
         try:
             while not (self._projection.ended or self._over):
+                if stream.revoked:
+                    await stream.send(self._broke(CaddieError("UNAUTHORIZED", "the API key or the login has ended")))
+                    return
                 if stream.draining and (self._survives or stream.cut_off):
                     await self._leave(stream)
                     return

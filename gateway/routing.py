@@ -47,7 +47,8 @@ class Answer:
 class Route:
     """One route. open: needs no identity, and its handler takes the bare request instead of a ``Call``; visitor: needs
     none either, but passes the gate; precheck: a method that may refuse before the body is read; bodiless: a request
-    without a body is one with an empty object; timeout_s: for a handler that waits longer than others.
+    without a body is one with an empty object; timeout_s: for a handler that waits longer than others; uncut: goes on
+    when the client leaves, because what it has done in one place must be done in the others.
     """
 
     method: str
@@ -65,6 +66,7 @@ class Route:
     precheck: str | None = None
     bodiless: bool = False
     timeout_s: float | None = None
+    uncut: bool = False
 
     @property
     def cookie(self) -> bool:
@@ -74,6 +76,14 @@ class Route:
     @property
     def family(self) -> Family:
         return family_of(self.path)
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """What is served: document 004's paths are taken with and without their final slash."""
+        if self.family != "api_v1" and self.path != "/ws/":
+            return (self.path,)
+        bare = self.path.rstrip("/")
+        return bare, f"{bare}/"
 
     @property
     def template(self) -> str:
@@ -128,13 +138,14 @@ def route(
     precheck: str | None = None,
     bodiless: bool = False,
     timeout_s: float | None = None,
+    uncut: bool = False,
 ) -> Callable[[Method], Method]:
     """Declare the decorated method as the handler of a route."""
 
     def declare(handler: Method) -> Method:
         entry = Route(
             method, path, handler.__name__, summary, tag, scopes, body, query, answers, errors, open, visitor, precheck,
-            bodiless, timeout_s,
+            bodiless, timeout_s, uncut,
         )  # fmt: skip
         handler.route = entry  # type: ignore[attr-defined]
         return handler

@@ -2,7 +2,8 @@
 
 Invariant: a stream holds one batch of frames and what its transport takes; a reader that takes nothing for
 ``stall_timeout_s`` is cut. Whatever ends a stream, its seat is free afterwards and its closing ran exactly once.
-Callers: ``gateway.relay`` writes, the surfaces' handlers open, ``gateway.app`` drains and closes.
+Callers: ``gateway.relay`` writes, the surfaces' handlers open, ``gateway.vigil`` revokes, ``gateway.app`` drains and
+closes.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from aiohttp.abc import AbstractStreamWriter
 from aiohttp.http import StreamWriter
 from prometheus_client import CollectorRegistry, Gauge
 
+from gateway.auth import Principal
 from shared.errors import CaddieError
 from shared.settings import Settings
 
@@ -62,16 +64,20 @@ class EventStream(web.StreamResponse):
     greeting = RETRY
 
     def __init__(
-        self, streams: Streams, play: Callable[[EventStream], Awaitable[None]], closing: Callable[[], None]
-    ) -> None:
+        self, streams: Streams, principal: Principal, play: Callable[[EventStream], Awaitable[None]],
+        closing: Callable[[], None],
+    ) -> None:  # fmt: skip
         super().__init__(headers=HEADERS)
+        self.principal = principal
+        #: The API key or the login it was opened with has ended.
+        self.revoked = False
         self._streams, self._play, self._closing = streams, play, closing
         self._woken = asyncio.Event()
         self._silent = self._closed = False
         self._loop = asyncio.get_running_loop()
         self._wrote_at = self._loop.time()
         self._timer = self._loop.call_at(self._wrote_at + HEARTBEAT_S, self._beat)
-        self._out: StreamWriter
+        self._out: StreamWriter | None = None
         streams.open.add(self)
 
     @property
@@ -85,6 +91,14 @@ class EventStream(web.StreamResponse):
 
     def wake(self) -> None:
         self._woken.set()
+
+    def revoke(self) -> None:
+        """Nothing more is for this reader; one that does not read is cut without a word."""
+        self.revoked = True
+        self._woken.set()
+        out = self._out
+        if out is not None and out.protocol.writing_paused and out.transport is not None:
+            out.transport.abort()
 
     async def wait(self) -> bool:
         """Until ``wake``; True when nothing was written for a heartbeat, which is then said."""
@@ -107,17 +121,18 @@ class EventStream(web.StreamResponse):
     async def send(self, data: bytes) -> None:
         """Write and wait until the reader has taken enough. Raises ConnectionError: it is gone or takes nothing."""
         self._wrote_at = self._loop.time()
-        await self._out.write(data, drain=False)
-        if self._out.protocol.writing_paused:
-            await self._taken(self._out.drain())
+        out = cast(StreamWriter, self._out)
+        await out.write(data, drain=False)
+        if out.protocol.writing_paused:
+            await self._taken(out.drain())
 
     async def _taken(self, done: Awaitable[None]) -> None:
         try:
             async with asyncio.timeout(self._streams.stall_timeout_s):
                 await done
         except TimeoutError:
-            if transport := self._out.transport:
-                transport.abort()
+            if self._out is not None and self._out.transport is not None:
+                self._out.transport.abort()
             raise ConnectionResetError("the reader takes nothing") from None
 
     async def prepare(self, request: web.BaseRequest) -> AbstractStreamWriter | None:
@@ -136,7 +151,7 @@ class EventStream(web.StreamResponse):
             if self.greeting:
                 await self.send(self.greeting)
             else:
-                self._out.send_headers()
+                cast(StreamWriter, self._out).send_headers()
             await self._play(self)
             await self._taken(super().write_eof(data))
         finally:

@@ -26,12 +26,14 @@ from gateway.sse import HEADERS, EventStream, Streams
 from gateway.waiting import ANSWER_S, ended
 from shared.errors import CaddieError, Fault
 from shared.events import timestamp
+from shared.executions import Executions, by_hand_result, started_by_hand, trigger_nodes
 from shared.follow import LogReader
 from shared.keys import conversation_key
 from shared.log import EventLog
 from shared.models import ModelNames
 from shared.runs import Runs, Submission, TurnInput
 from shared.store import Store
+from shared.store.execution_records import ExecutionStart
 from shared.store.records import ConversationRecord, MessageRecord, RunRecord
 
 FRAMES = (
@@ -117,10 +119,11 @@ class ChatMessages:
 
     def __init__(
         self, store: Store, log: EventLog, reader: LogReader, runs: Runs, limits: Limits, streams: Streams,
-        sse: ChatSse, names: ModelNames,
+        sse: ChatSse, names: ModelNames, executions: Executions,
     ) -> None:  # fmt: skip
         self._store, self._log, self._reader, self._runs = store, log, reader, runs
         self._limits, self._streams, self._sse, self._names = limits, streams, sse, names
+        self._executions = executions
 
     async def messages_of(self, call: Call[Any, Any]) -> None:
         """Before a body or a query is looked at."""
@@ -129,12 +132,12 @@ class ChatMessages:
     @route(
         "POST", f"{CHAT}/messages/stream", summary="Say something; the answer as server-sent events", tag="chats",
         body=MessageCreate, precheck="messages_of", answers={200: Answer(description="The frames", events=FRAMES)},
-        errors=("NOT_FOUND", "RUN_BUSY", "RUN_LIMIT", "NOT_IMPLEMENTED"),
+        errors=("NOT_FOUND", "RUN_BUSY", "RUN_LIMIT"),
     )  # fmt: skip
     async def message_stream(self, call: Call[MessageCreate, None]) -> web.StreamResponse:
         principal, chat = call.principal, await own_chat(self._store, call)
         await self._check(principal, call.body)
-        with Opening(self._streams, self._reader, principal.org, principal.user) as opening:
+        with Opening(self._streams, self._reader, principal) as opening:
             key = conversation_key(chat.org_id, chat.public_id)
             watch = await opening.watch(key)
             head = await self._log.head(key)
@@ -159,14 +162,14 @@ class ChatMessages:
             return web.Response(status=204)
         if call.request.method == "HEAD":
             return web.Response(headers=KEPT_OPEN)
-        with Opening(self._streams, self._reader, principal.org, principal.user) as opening:
+        with Opening(self._streams, self._reader, principal) as opening:
             watch = await opening.watch(conversation_key(chat.org_id, chat.public_id))
             return _kept_open(await self._sse.take_up(opening, watch, run, after, ChatView(run.id)), greeted=True)
 
     @route(
         "POST", f"{CHAT}/messages", summary="Say something; the whole answer", tag="chats", body=MessageCreate,
         precheck="messages_of", answers={201: Answer(MessagePair)}, timeout_s=ANSWER_S + 10,
-        errors=("NOT_FOUND", "RUN_BUSY", "RUN_LIMIT", "NOT_IMPLEMENTED", "MODEL_FAILED", "RUN_TIMEOUT"),
+        errors=("NOT_FOUND", "RUN_BUSY", "RUN_LIMIT", "MODEL_FAILED", "RUN_TIMEOUT"),
     )  # fmt: skip
     async def message_create(self, call: Call[MessageCreate, None]) -> MessagePair:
         principal, chat = call.principal, await own_chat(self._store, call)
@@ -221,17 +224,37 @@ class ChatMessages:
                 text = "expected a workflow of this user, got an unknown one"
                 raise CaddieError("NOT_FOUND", f"workflowId: {text}", faults=(Fault("workflowId", text),))
         self._names.require(body.modelId)
-        if body.workflowId is not None:
-            raise CaddieError("NOT_IMPLEMENTED", "workflowId: this server cannot execute workflows yet")
+
+    async def _execute(self, principal: Principal, chat: ConversationRecord, body: MessageCreate) -> RunRecord:
+        """The workflow's run in this chat: its chat trigger fires, or another one, with the message."""
+        workflow = await self._store.workflows.get(principal.org, body.workflowId or "")
+        triggers = trigger_nodes(workflow.definition, "trigger_chat") if workflow else []
+        node = next(iter(triggers), None) or (started_by_hand(workflow.definition) if workflow else None)
+        if workflow is None or node is None:
+            text = "expected a workflow with a trigger, got none"
+            raise CaddieError("INVALID", f"workflowId: {text}", faults=(Fault("workflowId", text),))
+        execution = await self._executions.start(
+            ExecutionStart(
+                principal.org, principal.user, workflow.id, workflow.version, "chat", node,
+                input=by_hand_result(workflow.definition, node, {"text": body.content}), inputs={"text": body.content},
+                conversation=chat.public_id,
+            )
+        )  # fmt: skip
+        return await self._made(principal, execution.id)
 
     async def _submit(self, principal: Principal, chat: ConversationRecord, body: MessageCreate) -> RunRecord:
         await self._limits.run(principal.org, principal.user)
+        if body.workflowId is not None:
+            return await self._execute(principal, chat, body)
         profile: Literal["chat", "builder"] = "chat" if chat.kind == "chat" else "builder"
         turn = TurnInput(profile=profile, model=body.modelId, workflowId=chat.workflow_id, text=body.content)
         # With a requestId the run survives its reader.
         submission = Submission(principal.org, principal.user, chat.public_id, str(uuid4()), turn)
         submitted = await self._runs.submit(submission)
-        run = await self._store.runs.get(principal.org, submitted.run_id)
+        return await self._made(principal, submitted.run_id)
+
+    async def _made(self, principal: Principal, run_id: str) -> RunRecord:
+        run = await self._store.runs.get(principal.org, run_id)
         if run is None:
             raise CaddieError("NOT_FOUND", "Chat does not exist")
         return run

@@ -68,7 +68,7 @@ class ChatSse:
         body, principal = call.body, call.principal
         body.require_message("requestId")
         after = last_index(call.request, body.lastEventIndex)
-        with Opening(self._streams, self._reader, principal.org, principal.user) as opening:
+        with Opening(self._streams, self._reader, principal) as opening:
             place = await self._turns.place(principal, body)
             if place.known is None:
                 _require_message(body)
@@ -108,7 +108,7 @@ class ChatSse:
             return web.Response(status=204)
         if call.request.method == "HEAD":
             return web.Response(headers=HEADERS)
-        with Opening(self._streams, self._reader, principal.org, principal.user) as opening:
+        with Opening(self._streams, self._reader, principal) as opening:
             watch = await opening.watch(conversation_key(principal.org, run.conversation))
             return await self.take_up(opening, watch, run, after)
 

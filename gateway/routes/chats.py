@@ -156,10 +156,11 @@ class Chats:
     @route(
         "DELETE", CHAT, summary="Delete a chat with everything in it", tag="chats",
         answers={204: Answer(description="Gone: log, messages, runs, sessions, images")}, errors=("NOT_FOUND",),
+        uncut=True,
     )  # fmt: skip
     async def chat_delete(self, call: Call[None, None]) -> None:
         chat = await own_chat(self._store, call)
-        if not await self._eraser.conversation(chat.org_id, chat.public_id):
+        if not await self._eraser.conversation(chat.org_id, chat.user_id, chat.public_id):
             raise CaddieError("NOT_FOUND", "Chat does not exist")
 
     @route(

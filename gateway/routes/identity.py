@@ -16,27 +16,29 @@ from gateway import cookies
 from gateway.envelopes import success
 from gateway.gate import ADDRESS
 from gateway.limits import Limits
+from gateway.revoking import Revoking
 from gateway.routing import Answer, Call, route
 from shared.errors import CaddieError, Fault
 from shared.events import timestamp
-from shared.sessions import Revocations
 from shared.settings import Settings
 from shared.store import Store
 from shared.store.logins import LIFE
 from shared.store.records import LoginRecord, OrganisationRecord, UserRecord
 
 PASSWORD_MIN, PASSWORD_MAX = 8, 200
+EMAIL_MAX = 320
 # What an address needs to be one (RFC 5321, 4.1.2) without being judged by what mail servers do with it.
 _EMAIL = re.compile(r"[^\s@\x00-\x1f\x7f]{1,64}@[^\s@.\x00-\x1f\x7f]+(?:\.[^\s@.\x00-\x1f\x7f]+)*")
 
 
 def _email(text: str) -> str:
-    if not _EMAIL.fullmatch(text):
+    # It is kept in lower case, which may be longer.
+    if not _EMAIL.fullmatch(text) or len(text.lower()) > EMAIL_MAX:
         raise ValueError("expected an e-mail address such as ada@example.com, got something else")
     return text
 
 
-Email = Annotated[str, Field(max_length=320, json_schema_extra={"format": "email"}), AfterValidator(_email)]
+Email = Annotated[str, Field(max_length=EMAIL_MAX, json_schema_extra={"format": "email"}), AfterValidator(_email)]
 Password = Annotated[
     str, Field(min_length=PASSWORD_MIN, max_length=PASSWORD_MAX, json_schema_extra={"format": "password"})
 ]
@@ -51,7 +53,7 @@ class SignUp(BaseModel):
 
 class SignIn(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
-    email: str = Field(min_length=1, max_length=320)
+    email: str = Field(min_length=1, max_length=EMAIL_MAX)
     password: str = Field(min_length=1, max_length=PASSWORD_MAX)
 
 
@@ -106,8 +108,8 @@ class LoginList(BaseModel):
 class Identity:
     """Who the browser is."""
 
-    def __init__(self, settings: Settings, store: Store, limits: Limits, revocations: Revocations) -> None:
-        self._settings, self._store, self._limits, self._revocations = settings, store, limits, revocations
+    def __init__(self, settings: Settings, store: Store, limits: Limits, revoking: Revoking) -> None:
+        self._settings, self._store, self._limits, self._revoking = settings, store, limits, revoking
 
     @route(
         "POST", "/api/auth/sign-up/email", summary="A new organisation with its owner, signed in", tag="identity",
@@ -117,7 +119,7 @@ class Identity:
         if not self._settings.sign_up:
             raise CaddieError("FORBIDDEN", "expected an invitation of an organisation's owner: sign-up is closed here")
         body = call.body
-        await self._limits.sign_in(f"address {call.request[ADDRESS]}")
+        await self._limits.sign_up(call.request[ADDRESS])
         user = await self._store.accounts.sign_up(
             f"{body.name}’s organisation"[:200], body.email, body.name, body.password
         )
@@ -128,16 +130,15 @@ class Identity:
         visitor=True, body=SignIn, answers={200: Answer(SignedIn)}, errors=("UNAUTHORIZED",),
     )  # fmt: skip
     async def sign_in(self, call: Call[SignIn, None]) -> web.Response:
-        await self._limits.sign_in(call.body.email)
+        await self._limits.sign_in(call.body.email, call.request[ADDRESS])
         user = await self._store.accounts.check_password(call.body.email, call.body.password)
         if user is None:
-            await self._limits.failed_authentication(call.request[ADDRESS])
             raise CaddieError("UNAUTHORIZED", "expected the e-mail address and password of a user, got others")
         return await self._signed_in(call.request, user, 200, call.request_id)
 
     @route(
         "POST", "/api/auth/sign-out", summary="End this login and its realtime sessions", tag="identity",
-        answers={204: Answer(description="Signed out")},
+        answers={204: Answer(description="Signed out")}, uncut=True,
     )  # fmt: skip
     async def sign_out(self, call: Call[None, None]) -> web.Response:
         await self._end(call, _login(call).id)
@@ -148,9 +149,13 @@ class Identity:
     @route(
         "GET", "/api/auth/session", summary="Who is signed in", tag="identity", answers={200: Answer(SignedIn)},
     )  # fmt: skip
-    async def auth_session(self, call: Call[None, None]) -> SignedIn:
+    async def auth_session(self, call: Call[None, None]) -> web.Response:
         login = _login(call)
-        return SignedIn.of(login.user, login.org)
+        response = success("api", SignedIn.of(login.user, login.org), 200, call.request_id)
+        if secret := cookies.secret_of(call.request):
+            # The login lives on while it is used, and so has the cookie to.
+            cookies.put(call.request, response, secret, int(LIFE.total_seconds()))
+        return response
 
     @route(
         "GET", "/api/auth/sessions", summary="Where the user is signed in", tag="identity",
@@ -171,25 +176,25 @@ class Identity:
 
     @route(
         "DELETE", "/api/auth/sessions", summary="Sign out everywhere else", tag="identity",
-        answers={204: Answer(description="Signed out")},
+        answers={204: Answer(description="Signed out")}, uncut=True,
     )  # fmt: skip
     async def login_end_others(self, call: Call[None, None]) -> None:
         await self._end_others(call)
 
     @route(
         "DELETE", "/api/auth/sessions/{session:[0-9a-f]{64}}", summary="End one login", tag="identity",
-        answers={204: Answer(description="Ended")}, errors=("NOT_FOUND",),
+        answers={204: Answer(description="Ended")}, errors=("NOT_FOUND",), uncut=True,
     )  # fmt: skip
     async def login_end(self, call: Call[None, None]) -> None:
         await self._end(call, call.path["session"])
 
     @route(
         "POST", "/api/auth/password", summary="Change the password; ends the other logins", tag="identity",
-        body=PasswordChange, answers={204: Answer(description="Changed")},
+        body=PasswordChange, answers={204: Answer(description="Changed")}, uncut=True,
     )  # fmt: skip
     async def password_change(self, call: Call[PasswordChange, None]) -> None:
         user = _login(call).user
-        await self._limits.sign_in(user.email)
+        await self._limits.sign_in(user.email, call.request[ADDRESS])
         if await self._store.accounts.check_password(user.email, call.body.current) is None:
             message = "expected the present password, got another"
             raise CaddieError("INVALID", f"current: {message}", faults=(Fault("current", message),))
@@ -209,13 +214,12 @@ class Identity:
         ended = await self._store.logins.end(call.principal.org, call.principal.user, login_id)
         if ended is None:
             raise CaddieError("NOT_FOUND", "expected a live login of this user, got an unknown id")
-        for session_id in ended:
-            await self._revocations.revoke("session", session_id)
+        await self._revoking.sessions(call.principal.user, ended.sessions)
 
     async def _end_others(self, call: Call[PasswordChange, None] | Call[None, None]) -> None:
         principal = call.principal
-        for session_id in await self._store.logins.end_all(principal.org, principal.user, but=_login(call).id):
-            await self._revocations.revoke("session", session_id)
+        ended = await self._store.logins.end_all(principal.org, principal.user, but=_login(call).id)
+        await self._revoking.sessions(principal.user, ended.sessions)
 
 
 def _login(call: Call[PasswordChange, None] | Call[None, None]) -> LoginRecord:

@@ -6,20 +6,19 @@ working everywhere within two seconds.
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+import re
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from gateway.revoking import Revoking
 from gateway.routing import Answer, Call, route
 from shared.errors import CaddieError
 from shared.events import timestamp
-from shared.sessions import Revocations
 from shared.store import Store
 from shared.store.records import ApiKeyRecord
 
-#: Sessions of one user looked at when a key goes; beyond that all of the user's are revoked.
-SESSIONS_LISTED = 200
+KEY_ID = re.compile(r"[1-9][0-9]{0,8}")
 Scope = Literal["read", "write", "decide", "eval", "admin"]
 
 
@@ -61,8 +60,8 @@ class OwnKeyCreate(BaseModel):
 class Keys:
     """Make, list, disable."""
 
-    def __init__(self, store: Store, revocations: Revocations) -> None:
-        self._store, self._revocations = store, revocations
+    def __init__(self, store: Store, revoking: Revoking) -> None:
+        self._store, self._revoking = store, revoking
 
     @route(
         "POST", "/v1/keys", summary="Make an API key", tag="keys", scopes=("admin",), body=KeyCreate,
@@ -85,14 +84,13 @@ class Keys:
 
     @route(
         "DELETE", "/v1/keys/{key:[0-9]{1,9}}", summary="Disable an API key and revoke its sessions", tag="keys",
-        scopes=("admin",), answers={204: Answer(description="Disabled")}, errors=("NOT_FOUND",),
+        scopes=("admin",), answers={204: Answer(description="Disabled")}, errors=("NOT_FOUND",), uncut=True,
     )  # fmt: skip
     async def key_disable(self, call: Call[None, None]) -> None:
-        org = call.principal.org
-        record = await self._store.accounts.disable_api_key(org, int(call.path["key"]))
+        record = await self._store.accounts.disable_api_key(call.principal.org, int(call.path["key"]))
         if record is None:
             raise CaddieError("NOT_FOUND", "expected an API key of this organisation, got an unknown id")
-        await self._revoke_sessions(org, record)
+        await self._end_sessions(record)
 
     @route(
         "POST", "/api/keys", summary="Make an API key of one's own", tag="keys", body=OwnKeyCreate,
@@ -110,33 +108,26 @@ class Keys:
 
     @route("GET", "/api/keys", summary="One's own API keys", tag="keys", answers={200: Answer(ApiKeys)})
     async def own_key_list(self, call: Call[None, None]) -> ApiKeys:
-        records = await self._store.accounts.list_api_keys(call.principal.org)
-        return ApiKeys(keys=[_api_key(record) for record in records if record.user_id == call.principal.user])
+        records = await self._store.accounts.list_api_keys(call.principal.org, call.principal.user)
+        return ApiKeys(keys=[_api_key(record) for record in records])
 
     @route(
         "DELETE", "/api/keys/{key:[^/]{1,64}}", summary="Disable an API key of one's own and revoke its sessions",
-        tag="keys", answers={204: Answer(description="Disabled")}, errors=("NOT_FOUND",),
+        tag="keys", answers={204: Answer(description="Disabled")}, errors=("NOT_FOUND",), uncut=True,
     )  # fmt: skip
     async def own_key_disable(self, call: Call[None, None]) -> None:
         principal, handle = call.principal, call.path["key"]
-        records = await self._store.accounts.list_api_keys(principal.org)
-        record = next((each for each in records if str(each.id) == handle), None)
+        known = KEY_ID.fullmatch(handle)
+        record = await self._store.accounts.api_key(principal.org, int(handle)) if known else None
         if record is None:
             raise CaddieError("NOT_FOUND", "expected an API key of this user, got an unknown id")
         if record.user_id != principal.user:
             raise CaddieError("FORBIDDEN", "Cannot disable another user's API key")
         await self._store.accounts.disable_api_key(principal.org, record.id)
-        await self._revoke_sessions(principal.org, record)
+        await self._end_sessions(record)
 
-    async def _revoke_sessions(self, org: int, key: ApiKeyRecord) -> None:
-        sessions = await self._store.sessions.list(org, key.user_id, SESSIONS_LISTED)
-        now = datetime.now(UTC)
-        if len(sessions) == SESSIONS_LISTED and sessions[-1].expires_at > now:
-            await self._revocations.revoke("user", key.user_id)
-        for session in sessions:
-            if session.api_key_id == key.id and session.expires_at > now and session.revoked_at is None:
-                await self._revocations.revoke("session", session.id)
-                await self._store.sessions.revoke(org, session.id)
+    async def _end_sessions(self, key: ApiKeyRecord) -> None:
+        await self._revoking.sessions(key.user_id, await self._store.sessions.end_of_key(key.org_id, key.id))
 
 
 def _api_key(record: ApiKeyRecord) -> ApiKey:

@@ -12,11 +12,11 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from gateway.auth import SCOPES_OF, Principal
+from gateway.revoking import Revoking
 from gateway.routes.identity import Email, Password
 from gateway.routing import Answer, Call, route
 from shared.errors import CaddieError
 from shared.events import timestamp
-from shared.sessions import Revocations
 from shared.store import Store
 from shared.store.records import Role, UserRecord
 
@@ -63,8 +63,8 @@ class MemberChange(BaseModel):
 
 
 class Members:
-    def __init__(self, store: Store, revocations: Revocations) -> None:
-        self._store, self._revocations = store, revocations
+    def __init__(self, store: Store, revoking: Revoking) -> None:
+        self._store, self._revoking = store, revoking
 
     async def by_owner(self, call: Call[Any, Any]) -> None:
         """Before a body is looked at."""
@@ -90,32 +90,36 @@ class Members:
         body = call.body
         made = None if body.password else _password()
         org, password = call.principal.org, body.password or made or ""
-        user = await self._store.members.readmit(org, body.email, body.name, body.role)
+        user = await self._store.members.former(org, body.email)
+        if user is not None:
+            # First, or the password of before would let them in.
+            await self._store.accounts.set_password(org, user.id, password)
+            user = await self._store.members.readmit(org, user.id, body.name, body.role)
         if user is None:
             user = await self._store.accounts.create_user(org, body.email, body.name, password, body.role)
-        else:
-            await self._store.accounts.set_password(org, user.id, password)
         return NewMember(**Member.of(user).model_dump(), password=made)
 
     @route(
         "PATCH", MEMBER, summary="Change a member's role (owners)", tag="organisation", body=MemberChange,
-        precheck="by_owner_of", answers={200: Answer(Member)}, errors=("NOT_FOUND", "CONFLICT"),
+        precheck="by_owner_of", answers={200: Answer(Member)}, errors=("NOT_FOUND", "CONFLICT"), uncut=True,
     )  # fmt: skip
     async def member_change(self, call: Call[MemberChange, None]) -> Member:
-        user, role = await self._member(call), call.body.role
-        changed = await self._store.members.set_role(call.principal.org, user.id, role, SCOPES_OF[role])
+        user, role, org = await self._member(call), call.body.role, call.principal.org
+        changed, ended = await self._store.members.set_role(org, user.id, role, SCOPES_OF[role])
+        for key in ended:
+            await self._revoking.sessions(user.id, await self._store.sessions.end_of_key(org, key))
         return Member.of(changed)
 
     @route(
         "DELETE", MEMBER, summary="Remove a member (owners)", tag="organisation",
         answers={204: Answer(description="Out, with logins, keys and sockets; what they made stays")},
-        errors=("NOT_FOUND", "CONFLICT"),
+        errors=("NOT_FOUND", "CONFLICT"), uncut=True,
     )  # fmt: skip
     async def member_remove(self, call: Call[None, None]) -> None:
         _require_owner(call.principal)
         user = await self._member(call)
         await self._store.members.remove(call.principal.org, user.id)
-        await self._revocations.revoke("user", user.id)
+        await self._revoking.user(user.id)
 
     async def _member(self, call: Call[Any, Any]) -> UserRecord:
         """Whom the path names, by number or UUID. Raises NOT_FOUND."""

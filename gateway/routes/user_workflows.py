@@ -145,7 +145,7 @@ class UserWorkflows:
 
     @route(
         "DELETE", WORKFLOW, summary="Delete a workflow with its versions, messages and proposals",
-        tag="workflow messages", answers={204: Answer(description="Gone")}, errors=("NOT_FOUND",),
+        tag="workflow messages", answers={204: Answer(description="Gone")}, errors=("NOT_FOUND",), uncut=True,
     )  # fmt: skip
     async def user_workflow_delete(self, call: Call[None, None]) -> None:
         await self._eraser.workflow(await own_workflow(self._store, call))

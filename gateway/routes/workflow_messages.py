@@ -33,7 +33,6 @@ from shared.runs import Runs, Submission, TurnContext, TurnInput
 from shared.store import Store
 from shared.store.records import ConversationRecord, MessageRecord, ProposalRecord, WorkflowRecord
 
-#: A message may wait behind this many others; each has its own answer.
 TAG = "workflow messages"
 ProposalId = Annotated[str, Field(min_length=1, max_length=64)]
 
@@ -179,10 +178,13 @@ class WorkflowMessages:
             raise CaddieError("NOT_FOUND", "Workflow does not exist")
         await ended(self._store, self._reader, run, self._answer_s)
         messages = await self._shown(workflow, await self._store.conversations.of_run(thread.pk, run.id))
-        if [each["role"] for each in messages] != ["user", "assistant"]:
+        # A socket may have said more to the run while it was under way.
+        asked = next((each for each in messages if each["role"] == "user"), None)
+        answer = next((each for each in reversed(messages) if each["role"] == "assistant"), None)
+        if asked is None or answer is None:
             text = "expected an answer, got a run that was cancelled before it began"
             raise CaddieError("CONFLICT", text, data={"runId": run.id})
-        return _encoded(dict(zip(("userMessage", "assistantMessage"), messages, strict=True)), 201)
+        return _encoded({"userMessage": asked, "assistantMessage": answer}, 201)
 
     @route(
         "GET", f"{WORKFLOW}/messages", summary="The user's messages about a workflow", tag=TAG,

@@ -189,7 +189,7 @@ class WorkflowRoutes:
 
     @route(
         "DELETE", f"/v1/workflows/{HANDLE}", summary="Delete a workflow with its versions", tag="workflows",
-        scopes=("write",), answers={204: Answer(description="Gone")}, errors=("NOT_FOUND",),
+        scopes=("write",), answers={204: Answer(description="Gone")}, errors=("NOT_FOUND",), uncut=True,
     )  # fmt: skip
     async def workflow_delete(self, call: Call[None, None]) -> None:
         await self._eraser.workflow(await self._find(call.principal, call.path["workflow"]))

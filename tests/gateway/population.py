@@ -19,15 +19,20 @@ from gateway.auth import SCOPES_OF
 from gateway.images import cid as cid_of
 from gateway.routing import Route
 from gateway.workflow_access import thread_id
+from shared.executions import chat_thread
 from shared.store import Store
+from shared.store.execution_records import ExecutionEnding, ExecutionStart, StepWrite
 from shared.store.records import InputRecord, Kind, MessageRecord, Role, UserRecord
 from tests.gateway.conftest import Reply
 from tests.proposed import SEARCH, proposed, step
 
-UUIDS = ("workflow", "conversation", "chat", "thread", "run", "request", "proposal", "session", "uuid", "input")
+UUIDS = (
+    "workflow", "conversation", "chat", "thread", "run", "request", "proposal", "session", "uuid", "input", "connector",
+    "execution",
+)  # fmt: skip
 #: Ids that nobody has, in the shape of those that somebody has.
 ABSENT = {
-    "number": "99999999", "slug": "zq00000000-news", "login": "0" * 64, "key": "99999999",
+    "number": "99999999", "slug": "zq00000000-news", "bot": "zq00000000-bot", "login": "0" * 64, "key": "99999999",
     "cid": cid_of(b"nobody's"), "user": "99999999", "create_session": "create-zq00000000",
 } | {name: str(uuid4()) for name in UUIDS}
 FAR = timedelta(hours=1)
@@ -89,7 +94,7 @@ class Population:
         _, key = await store.accounts.create_api_key(org, user.id, f"key {mark}", SCOPES_OF[role])
         actor = Actor(self._http, self._url, user, mark, key, await store.logins.open(user, f"agent {mark}"))
         actor.ids |= {"user": str(user.id), "uuid": user.uuid, "email": user.email}
-        for kind in ("workflow", "conversation", "chat", "session", "login", "key", "cid"):
+        for kind in ("workflow", "bot", "conversation", "chat", "session", "login", "key", "cid", "connector", "hook"):
             actor.ids |= await self.thing(actor, kind)
         return actor
 
@@ -99,6 +104,8 @@ class Population:
         match kind:
             case "workflow" | "number" | "slug" | "proposal" | "thread":
                 return await self._workflow(actor)
+            case "bot" | "execution":
+                return await self._bot(actor)
             case "conversation" | "run" | "request" | "create_session":
                 return await self._said(actor, "builder", "conversation")
             case "chat":
@@ -113,11 +120,43 @@ class Population:
             case "key":
                 record, _ = await store.accounts.create_api_key(org, user, f"key {mark}", ["read"])
                 return {"key": str(record.id)}
+            case "connector":
+                name = f"{mark} {secrets.token_hex(4)}"
+                return {"connector": (await store.connectors.create(org, user, "http", name, "sealed elsewhere")).id}
+            case "hook":
+                definition = {"nodes": {"root": {"type": "webhook", "payload": {}}}}
+                made = await store.workflows.create(org, user, f"{mark} Hook", definition=definition)
+                return {"hook": (await store.triggers.hooks(org, made.id))[0].id}
             case "cid":
                 content = f"image {mark}".encode()
                 await store.blobs.put(org, cid_of(content), "image/png", content)
                 return {"cid": cid_of(content)}
         raise KeyError(kind)
+
+    async def _bot(self, actor: Actor) -> dict[str, str]:
+        """A workflow with a chat trigger, and an execution of it that has answered in the user's thread."""
+        store, org, user, mark = self._store, actor.org, actor.user.id, actor.mark
+        definition = {"nodes": {"root": {"type": "trigger_chat", "payload": {}}}}
+        made = await store.workflows.create(org, user, f"{mark} Bot", definition=definition)
+        start = ExecutionStart(
+            org, user, made.id, made.version, "chat", "root", {"text": mark}, thread=chat_thread(made.id, user),
+            text=f"Asked {mark}",
+        )  # fmt: skip
+        execution, _ = await store.executions.create(start)
+        claim = await store.runs.claim(execution.id, 3)
+        assert claim is not None
+        attempt = claim.run.attempt
+        assert await store.executions.begin(execution.id, attempt)
+        await store.executions.checkpoint(
+            execution.id, attempt, [StepWrite("", "root", 1, "success", attempt, result={"text": mark})],
+            node_runs=1, active_ms=1,
+        )  # fmt: skip
+        said = MessageRecord(str(uuid4()), "assistant", f"Answered {mark}", datetime.now(UTC))
+        ending = ExecutionEnding("completed", {"text": mark}, thread_messages=(said,))
+        assert await store.runs.finish(
+            execution.id, attempt, status="finished", outcome="completed", execution=ending
+        )
+        return {"bot": made.slug, "execution": execution.id}
 
     async def forget(self, actor: Actor, conversation: str) -> None:
         """What a refused-looking call may have made under an id that is somebody else's elsewhere."""

@@ -7,6 +7,8 @@ import pytest
 from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 
 from gateway.asyncapi import COMMANDS, CONTROL, document
+from gateway.watch_messages import COMMANDS as WATCH_COMMANDS
+from gateway.watch_messages import MESSAGES as WATCH_MESSAGES
 from shared import events
 
 DOCUMENT: Any = json.loads(json.dumps(document("1")))
@@ -31,13 +33,14 @@ def test_operations_use_messages_of_their_channel() -> None:
     for operation in DOCUMENT["operations"].values():
         assert operation["action"] in ("send", "receive")
         for message in operation["messages"]:
-            assert message["$ref"].startswith("#/channels/conversation/messages/")
+            assert message["$ref"].startswith(f"{operation['channel']['$ref']}/messages/")
 
 
 def test_every_event_control_message_and_command_is_documented() -> None:
     messages = set(DOCUMENT["components"]["messages"])
     assert {f"event.{kind}" for kind in events.EVENTS} <= messages
     assert set(CONTROL) <= messages and {f"command.{name}" for name in COMMANDS} <= messages
+    assert {f"watch.{name}" for name in (*WATCH_MESSAGES, *WATCH_COMMANDS)} <= messages
 
 
 @pytest.mark.parametrize(

@@ -225,12 +225,12 @@ async def test_bodies_that_are_no_json_are_refused_in_the_family_s_words(ada: Pe
             assert set(await response.json()) >= {"error", "message"}
 
 
-async def test_a_workflow_of_one_s_own_is_501_for_now(gateway: Gateway, ada: Person, people: People) -> None:
+async def test_a_workflow_is_one_s_own_and_has_a_trigger(gateway: Gateway, ada: Person, people: People) -> None:
     bob, chat = await people.member(), await ada.chat()
     own = await gateway.store.workflows.create(1, ada.id, "Mine")
     theirs = await gateway.store.workflows.create(1, bob.id, "Theirs")
     refused = await ada("POST", f"/api/chats/{chat}/messages/stream", ada.message(workflowId=own.id))
-    assert (refused.status, refused.body["error"]) == (501, "Not Implemented")
+    assert (refused.status, refused.fields) == (400, ["workflowId"])
     refused = await ada("POST", f"/api/chats/{chat}/messages/stream", ada.message(workflowId=theirs.id))
     assert refused.status == 404
     refused = await ada("POST", f"/api/chats/{chat}/messages/stream", ada.message(workflowId=None, content=""))

@@ -27,6 +27,7 @@ from tests.valkey import Valkey
     [
         ("/v1/workflows", "v1"), ("/v1", "v1"), ("/v12", "plain"), ("/api/chats", "api"), ("/api", "api"),
         ("/api/v1/workflows", "api_v1"), ("/api/v1", "api_v1"), ("/api/v12", "api"), ("/apis", "plain"), ("/", "plain"),
+        ("/hooks/x", "api_v1"), ("/hooksy", "plain"),
     ],
 )  # fmt: skip
 def test_the_longest_prefix_decides_the_family(path: str, family: str) -> None:
@@ -69,6 +70,21 @@ def test_an_invalid_body_is_422_for_api_v1_alone() -> None:
     assert failure("v1", error, "id").status == 400
     assert failure("api_v1", CaddieError("INVALID", "before: expected a time"), "id").status == 400
     assert failure("api_v1", CaddieError("MALFORMED", "expected JSON, got x"), "id").status == 422
+    asked = failure("api_v1", error, "id", place="query")
+    assert json.loads(asked.body or b"")["detail"][0]["loc"] == ["query", "text"]  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("path", ["/api/v1/executions", "/api/v1/workflows/", "/api/v1/workflows/x/chat/history"])
+async def test_without_a_key_it_is_401_in_the_family(client: Client, path: str) -> None:
+    reply = await client.with_key("").get(path)
+    assert (reply.status, reply.headers["WWW-Authenticate"]) == (401, 'Bearer realm="caddie"')
+    assert_shape(path, reply.body, 401)
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"[]", b"null", b'{"text":NaN}', b'{"text":"\\u0000"}', b'{"text":"\xff"}'])
+async def test_a_body_that_is_no_object_is_422_for_api_v1(client: Client, body: bytes) -> None:
+    reply = await client.raw(body, "/api/v1/workflows/x/chat/")
+    assert reply.status == 422 and set(reply.body["detail"][0]) == {"loc", "msg", "type"}
 
 
 def assert_shape(path: str, body: Any, status: int) -> None:
@@ -96,6 +112,10 @@ async def test_an_unknown_route_is_404_in_its_family(client: Client, path: str, 
         ("PUT", PATH, "GET, HEAD, POST"), ("PUT", "/v1/workflows", "GET, HEAD, POST"),
         ("OPTIONS", PATH, "GET, HEAD, POST"),
         ("POST", "/health", "GET, HEAD"), ("POST", "/v1/workflows/x", "DELETE, GET, HEAD, PATCH"),
+        ("PUT", "/api/v1/workflows/x/chat", "POST"), ("GET", "/api/v1/workflows/x/chat/", "POST"),
+        ("POST", "/api/v1/workflows/x/chat/history", "DELETE, GET, HEAD"),
+        ("PUT", "/api/v1/executions/", "GET, HEAD, POST"), ("DELETE", "/api/v1/executions/x/", "GET, HEAD"),
+        ("GET", "/hooks/x", "POST"), ("PUT", "/hooks/x", "POST"),
     ],
 )  # fmt: skip
 async def test_a_wrong_method_is_405_with_allow(client: Client, method: str, path: str, allow: str) -> None:

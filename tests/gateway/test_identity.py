@@ -12,6 +12,7 @@ import pytest
 
 from shared.sessions import Revocations
 from tests.gateway.conftest import Gateway, Reply
+from tests.product import until
 
 PASSWORD = "correct horse battery"
 
@@ -231,3 +232,56 @@ async def test_an_address_signs_up_once(browsers: list[Browser]) -> None:
 async def test_parallel_sign_ups_with_one_address_make_one_user(browsers: list[Browser]) -> None:
     replies = await asyncio.gather(*(browsers[number % 2].sign_up("two@example.org") for number in range(6)))
     assert sorted(reply.status for reply in replies) == [201, *[409] * 5]
+
+
+async def test_an_address_with_too_many_attempts_is_refused_with_the_right_password_too(
+    browser: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await browser.sign_up()
+    monkeypatch.setattr("gateway.limits.SIGN_INS_OF_ADDRESS", 0)
+    refused = await browser.sign_in()
+    assert (refused.status, refused.body["error"]) == (429, "Too Many Requests")
+    assert int(refused.headers["Retry-After"]) > 0
+
+
+@pytest.mark.parametrize("headers", [{"Host": "[x"}, {"Origin": "http://[x", "Sec-Fetch-Site": ""}])
+async def test_a_host_or_an_origin_that_is_no_address_is_refused(gateway: Gateway, headers: dict[str, str]) -> None:
+    sent = {name: value for name, value in headers.items() if value}
+    reply = await gateway.client.with_key("")("POST", "/api/auth/sign-out", headers=sent)
+    assert reply.status in (400, 401, 403)
+
+
+async def test_asking_who_is_signed_in_keeps_the_cookie_alive(browser: Browser) -> None:
+    made = await browser.sign_up()
+    seen = await browser("GET", "/api/auth/session")
+    assert seen.headers["Set-Cookie"] == made.headers["Set-Cookie"]
+
+
+async def test_sign_out_is_done_to_the_end_when_the_browser_leaves(
+    gateway: Gateway, browser: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await browser.sign_up()
+    chat = (await browser("POST", "/api/chats", {})).data["id"]
+    session = (await browser("POST", f"/api/chats/{chat}/session")).data["sessionId"]
+    begun, go, revoke_all = asyncio.Event(), asyncio.Event(), Revocations.revoke_all
+
+    async def slow(self: Revocations, gone: Any) -> None:
+        begun.set()
+        await go.wait()
+        await revoke_all(self, gone)
+
+    monkeypatch.setattr(Revocations, "revoke_all", slow)
+    leaving = asyncio.create_task(browser("POST", "/api/auth/sign-out"))
+    await begun.wait()
+    leaving.cancel()
+    await asyncio.gather(leaving, return_exceptions=True)
+    await until(lambda: gateway.metrics.get_sample_value(
+        "caddie_http_requests_total", {"method": "POST", "route": "/api/auth/sign-out", "status": "499"}
+    ))  # fmt: skip
+    go.set()
+
+    async def revoked() -> bool:
+        _, gone = await Revocations(gateway.redis).since("0-0")
+        return ("session", session) in [(each.kind, each.id) for each in gone]
+
+    await until(revoked)

@@ -144,6 +144,16 @@ CASES: dict[str, tuple[Case, ...]] = {
     "own_key_create": (case(given={"body.name": "own mark"}, shows=True),),
     "own_key_list": (case(shows=True),),
     "own_key_disable": path("key", "key"),
+    "connector_create": (
+        case(given={"body.type": "http", "body.name": "own mark", "body.config": {"bearer": "x"}}, shows=True),
+    ),
+    "connector_list": (case(shows=True),),
+    "connector_get": path("connectorId", "connector", colleague=SAME, shows=True),
+    "connector_change": path(
+        "connectorId", "connector", colleague=SAME, given={"body.config": {"bearer": "x"}}, shows=True
+    ),
+    "connector_delete": path("connectorId", "connector", colleague=SAME),
+    "connector_test": path("connectorId", "connector", colleague=SAME),
     "sign_out": NOBODY_S,
     "auth_session": (case(shows=True),),
     "login_list": (case(shows=True),),
@@ -161,14 +171,14 @@ CASES: dict[str, tuple[Case, ...]] = {
     "message_stream": (
         *chat(given=POST),
         case("body.userId", "user", "uuid", given={**MESSAGE, "path.chatId": "own chat"}, colleague=SAME),
-        # Workflows cannot be executed from here yet.
-        case("body.workflowId", "workflow", given={**POST, "path.chatId": "own chat"}, own=501, colleague=SAME),
+        # The chat may be busy with the message before.
+        case("body.workflowId", "workflow", given={**POST, "path.chatId": "own chat"}, own=None, colleague=SAME),
     ),
     "message_follow": chat(),
     "message_create": (
         *chat(given=POST),
         case("body.userId", "user", "uuid", given={**MESSAGE, "path.chatId": "own chat"}, colleague=SAME),
-        case("body.workflowId", "workflow", given={**POST, "path.chatId": "own chat"}, own=501, colleague=SAME),
+        case("body.workflowId", "workflow", given={**POST, "path.chatId": "own chat"}, own=None, colleague=SAME),
     ),
     "message_list": chat(shows=True),
     "message_cancel": chat(),
@@ -192,6 +202,23 @@ CASES: dict[str, tuple[Case, ...]] = {
     "member_list": (case(shows=True),),
     "member_change": path("userId", "user", "uuid", given={"body.role": "member"}, own=None, member=403, owner=200),
     "member_remove": path("userId", "user", "uuid", own=None, member=403, owner=204),
+    "slug_chat_send": path("slug", "bot", given={"body.text": "hello"}, colleague=SAME),
+    "slug_chat_history": path("slug", "bot", colleague=SAME, shows=True),
+    "slug_chat_clear": path("slug", "bot", colleague=SAME),
+    "slug_workflow_list": (case(shows=True),),
+    "slug_workflow_create": (case(given={"body.name": "own mark"}, shows=True),),
+    "slug_workflow_get": path("slug", "slug", "bot", colleague=SAME, shows=True),
+    "slug_workflow_change": path("slug", "slug", colleague=SAME, given={"body.description": "own mark"}, shows=True),
+    "slug_workflow_delete": path("slug", "slug", colleague=SAME),
+    "node_type_list": NOBODY_S,
+    "execution_list": (case(shows=True), case("query.workflow", "slug", "bot", colleague=SAME)),
+    "execution_start": (case("body.workflow", "slug", "bot", colleague=SAME, shows=True),),
+    "execution_get": path("executionId", "execution", colleague=SAME, shows=True),
+    "execution_cancel": path("executionId", "execution", colleague=SAME, shows=True),
+    # It is over: nothing waits.
+    "execution_resume": path("executionId", "execution", colleague=SAME, own=409),
+    # No handshake; what a socket may watch: test_watching.py.
+    "watch": (case(own=400),),
     "health": NOBODY_S,
     "openapi": NOBODY_S,
     "asyncapi": NOBODY_S,
@@ -200,11 +227,12 @@ CASES: dict[str, tuple[Case, ...]] = {
     "static": (case(given={"path.name": "no-such-file"}, own=404),),
 }
 #: Who signs up or in is nobody yet, and an address signs up once, whoever asks (test_identity.py, test_members.py).
-ELSEWHERE = {"sign_up", "sign_in", "member_create"}
+#: Whoever has a hook's address may deliver: it is the secret (test_hooks.py).
+ELSEWHERE = {"sign_up", "sign_in", "member_create", "hook_deliver"}
 #: Of the catalog or the workflow beside it, a place between the caller's own messages, kept without a look-up.
 NO_IDS = {
     "path.type", "path.id", "path.name", "path.version", "body.modelId", "query.beforeId", "stream body.sessionId",
-    "stream body.failedRunId",
+    "stream body.failedRunId", "body.trigger_node_id", "body.node_id",
 }  # fmt: skip
 #: Show colleagues, too: the organisation's members to each of them, its keys to those who may administrate it.
 SHARED = {"member_list", "member_change", "key_list"}
@@ -215,7 +243,8 @@ def slots(entry: Route) -> set[str]:
     """Where a route takes an id."""
     found = {f"path.{name}" for name, _ in entry.parameters}
     for where, model in (("query", entry.query), ("body", entry.body)):
-        found |= {f"{where}.{name}" for name in (model.model_fields if model else ()) if name.lower().endswith("id")}
+        names = model.model_fields if model else ()
+        found |= {f"{where}.{name}" for name in names if name.lower().endswith("id") or name == "workflow"}
     return {each for each in found if each not in NO_IDS and f"{entry.name} {each}" not in NO_IDS}
 
 

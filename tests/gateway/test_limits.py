@@ -4,7 +4,7 @@ import asyncio
 
 from redis.asyncio import Redis
 
-from gateway.limits import Limits
+from gateway.limits import SIGN_INS, SIGN_INS_OF_ADDRESS, SIGN_UPS, Limits
 from shared.errors import CaddieError
 from shared.settings import Settings
 from tests.gateway.conftest import running
@@ -84,3 +84,18 @@ async def code(check: object) -> tuple[str, int | None]:
     except CaddieError as error:
         return error.code, error.retry_after_s
     return "", None
+
+
+async def test_signing_in_is_counted_by_user_and_by_address(redis_url: str, settings: Settings) -> None:
+    client: Redis = Redis.from_url(redis_url)
+    limits = Limits(client, settings, lambda: 6000.0)
+    for number in range(SIGN_INS_OF_ADDRESS):
+        await limits.sign_in(f"user{number}@example.org", "192.0.2.9")
+    assert await code(limits.sign_in("ada@example.org", "192.0.2.9")) == ("RATE_LIMITED", 60)
+    for number in range(1, SIGN_INS):
+        await limits.sign_in(" ADA@example.org", f"192.0.3.{number}")
+    assert await code(limits.sign_in("ada@example.org", "192.0.2.10")) == ("RATE_LIMITED", 60)
+    for _ in range(SIGN_UPS):
+        await limits.sign_up("192.0.2.9")
+    assert await code(limits.sign_up("192.0.2.9")) == ("RATE_LIMITED", 60)
+    await client.aclose()

@@ -7,7 +7,10 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from shared.errors import CaddieError
 from shared.sessions import Revocations
+from shared.store import accounts
+from shared.store.accounts import Accounts
 from tests.gateway.conftest import Gateway
 from tests.gateway.signed_in import People, Person, gathered
 from tests.gateway.test_identity import PASSWORD
@@ -106,6 +109,36 @@ async def test_another_organisation_s_member_is_absent(people: People, owner: Pe
     for handle in (str(eve.id), eve.uuid, "99999", "x"):
         assert (await owner("DELETE", f"{MEMBERS}/{handle}")).status == 404
         assert (await owner("PATCH", f"{MEMBERS}/{handle}", {"role": "member"})).status == 404
+        # Not even a wrong body tells that there is such a user.
+        assert (await owner("PATCH", f"{MEMBERS}/{handle}", {"role": "king"})).status == 404
+
+
+async def test_the_password_of_before_lets_nobody_back_in(
+    gateway: Gateway, people: People, owner: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bob = await people.member(owner.org)
+    await owner("DELETE", f"{MEMBERS}/{bob.id}")
+
+    async def away(*_: object) -> bool:
+        raise CaddieError("UNAVAILABLE", "away")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Accounts, "set_password", away)
+        back = {"email": "person2@example.org", "name": "Bob"}
+        assert (await owner("POST", MEMBERS, back)).status == 503
+    assert (await people.browser().sign_in("person2@example.org")).status == 401
+
+
+async def test_keys_are_found_however_many_the_organisation_has(
+    people: People, owner: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(accounts, "KEYS_LISTED", 2)
+    bob = await people.member(owner.org)
+    made = (await owner("POST", "/api/keys", {"name": "first"})).data["id"]
+    for _ in range(3):
+        await bob("POST", "/api/keys", {"name": "later"})
+    assert [each["id"] for each in (await owner("GET", "/api/keys")).data["keys"]] == [made]
+    assert (await owner("DELETE", f"/api/keys/{made}")).status == 204
 
 
 async def test_a_user_makes_lists_and_disables_keys_of_their_own(gateway: Gateway, people: People) -> None:

@@ -48,10 +48,15 @@ def at_home(case: Any, actor: Actor) -> None:
         "workflow": ids["workflow"], "workflowId": ids["workflow"], "proposalId": ids["proposal"],
         "chatId": ids["chat"], "conversationId": ids["conversation"], "runId": ids["run"], "requestId": ids["request"],
         "userId": ids["user"], "key": ids["key"], "session": ids["login"], "cid": ids["cid"], "modelId": "gpt-4",
-        "sessionId": ids["create_session"], "id": "daily-kpi-report", "type": "agent", "version": "1",
+        "sessionId": ids["create_session"], "executionId": ids["execution"],
+        "id": "daily-kpi-report", "type": "agent", "version": "1",
+        "connectorId": ids["connector"],
+        "hook": ids["hook"],
     }  # fmt: skip
+    if case.operation.path.startswith("/api/v1/"):
+        names["workflow"] = ids["bot"]
     if isinstance(case.path_parameters, dict):
-        own = names | {"sessionId": ids["session"]}
+        own = names | {"sessionId": ids["session"], "slug": ids["bot"]}
         case.path_parameters |= {name: own[name] for name in case.path_parameters if name in own}
     for part in (case.query, case.body):
         if isinstance(part, dict):
@@ -59,6 +64,8 @@ def at_home(case: Any, actor: Actor) -> None:
             if part is case.body and case.operation.path.endswith("/workflow/chat/stream"):
                 part.setdefault("message", "hello")
             part |= {name: own[name] for name in part if name in own}
+            if part is case.body and "/v1/connectors" in case.operation.path:
+                part |= {"config": {"bearer": "x"}} | ({"type": "http"} if case.operation.method == "post" else {})
             for name in HARD_TO_GUESS if {"content", "message", "note", "slug", "proposalId"} & part.keys() else ():
                 part.pop(name, None)
 

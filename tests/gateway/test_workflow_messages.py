@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any
 from uuid import uuid4
 
@@ -257,6 +258,24 @@ async def test_an_unknown_proposal_is_404(
         assert (refused.status, refused.body["error"]) == (404, "Not Found")
     for body in ({}, {"proposalId": ""}, {"proposalId": 1}, {"proposalId": "x", "more": 1}):
         assert (await person("POST", at(workflow, "messages", deed), body)).status == 400
+
+
+async def test_another_user_s_proposal_is_unknown_also_about_one_s_own_workflow(
+    gateway: Gateway, people: People, person: Person, workflow: WorkflowRecord
+) -> None:
+    """Nobody but the owner makes one, as things are; whoever is let to one day decides their own ones only."""
+    colleague = await people.member(person.org)
+    theirs = replace(workflow, user_id=colleague.id)
+    foreign = await proposed(gateway.store, theirs, step("step-2", "step-1"))
+    assert (foreign.user_id, foreign.workflow_id) == (colleague.id, workflow.id)
+    absent = replace(foreign, id=UNKNOWN)
+    for deed in ("apply", "reject", "undo"):
+        replies = [await decide(person, each, deed) for each in (foreign, absent)]
+        assert [reply.status for reply in replies] == [404, 404] and replies[0].body == replies[1].body
+
+
+async def test_a_proposal_is_known_in_capitals(person: Person, proposal: ProposalRecord) -> None:
+    assert (await decide(person, replace(proposal, id=proposal.id.upper()), "apply")).status == 200
 
 
 async def test_fifty_deciders_at_once_make_one_version(

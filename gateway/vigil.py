@@ -1,0 +1,56 @@
+"""Whose API key or login has ended, their streams end too.
+
+Invariant: within ``POLL_S`` and one look-up, whichever process ended the key or the login; the database is asked, not
+what a cache believes. While the database is away nothing is cut: it may come back. Caller: ``gateway.app`` enters it as
+an async context manager.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Self
+
+import structlog
+
+from gateway.sse import Streams
+from shared.errors import CaddieError
+from shared.store import Store
+
+#: Well inside the promise that what is revoked ends within 2 s.
+POLL_S = 1.0
+_log = structlog.get_logger()
+
+
+class Vigil:
+    def __init__(self, store: Store, streams: Streams) -> None:
+        self._store, self._streams = store, streams
+        self._watching: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> Self:
+        self._watching = asyncio.create_task(self._watch(), name="vigil")
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._watching is not None:
+            self._watching.cancel()
+            await asyncio.gather(self._watching, return_exceptions=True)
+
+    async def _watch(self) -> None:
+        while True:
+            await asyncio.sleep(POLL_S)
+            try:
+                await self.look()
+            except CaddieError as error:
+                _log.warning("vigil.missed", code=error.code)
+
+    async def look(self) -> None:
+        """Cut the streams whose key or login is not alive any more. Raises UNAVAILABLE."""
+        streams = tuple(self._streams.open)
+        keys = {stream.principal.key for stream in streams if stream.principal.key is not None}
+        logins = {stream.principal.login.id for stream in streams if stream.principal.login is not None}
+        ended_keys = keys - await self._store.accounts.live_keys(keys) if keys else set()
+        ended_logins = logins - await self._store.logins.live(logins) if logins else set()
+        for stream in streams:
+            principal = stream.principal
+            if principal.key in ended_keys or (principal.login is not None and principal.login.id in ended_logins):
+                stream.revoke()

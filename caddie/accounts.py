@@ -11,7 +11,9 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
+from shared.connections import open_redis
 from shared.errors import CaddieError
+from shared.sessions import Revocations
 from shared.settings import Settings
 from shared.store import Store
 from shared.store.records import ApiKeyRecord, UserRecord
@@ -76,11 +78,23 @@ async def list_keys(settings: Settings, email: str) -> list[ApiKeyRecord]:
         return await store.accounts.list_api_keys((await _user(store, email)).org_id)
 
 
-async def revoke_key(settings: Settings, email: str, key_id: int) -> None:
-    """Disables a key of this user's organisation. Raises CaddieError NOT_FOUND."""
+async def revoke_key(settings: Settings, email: str, key_id: int) -> bool:
+    """Disables a key of this user's organisation; whether the servers could be told. Raises CaddieError NOT_FOUND."""
     async with opened(settings) as store:
-        if await store.accounts.disable_api_key((await _user(store, email)).org_id, key_id) is None:
+        key = await store.accounts.disable_api_key((await _user(store, email)).org_id, key_id)
+        if key is None:
             raise CaddieError("NOT_FOUND", f"expected a key of this organisation, got {key_id}")
+        ended = await store.sessions.end_of_key(key.org_id, key.id)
+    if settings.redis_url is None:
+        return False
+    redis = open_redis(settings.redis_url.get_secret_value(), max_connections=1)
+    try:
+        await Revocations(redis).revoke_sessions(key.user_id, ended)
+    except CaddieError:
+        return False
+    finally:
+        await redis.aclose()
+    return True
 
 
 async def create_user(

@@ -273,6 +273,7 @@ class Attempts:
         terminal, version = ending[-1], None
         made = (terminal.result.workflow if isinstance(terminal, RunFinished) else None) or state.definition
         for _ in range(ROUNDS):
+            state.definition = made
             if isinstance(terminal, RunFinished) and job.canvas is not None:
                 ending[-1], version = await patiently(partial(job.canvas.kept, terminal, made), run.id)
             try:
@@ -312,7 +313,7 @@ class Attempts:
         # What the model has said was paid for: a database that is away for a moment must not make it say it again.
         if not await patiently(finish, run.id):
             raise CaddieError("FENCED", "the run belongs to another attempt")
-        await recorder.append(bodies)
+        await recorder.append_ending(bodies, partial(self._store.runs.move_end, run.id))
         _log.info("run.ended", run_id=run.id, attempt=run.attempt, end=terminal.TYPE, index=recorder.last_index)
 
     async def _closed(self, job: Job) -> list[tuple[str, Any, str | None, object]]:
@@ -333,7 +334,9 @@ class Attempts:
         try:
             claimed = await self._log.claim(writer)
             if not claimed.ended:
-                await self._log.append(writer, unpacked(run.terminal))
+                bodies = unpacked(run.terminal)
+                if (last := (await self._log.append(writer, bodies))[0]) > run.end:
+                    await self._store.runs.move_end(run.id, last - len(bodies))
         except CaddieError as error:
             if error.code != "FENCED":
                 raise

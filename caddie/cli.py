@@ -200,8 +200,9 @@ def keys_revoke(key_id: int, user: Owner = "") -> None:
     from caddie import accounts
 
     settings = _completed()
-    asyncio.run(accounts.revoke_key(settings, user or settings.bootstrap_email, key_id))
-    typer.echo(f"key {key_id} is revoked; its chat sessions end within {settings.token_ttl_s} s")
+    told = asyncio.run(accounts.revoke_key(settings, user or settings.bootstrap_email, key_id))
+    soon = 2 if told else settings.token_ttl_s
+    typer.echo(f"key {key_id} is revoked; its chat sessions end within {soon} s")
 
 
 @users.command("create")

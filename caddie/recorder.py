@@ -7,8 +7,10 @@ Deltas that wait for the append under way are merged; when Redis is away the pro
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 
 import orjson
 import structlog
@@ -168,6 +170,14 @@ class Recorder:
         self.first_index = self.first_index or self.last_index - len(bodies) + 1
         if cancelled:
             self.cancelled.set()
+
+
+    async def append_ending(self, bodies: list[Body], move: Callable[[int], Awaitable[None]]) -> None:
+        """As ``append``; ``move`` gets the index before them when somebody else's event has come in between."""
+        expected = self.last_index + len(bodies)
+        await self.append(bodies)
+        if self.last_index > expected:
+            await patiently(partial(move, self.last_index - len(bodies)), self._writer.run_id)
 
 
 def _readable(data: Data) -> Data:

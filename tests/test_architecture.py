@@ -45,7 +45,6 @@ HOMES = {
     "docket": ("shared", "caddie.worker", "gateway.app"),
     "cryptography": ("shared.seal", "shared.tokens"),
     "regex": ("caddie.workflow",),
-    "aiosmtplib": ("caddie.workflow",),
     "dateutil": ("shared",),
     "cronsim": ("shared",),
     "prometheus_client": ("shared", "caddie.realtime", "caddie.worker", "gateway"),

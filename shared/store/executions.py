@@ -29,6 +29,7 @@ from shared.store.execution_records import (
 )
 from shared.store.execution_rows import execution_record, executions, find_execution, read_steps
 from shared.store.execution_tables import Execution
+from shared.store.previews import read_previews
 from shared.store.records import InputRecord, Page
 from shared.store.tables import Input, Run
 from shared.store.waking import WAITING, wake
@@ -169,6 +170,10 @@ class Executions:
     async def steps(self, execution_id: str) -> Sequence[StepRecord]:
         """In the order they began, of an execution the caller has looked up."""
         return await self._database.read(lambda session: read_steps(session, execution_id))
+
+    async def previews(self, execution_id: str) -> Sequence[StepRecord]:
+        """``steps`` to be shown: with as much of their inputs and results as there is room for."""
+        return await self._database.read(lambda session: read_previews(session, execution_id))
 
     async def pending_inputs(self, execution_id: str) -> Sequence[InputRecord]:
         """Oldest first."""

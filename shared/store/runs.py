@@ -90,7 +90,8 @@ class Runs:
             title = title_of(str(input.get("text") or ""))
             owner = ensure_conversation(session, org_id, user_id, conversation, workflow_id, create_session_id, title)
             if owner.kind in MESSAGELESS:
-                raise CaddieError("INVALID", f"expected a conversation that takes messages, got one of kind {owner.kind}")
+                message = f"expected a conversation that takes messages, got one of kind {owner.kind}"
+                raise CaddieError("INVALID", message)
             content = dict(input)
             if owner.active_run_id is not None:
                 # A twin of this request may have been first while we waited for the lock, and be the active run.

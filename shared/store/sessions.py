@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from uuid import uuid4
 
-from sqlalchemy import delete, insert, orm, select, update
+from sqlalchemy import delete, func, insert, orm, select, update
 
 from shared.store import cursors
 from shared.store.database import Database
@@ -98,10 +98,13 @@ class Sessions:
         return await self._database.write(lambda session: len(session.scalars(change).all()))
 
     async def end_of_key(self, org_id: int, api_key_id: int) -> Sequence[str]:
-        """End the live sessions an API key has made; their ids."""
-        its = (Session.org_id == org_id, Session.api_key_id == api_key_id)
-        live = (Session.revoked_at.is_(None), Session.expires_at > now())
-        change = update(Session).where(*its, *live).values(revoked_at=now()).returning(Session.id)
+        """End the sessions an API key has made; the ids of all whose tokens may still be alive.
+
+        Also of those that ended before: whoever asks again may have failed to tell.
+        """
+        its = (Session.org_id == org_id, Session.api_key_id == api_key_id, Session.expires_at > now())
+        change = update(Session).where(*its).values(revoked_at=func.coalesce(Session.revoked_at, now()))
+        change = change.returning(Session.id)
         return await self._database.write(lambda session: session.scalars(change).all())
 
     async def list(self, org_id: int, user_id: int, limit: int = 100) -> Sequence[SessionRecord]:

@@ -40,9 +40,12 @@ class Run:
 YES: Any = {"approved": True, "comment": "go ahead"}
 NO: Any = {"approved": False, "comment": "too expensive"}
 PAGE = "<html><body>Lamp. Price: 49 EUR</body></html>"
-INVOICE = "Invoice number: 2026-117\nSupplier: Lumen GmbH\nAmount: {} EUR\nCurrency: EUR\nDue: 2026-12-24\nThank you for your order."
+INVOICE = "Invoice number: 2026-117\nSupplier: Lumen GmbH\nAmount: {} EUR\nCurrency: EUR\nDue: 2026-12-24\nThank you."
 RECEIPT = "Vendor: Grand Hotel\nDate: 2026-11-20\nAmount: 240 EUR\nCurrency: EUR\nCategory: travel"
-LEAD = "My name is Ada Byron from Analytical Ltd. We need 40 licences by March and our budget is 12000 EUR. Please call, urgent!"
+LEAD = (
+    "My name is Ada Byron from Analytical Ltd. We need 40 licences by March and our budget is 12000 EUR. "
+    "Please call, urgent!"
+)
 RESUME = "Name: Ada Byron\nEmail: ada@example.com\nYears: 7\nSkills: Python, SQL\nI built engines for seven years."
 
 CASES: dict[str, tuple[Run, ...]] = {

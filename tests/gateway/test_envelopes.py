@@ -81,7 +81,9 @@ async def test_without_a_key_it_is_401_in_the_family(client: Client, path: str) 
     assert_shape(path, reply.body, 401)
 
 
-@pytest.mark.parametrize("body", [b"", b"{", b"[]", b"null", b'{"text":NaN}', b'{"text":"\\u0000"}', b'{"text":"\xff"}'])
+@pytest.mark.parametrize(
+    "body", [b"", b"{", b"[]", b"null", b'{"text":NaN}', b'{"text":"\\u0000"}', b'{"text":"\xff"}']
+)
 async def test_a_body_that_is_no_object_is_422_for_api_v1(client: Client, body: bytes) -> None:
     reply = await client.raw(body, "/api/v1/workflows/x/chat/")
     assert reply.status == 422 and set(reply.body["detail"][0]) == {"loc", "msg", "type"}

@@ -90,6 +90,13 @@ async def test_a_reader_that_takes_nothing_is_cut_without_a_word(gateway: Gatewa
             await stream.rest()
 
 
+def test_many_ids_are_asked_for_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(vigil, "IDS_MAX", 2)
+    parts = list(vigil.batched({1, 2, 3, 4, 5}))
+    assert [len(part) for part in parts] == [2, 2, 1] and set().union(*parts) == {1, 2, 3, 4, 5}
+    assert list(vigil.batched(set[int]())) == []
+
+
 async def test_a_database_that_is_away_cuts_nobody_and_ends_no_vigil(
     gateway: Gateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -259,6 +259,13 @@ async def test_what_is_another_s_is_as_absent(gateway: Gateway) -> None:
                 assert refused["type"] == "error" and refused["code"] == "NOT_FOUND"
 
 
+async def test_a_client_may_name_a_protocol(gateway: Gateway, caplog: pytest.LogCaptureFixture) -> None:
+    url = f"{gateway.client.url}/ws/?token={gateway.client.key}"
+    async with gateway.client.http.ws_connect(url, protocols=["canary", "json"]) as socket:
+        assert socket.protocol == "canary"
+    assert "canary" not in caplog.text
+
+
 async def test_no_log_line_holds_the_key(gateway: Gateway, capsys: pytest.CaptureFixture[str]) -> None:
     async with spectator(gateway) as me:
         await me.say(type="ping")
@@ -463,7 +470,8 @@ async def test_while_redis_is_away_sockets_stay_and_miss_nothing(settings: Setti
                 await me.until("execution_started")
                 valkey.signal(signal.SIGSTOP)
                 await me.subscribe(f"execution:{later.id}")
-                await asyncio.sleep(2.5)
+                for _ in range(2):
+                    assert (await gateway.client.get("/api/v1/executions/")).status == 503
                 valkey.signal(signal.SIGCONT)
                 await walk.step("n0")
                 await walk.end()

@@ -82,3 +82,13 @@ def test_a_member_called_name_may_be_anything() -> None:
     given_ = definition({"schema": {"name": {"type": "string"}, "key": ["token"], "value": "x"}, "token": "hush-hush"})
     sealed = SENSITIVE.seal(given_, 7)
     assert payload(sealed)["schema"] == payload(given_)["schema"] and payload(sealed)["token"].startswith(SEALED)
+
+
+def test_the_secret_of_a_webhook_is_sealed_whether_it_is_named_or_not() -> None:
+    nodes = {"root": {"type": "webhook", "payload": {"secret": "what signs deliveries"}, "children": ["call"]}}
+    nodes["call"] = {"type": "http-request", "payload": {"url": "https://a.example", "body": {"secret": "not this"}}}
+    plain = parse_definition({"nodes": nodes})
+    sealed = SENSITIVE.seal(plain, 7)
+    assert str(sealed.nodes["root"].payload["secret"]).startswith(SEALED)
+    assert sealed.nodes["call"] == plain.nodes["call"]
+    assert SENSITIVE.open(sealed, 7) == plain

@@ -71,7 +71,7 @@ REQUESTS: list[tuple[str, str, str, list[str]]] = [
     ("Every first Monday fetch https://x.com/report and send to #finance", "cronjob", "FREQ=MONTHLY;BYDAY=1MO;BYHOUR=9;BYMINUTE=0",
      ["http-request", "slack-send-message"]),
     ("translate every incoming message to German and send it back", "trigger_chat", "", ["agent", "reply_chat"]),
-    ('Log "tick" every 30 seconds', "cronjob", "FREQ=SECONDLY;INTERVAL=30", ["log"]),
+    ('Log "tick" every 30 seconds', "cronjob", "FREQ=MINUTELY", ["log"]),
     ("When a GitHub issue is opened, summarize the body and post it to the #dev channel", "webhook", "", ["summarize", "slack-send-message"]),
 ]  # fmt: skip
 

@@ -190,3 +190,21 @@ def test_the_loop_of_production_raises_at_a_closed_connection_and_we_do_not() ->
         server.close()
 
     uvloop.run(scenario())
+
+
+async def test_ten_thousand_deltas_are_streamed_with_linear_bytes_and_bounded_memory(edge: Edge) -> None:
+    sizes, held = {}, 0
+    for count in (1_000, 10_000):
+        first = (await edge.connected(last=0)).control["ready"][0]["head"]
+        wire = await edge.connected(last=first)
+        for start in range(0, count, 250):
+            await edge.append(*[events.MessageDelta(messageId="m", text=f"{start + n:06d}") for n in range(250)])
+            watch = only_watch(edge)
+            held = max(held, watch._bytes)
+            await wire.read_until(lambda: wire.events and wire.events[-1]["index"] >= first + start + 250)  # noqa: B023
+        assert wire.text == "".join(f"{number:06d}" for number in range(count))
+        assert wire.indices == sorted(set(wire.indices)) and wire.indices[-1] == first + count
+        sizes[count] = sum(len(packet) for packet in wire.packets if packet.startswith("42"))
+        await wire.leave()
+    assert sizes[10_000] < 10.5 * sizes[1_000]
+    assert held <= edge.settings.ring_bytes

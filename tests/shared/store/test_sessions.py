@@ -42,3 +42,18 @@ async def test_sessions_of_another_organisation_do_not_exist(store: Store, tenan
     assert await store.sessions.extend(stranger.org, made.id, soon()) is None
     assert await store.sessions.list(stranger.org, tenant.user) == []
     assert await store.sessions.revoke_user(stranger.org, tenant.user) == 0
+
+
+async def test_the_sessions_of_a_key_end_with_it_and_are_named_again(
+    store: Store, tenant: Tenant, stranger: Tenant
+) -> None:
+    key, _ = await store.accounts.create_api_key(tenant.org, tenant.user, "k", ["read"])
+    until = datetime.now(UTC) + timedelta(minutes=15)
+    for name, by, end in (("s1", key.id, until), ("s2", None, until), ("s3", key.id, until - timedelta(hours=1))):
+        await store.sessions.create(tenant.org, tenant.user, "c", ["read"], end, session_id=name, api_key_id=by)
+    assert await store.sessions.end_of_key(stranger.org, key.id) == []
+    for _ in range(2):
+        assert await store.sessions.end_of_key(tenant.org, key.id) == ["s1"]
+    ended, kept = [await store.sessions.get(tenant.org, name) for name in ("s1", "s2")]
+    assert ended is not None and ended.revoked_at is not None
+    assert kept is not None and kept.revoked_at is None

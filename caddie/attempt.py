@@ -138,7 +138,7 @@ class Attempts:
         if proposes(claim, content):
             # Its turns work on the workflow as it is stored.
             content = content.model_copy(update={"definition": None, "profile": "proposal"})
-        else:
+        elif content.profile == "builder" and claim.conversation.kind != "chat":
             canvas = await Canvas.begin(self._store, claim, content)
             if canvas is not None and canvas.start is not None:
                 content = content.model_copy(update={"definition": canvas.start})

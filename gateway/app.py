@@ -32,6 +32,7 @@ from gateway.routes.chat_messages import ChatMessages
 from gateway.routes.chat_sse import ChatSse
 from gateway.routes.chat_stream import ChatStream
 from gateway.routes.chat_turn import Turns
+from gateway.routes.chat_workflow import ChatWorkflows
 from gateway.routes.chats import Chats
 from gateway.routes.connectors import Connectors
 from gateway.routes.executions import ExecutionRoutes
@@ -46,6 +47,7 @@ from gateway.routes.slug_chat import SlugChat
 from gateway.routes.slug_workflows import SlugWorkflows
 from gateway.routes.user_workflows import UserWorkflows
 from gateway.routes.watch import Watch
+from gateway.routes.workflow_executions import WorkflowExecutions
 from gateway.routes.workflow_messages import WorkflowMessages
 from gateway.routes.workflows import WorkflowRoutes
 from gateway.sse import Streams
@@ -153,10 +155,12 @@ def _owners(
         ChatExport: ChatExport(settings, store),
         Models: Models(settings, names),
         Members: Members(store, revoking),
+        ChatWorkflows: ChatWorkflows(store, catalog),
         UserWorkflows: UserWorkflows(store, eraser),
         WorkflowMessages: WorkflowMessages(
             store, log, reader, runs, limits, issuer, names, Decisions(store, log)
         ),
+        WorkflowExecutions: WorkflowExecutions(store, executions, sources, limits, issuer),
         WorkflowRoutes: WorkflowRoutes(store, catalog, definitions, eraser),
         SlugChat: SlugChat(store, executions, limits),
         SlugWorkflows: SlugWorkflows(store, catalog, definitions, eraser),

@@ -30,8 +30,6 @@ Labels = Mapping[str, tuple[str, str | None]]
 Titles = Callable[[str], str | None]
 #: What a step may still become: what the store tells of others is their end.
 _OPEN = ("pending", "running", "waiting")
-#: How much of a value is shown where it is one of many.
-PREVIEW_BYTES, PREVIEW_CHARS = 16_384, 1_000
 #: Steps a reader's view remembers; beyond them a lost log may tell a status twice.
 TOLD_MAX = 2_000
 _FIRST = (b'"type":"run.started",', b'"type":"message.user",')
@@ -115,7 +113,7 @@ class ExecutionView:
             block, label = labels.get(step.node_id, (None, None))
             ended = step.started_at + timedelta(milliseconds=step.duration_ms or 0) if step.started_at else None
             yield self._status(
-                step.node_id, step.status, step.path, block, label, preview(step.input), preview(step.result),
+                step.node_id, step.status, step.path, block, label, step.input, step.result,
                 step.error, step.error_code, step.duration_ms,
             ), timestamp(ended)  # fmt: skip
 
@@ -192,16 +190,6 @@ class ExecutionView:
         return orjson.dumps(
             {"type": kind, "channel": self._channel, "timestamp": ts, "execution_id": self._id, "data": data}
         )
-
-
-def preview(value: JsonValue, limit: int = PREVIEW_BYTES) -> JsonValue:
-    """The value, or how large it is and how it begins."""
-    if value is None:
-        return None
-    raw = orjson.dumps(value)
-    if len(raw) <= limit:
-        return value
-    return {"truncated": True, "bytes": len(raw), "preview": raw[: min(limit, PREVIEW_CHARS)].decode(errors="ignore")}
 
 
 def _spoken(message_id: str, text: str) -> Members:

@@ -52,7 +52,7 @@ class Sources:
         run = await self.store.runs.get(execution.org_id, execution.id)
         messages = await self.store.conversations.of_run(run.conversation_pk, run.id) if run else ()
         return Past(
-            execution, await self.store.executions.steps(execution.id), await self.labels(execution), messages,
+            execution, await self.store.executions.previews(execution.id), await self.labels(execution), messages,
             await self.store.executions.pending_inputs(execution.id),
         )  # fmt: skip
 

@@ -17,6 +17,7 @@ from gateway.routes.chat_export import ChatExport
 from gateway.routes.chat_messages import ChatMessages
 from gateway.routes.chat_sse import ChatSse
 from gateway.routes.chat_stream import ChatStream
+from gateway.routes.chat_workflow import ChatWorkflows
 from gateway.routes.chats import Chats
 from gateway.routes.connectors import Connectors
 from gateway.routes.executions import ExecutionRoutes
@@ -31,14 +32,15 @@ from gateway.routes.slug_chat import SlugChat
 from gateway.routes.slug_workflows import SlugWorkflows
 from gateway.routes.user_workflows import UserWorkflows
 from gateway.routes.watch import Watch
+from gateway.routes.workflow_executions import WorkflowExecutions
 from gateway.routes.workflow_messages import WorkflowMessages
 from gateway.routes.workflows import WorkflowRoutes
 from gateway.routing import Route, routes_of
 
 OWNERS: tuple[type[Any], ...] = (
     ChatStream, ChatSse, Chat, WorkflowRoutes, Library, Keys, Connectors, Identity, Chats, ChatMessages, ChatExport,
-    UserWorkflows, WorkflowMessages, Models, Members, SlugChat, SlugWorkflows, ExecutionRoutes, Hooks, Watch,
-    Operations,
+    ChatWorkflows, UserWorkflows, WorkflowMessages, WorkflowExecutions, Models, Members, SlugChat, SlugWorkflows,
+    ExecutionRoutes, Hooks, Watch, Operations,
 )  # fmt: skip
 TABLE: tuple[tuple[type[Any], Route], ...] = tuple((owner, entry) for owner in OWNERS for entry in routes_of(owner))
 

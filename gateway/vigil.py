@@ -8,7 +8,9 @@ an async context manager.
 from __future__ import annotations
 
 import asyncio
-from typing import Self
+from collections.abc import Iterator, Set
+from itertools import islice
+from typing import Self, TypeVar
 
 import structlog
 
@@ -18,7 +20,17 @@ from shared.store import Store
 
 #: Well inside the promise that what is revoked ends within 2 s.
 POLL_S = 1.0
+#: In one statement; databases take some 32,000 parameters.
+IDS_MAX = 10_000
+T = TypeVar("T")
 _log = structlog.get_logger()
+
+
+def batched(ids: Set[T]) -> Iterator[set[T]]:
+    """In sets that fit into one statement."""
+    rest = iter(ids)
+    while some := set(islice(rest, IDS_MAX)):
+        yield some
 
 
 class Vigil:
@@ -48,8 +60,11 @@ class Vigil:
         streams = tuple(self._streams.open)
         keys = {stream.principal.key for stream in streams if stream.principal.key is not None}
         logins = {stream.principal.login.id for stream in streams if stream.principal.login is not None}
-        ended_keys = keys - await self._store.accounts.live_keys(keys) if keys else set()
-        ended_logins = logins - await self._store.logins.live(logins) if logins else set()
+        ended_keys, ended_logins = set[int](), set[str]()
+        for asked in batched(keys):
+            ended_keys |= asked - await self._store.accounts.live_keys(asked)
+        for named in batched(logins):
+            ended_logins |= named - await self._store.logins.live(named)
         for stream in streams:
             principal = stream.principal
             if principal.key in ended_keys or (principal.login is not None and principal.login.id in ended_logins):

@@ -22,6 +22,7 @@ from prometheus_client import CollectorRegistry, Gauge
 from gateway.auth import Principal
 from gateway.following import Sources
 from gateway.sse import Streams
+from gateway.vigil import batched
 from gateway.watcher import CLOSE_POLICY, Listener, Socket, Watcher
 from shared.errors import CaddieError
 from shared.store.execution_records import ExecutionRecord, ExecutionStatus
@@ -177,11 +178,11 @@ class Watching:
 
     async def _check_keys(self) -> None:
         keys = {watcher.principal.key for watcher in self._watchers if watcher.principal.key is not None}
-        if not keys:
-            return
-        live = await self._sources.store.accounts.live_keys(keys)
+        ended = set[int]()
+        for asked in batched(keys):
+            ended |= asked - await self._sources.store.accounts.live_keys(asked)
         for watcher in tuple(self._watchers):
-            if watcher.principal.key in keys - live:
+            if watcher.principal.key in ended:
                 watcher.stop(CLOSE_POLICY, "the API key was revoked")
 
 

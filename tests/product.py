@@ -220,6 +220,7 @@ class RoleProcess:
 
     #: What a role says when it is at work.
     STARTED = {"worker": "worker.started", "server": "server.started", "gateway": "gateway.listening"}
+    COMMAND: tuple[str, ...] = ("-m", "caddie")
 
     def __init__(self, role: str, settings: Settings, name: str = "", **extra: str) -> None:
         self.role, self.log_path = role, Path(settings.state_dir) / f"{name or role}.log"
@@ -232,7 +233,7 @@ class RoleProcess:
     async def start(self) -> RoleProcess:
         with self.log_path.open("ab") as log:
             self.process = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", "caddie", self.role, env=self._environment, cwd=self._directory, stderr=log,
+                sys.executable, *self.COMMAND, self.role, env=self._environment, cwd=self._directory, stderr=log,
                 stdout=log,
             )  # fmt: skip
         await until(self._started, START_S)

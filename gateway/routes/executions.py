@@ -12,9 +12,11 @@ from datetime import datetime
 from typing import Annotated, Any
 
 import orjson
+from aiohttp import web
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
-from gateway.execution_view import Labels, Titles, preview
+from gateway.envelopes import success
+from gateway.execution_view import Labels, Titles
 from gateway.following import Sources
 from gateway.limits import Limits
 from gateway.routing import Answer, Call, route
@@ -28,8 +30,6 @@ from shared.store.execution_records import ExecutionRecord, ExecutionStart, Exec
 from shared.store.records import InputRecord
 
 PATH = f"/api/v1/executions/{EXECUTION}/"
-#: What all logs of an answer may hold of inputs and outputs together, and one of them at least and at most.
-LOGS_BYTES, LOG_BYTES_MIN, LOG_BYTES_MAX = 4_194_304, 256, 16_384
 INPUTS_BYTES = 1_048_576
 COMMENT_MAX = 2_000
 Slug = Annotated[str, Field(min_length=1, max_length=200)]
@@ -172,13 +172,17 @@ class ExecutionRoutes:
         "GET", PATH, summary="An execution with a log entry per step", tag="executions", scopes=("read",),
         answers={200: Answer(ExecutionDetails)}, errors=("NOT_FOUND",),
     )  # fmt: skip
-    async def execution_get(self, call: Call[None, None]) -> ExecutionDetails:
+    async def execution_get(self, call: Call[None, None]) -> web.Response:
         record = await own_execution(self._store, call.principal, call.path["executionId"])
-        steps = await self._store.executions.steps(record.id)
+        steps = await self._store.executions.previews(record.id)
         waiting = () if record.over else await self._store.executions.pending_inputs(record.id)
         labels = await self._sources.labels(record)
+
+        def answered() -> web.Response:
+            return success("api_v1", self._details(record, steps, waiting, labels), 200, call.request_id)
+
         # Thousands of steps take long enough for others to notice.
-        return await asyncio.to_thread(self._details, record, steps, waiting, labels)
+        return await asyncio.to_thread(answered)
 
     @route(
         "POST", f"{PATH}cancel/", summary="Ask for an execution's end; one that is over stays as it is",
@@ -221,18 +225,17 @@ class ExecutionRoutes:
 
 
 def logs(steps: Sequence[StepRecord], labels: Labels, title: Titles) -> list[ExecutionLog]:
-    """What the steps have come to; the more there are, the smaller their previews."""
-    limit = max(LOG_BYTES_MIN, min(LOG_BYTES_MAX, LOGS_BYTES // (2 * max(1, len(steps)))))
-    return [_log(step, labels, title, limit) for step in steps]
+    """What the steps have come to, as the store previews them."""
+    return [_log(step, labels, title) for step in steps]
 
 
-def _log(step: StepRecord, labels: Labels, title: Titles, limit: int) -> ExecutionLog:
+def _log(step: StepRecord, labels: Labels, title: Titles) -> ExecutionLog:
     block, label = labels.get(step.node_id, (None, None))
     return ExecutionLog(
         node_id=step.node_id, path=step.path, status=step.status, component_type=block,
         node_label=label or (title(block) if block else None) or step.node_id, branch=step.branch,
-        input=preview(step.input, limit), output=preview(step.result, limit), error=step.error,
-        error_code=step.error_code, started_at=_time(step.started_at), duration_ms=step.duration_ms,
+        input=step.input, output=step.result, error=step.error, error_code=step.error_code,
+        started_at=_time(step.started_at), duration_ms=step.duration_ms,
     )  # fmt: skip
 
 

@@ -51,7 +51,7 @@ class Watch:
         # Compression would cost each connection more memory than everything else of it; every write waits for room.
         socket = Socket(
             timeout=GOODBYE_S, autoping=False, compress=False, max_msg_size=FRAME_BYTES, writer_limit=0,
-            decode_text=False,
+            decode_text=False, protocols=_protocols(request),
         )  # fmt: skip
         if request.method != "GET" or not socket.can_prepare(request):
             raise CaddieError("INVALID", _UPGRADE, faults=(Fault("Upgrade", _UPGRADE),))
@@ -87,6 +87,11 @@ class Watch:
         except Exception as error:
             _log.exception("watch.crashed", cause=type(error).__name__)
             return Over(CLOSE_FAULT, "something went wrong on our side")
+
+
+def _protocols(request: web.Request) -> list[str]:
+    """Whichever a client names: browsers refuse a socket that takes none of them, and aiohttp would log them."""
+    return [name.strip() for name in request.headers.get("Sec-WebSocket-Protocol", "").split(",")]
 
 
 async def _goodbye(request: web.Request, socket: Socket, over: Over) -> None:

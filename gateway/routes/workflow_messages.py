@@ -285,15 +285,18 @@ class WorkflowMessages:
 def _messages(
     workflow_id: str, rows: Sequence[MessageRecord], proposals: Mapping[str, ProposalRecord]
 ) -> list[dict[str, Any]]:
-    """What a run has said in several messages is one, under the id of the last."""
+    """What a run has said without being interrupted is one message, under the id of the last; its last has the
+    proposal.
+    """
     told: list[dict[str, Any]] = []
+    last = {row.run_id: row.id for row in rows if row.role == "assistant"}
     for position, row in enumerate(rows):
         message: dict[str, Any] = {"id": row.id, "workflowId": workflow_id, "role": row.role, "content": row.text}
         before = rows[position - 1] if position else None
-        if before is not None and (before.role, before.run_id) == ("assistant", row.run_id):
+        if before is not None and row.role == before.role == "assistant" and before.run_id == row.run_id:
             said = told.pop()["content"]
             message["content"] = f"{said}\n\n{row.text}" if said and row.text else said or row.text
-        if row.role == "assistant" and (proposal := proposals.get(row.run_id)) is not None:
+        if last.get(row.run_id) == row.id and (proposal := proposals.get(row.run_id)) is not None:
             message["proposal"] = shown(proposal)
         told.append({**message, "createdAt": timestamp(row.created_at)})
     return told

@@ -144,3 +144,12 @@ async def test_a_save_at_the_very_moment_of_the_end_is_merged_too(
     monkeypatch.setattr(rig.store.runs, "finish", late)
     await run(rig, workflow, *adds("mine", "step-1"))
     assert await stored(rig, workflow) == (4, {"root", "step-1", "mine"})
+
+
+async def test_a_general_chat_draws_on_no_canvas(rig: Rig, workflow: WorkflowRecord) -> None:
+    await rig.store.conversations.ensure(rig.org, rig.user, "c-1", workflow.id, kind="chat")
+    for profile in ("chat", "builder"):
+        submitted = await rig.submit(profile=profile)
+        await rig.attempts(Scripted()).run(submitted.id)
+        assert (await told(rig, submitted))["workflow"] is None
+    assert await canvas(rig) is None and not any(isinstance(each.data, NodeChanged) for each in await rig.events())

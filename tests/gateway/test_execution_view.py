@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from gateway.execution_view import ExecutionView, Past, preview
+from gateway.execution_view import ExecutionView, Past
 from shared import events
 from shared.events import Data
 from shared.store.execution_records import ExecutionRecord, StepRecord
@@ -143,13 +143,3 @@ def test_of_what_has_not_begun_nothing_is_told() -> None:
     shown = view(started_at=None)
     assert list(shown.rebuilt(past(record(status="pending", started_at=None)))) == []
     assert len(taken(shown, events.RunStarted())) == 1
-
-
-@pytest.mark.parametrize("value", [None, 0, "x" * 100, {"a": [1]}])
-def test_what_is_small_is_shown_as_it_is(value: Any) -> None:
-    assert preview(value, 200) == value
-
-
-def test_what_is_large_is_shown_by_its_beginning() -> None:
-    shown: Any = preview("ü" * 10_000, 256)
-    assert shown["truncated"] and shown["bytes"] == 20_002 and len(shown["preview"].encode()) <= 256

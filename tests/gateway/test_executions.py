@@ -8,8 +8,8 @@ from uuid import uuid4
 
 import pytest
 
-from gateway.routes import executions as routes
 from shared import events
+from shared.store import previews
 from shared.store.records import InputRecord
 from tests.gateway.conftest import Gateway
 from tests.gateway.walk import BY_HAND, Walk, workflow
@@ -70,7 +70,7 @@ async def test_an_execution_is_shown_with_a_log_per_step(gateway: Gateway, slash
 
 
 async def test_the_answer_is_bounded_however_much_was_made(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(routes, "LOGS_BYTES", 100_000)
+    monkeypatch.setattr(previews, "TOTAL_BYTES", 100_000)
     walk = await (await Walk.start(gateway, await workflow(gateway))).begin()
     for number in range(100):
         await walk.step(f"n{number}", input={"x": "x" * 5_000}, output={"x": "x" * 5_000})

@@ -196,6 +196,21 @@ CASES: dict[str, tuple[Case, ...]] = {
     "proposal_undo": proposal(shows=True),
     "proposal_reject": proposal(own=400),  # applied before
     "workflow_session": path("workflowId", "workflow"),
+    "chat_workflow": chat(shows=True),
+    "chat_workflow_keep": chat(shows=True),
+    "workflow_execution_start": path("workflowId", "workflow"),
+    "workflow_execution_list": path("workflowId", "workflow"),
+    "workflow_execution_get": path("executionId", "execution", shows=True),
+    "workflow_execution_cancel": path("executionId", "execution"),
+    # What is asked in a chat is no execution's question.
+    "workflow_execution_answer": (
+        *path("executionId", "execution", given={"body.inputId": "own input", "body.value": 1}, own=404),
+        case(
+            "body.inputId", "input", given={"path.executionId": "own execution", "body.value": 1}, own=404,
+            colleague=SAME,
+        ),
+    ),
+    "workflow_execution_session": path("executionId", "execution"),
     "model_list": NOBODY_S,
     "tool_list": NOBODY_S,
     "liveness": NOBODY_S,
@@ -232,7 +247,7 @@ ELSEWHERE = {"sign_up", "sign_in", "member_create", "hook_deliver"}
 #: Of the catalog or the workflow beside it, a place between the caller's own messages, kept without a look-up.
 NO_IDS = {
     "path.type", "path.id", "path.name", "path.version", "body.modelId", "query.beforeId", "stream body.sessionId",
-    "stream body.failedRunId", "body.trigger_node_id", "body.node_id",
+    "stream body.failedRunId", "body.trigger_node_id", "body.node_id", "body.triggerNodeId",
 }  # fmt: skip
 #: Show colleagues, too: the organisation's members to each of them, its keys to those who may administrate it.
 SHARED = {"member_list", "member_change", "key_list"}

@@ -14,9 +14,12 @@ import pytest
 from gateway.routes import workflow_messages
 from gateway.routes.workflow_messages import WorkflowMessages
 from gateway.workflow_access import thread_id
+from shared.events import MessageUser
 from shared.store.records import ProposalRecord, WorkflowRecord
 from tests.gateway.conftest import Gateway, Reply
+from tests.gateway.pen import Pen
 from tests.gateway.signed_in import People, Person, gathered
+from tests.product import until
 from tests.proposed import SEARCH, proposed, step, workflow_of
 
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
@@ -258,6 +261,25 @@ async def test_an_unknown_proposal_is_404(
         assert (refused.status, refused.body["error"]) == (404, "Not Found")
     for body in ({}, {"proposalId": ""}, {"proposalId": 1}, {"proposalId": "x", "more": 1}):
         assert (await person("POST", at(workflow, "messages", deed), body)).status == 400
+
+
+async def test_what_a_socket_says_to_the_run_meanwhile_is_no_conflict(gateway: Gateway, people: People) -> None:
+    person = await people.member()
+    workflow = await workflow_of(gateway.store, person.org, person.id)
+    asking = asyncio.create_task(person("POST", at(workflow, "messages"), MESSAGE))
+    run = await until(lambda: gateway.store.runs.active(person.org, thread_id(workflow, person.id)))
+    pen = await Pen(gateway.redis, gateway.store, run.conversation, run.id).begin()
+    for message, text in (("a", "Well"), ("b", "Done")):
+        await pen.say(text, message=message)
+        await pen.said(text, message)
+        await pen.write(MessageUser(messageId=f"{run.id}:{message}-more", text="And more"))
+    await pen.end()
+    reply = await asking
+    assert reply.status == 201, reply.body
+    assert reply.data["userMessage"]["content"] == "hello"
+    assert reply.data["assistantMessage"]["content"] == "Done"
+    listed = (await person("GET", at(workflow, "messages"))).data["messages"]
+    assert [each["content"] for each in listed] == ["hello", "Well", "And more", "Done", "And more"]
 
 
 async def test_another_user_s_proposal_is_unknown_also_about_one_s_own_workflow(

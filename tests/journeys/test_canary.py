@@ -117,7 +117,7 @@ async def misuse(product: Product, token: str) -> None:
                 headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
                 async with http.post(product.url + CHAT, data=body.encode(), headers=headers) as response:
                     assert response.status >= 400
-            for path in ("/v1/keys", "/v1/nothing", "/v1/blocks", "/health", f"/v1/workflows/{OVERRIDE}"):
+            for path in ("/v1/keys", "/v1/nothing", "/v1/blocks", "/health", f"/v1/workflows/{OVERRIDE}", "/ws/"):
                 query = {"token": token, "api_key": product.api_key, "password": PASSWORD}
                 headers = {"Authorization": f"Basic {key}", "X-API-Key": key, "Cookie": f"session={token}"}
                 async with http.get(product.url + path, params=query, headers=headers) as response:

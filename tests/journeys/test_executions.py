@@ -1,4 +1,4 @@
-"""Document 004 from end to end: its samples word for word, the socket, a question, a cancel, memory that is forgotten."""
+"""Document 004 from end to end: its samples word for word, the socket, a question, a cancel, a memory cleared."""
 
 from __future__ import annotations
 

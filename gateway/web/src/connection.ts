@@ -2,7 +2,8 @@
 // Invariant: at most one socket and one retry timer; after `close` no hook is called any more.
 // The network's failures are retried by socket.io-client itself; what the server refuses or ends is decided here.
 import { io, type Socket } from "socket.io-client";
-import { HttpError, type Session } from "./session";
+import { HttpError } from "./http";
+import type { Session } from "./session";
 import type { Ack, Ended, LogEvent, Ready, Resync } from "./wire";
 
 const COMMAND_TIMEOUT_MS = 10_000;

@@ -46,6 +46,11 @@ export class Journal {
     return "applied";
   }
 
+  /** What was said up to this index is not asked for. */
+  startAfter(index: number): void {
+    this.#restart(NOTHING, index);
+  }
+
   /** Takes note of the log's epoch. True: it is another log than the one followed so far, and the view is empty. */
   enter(epoch: string): boolean {
     const renewed = this.epoch !== "" && epoch !== this.epoch;

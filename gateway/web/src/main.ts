@@ -1,7 +1,9 @@
 // Entry: sign-in or the page, and which conversation is open. The only module with state of its own.
 import { forgetVisitor, keepConversation, keepKey, keepSignedIn, namedConversation, onSignedOutElsewhere, signedIn, storedKey } from "./identity";
-import { CookieVisitor, HttpError, KeyVisitor, type Session, type Visitor } from "./session";
+import { HttpError } from "./http";
 import { Page } from "./page";
+import type { Session } from "./session";
+import { CookieVisitor, KeyVisitor, type Visitor } from "./visitor";
 import { SignIn } from "./view/signin";
 
 const root = document.getElementById("app")!;

@@ -30,6 +30,8 @@ export interface RunResult {
   message?: string;
   incompleteFields?: { nodeId: string; field: string; message: string }[];
   validationErrors?: { nodeId?: string | null; message: string }[];
+  /** Of an execution: what its last step gave. */
+  output?: Json;
   /** Of a run with two sides: what each of them came to; a side that failed is absent. */
   results?: Partial<Record<Side, RunResult>>;
 }
@@ -58,9 +60,17 @@ export interface WorkflowNode {
   titleOverride?: string;
 }
 
+export interface InputField {
+  key: string;
+  type?: "string" | "number" | "boolean" | "object" | "array";
+  required?: boolean;
+  description?: string;
+}
+
 export interface Definition {
   nodes: Record<string, WorkflowNode>;
   triggerNodeIds?: string[];
+  inputSchema?: InputField[];
   [key: string]: unknown;
 }
 
@@ -92,10 +102,13 @@ export interface EventData {
 export interface ExecutionNode {
   nodeId: string;
   status: "pending" | "running" | "success" | "failed" | "skipped" | "waiting";
+  /** Iterations it belongs to, as `loop:index/…`. */
+  path?: string | null;
+  input?: Json;
   output?: Json;
-  error?: string;
-  durationMs?: number;
-  label?: string;
+  error?: string | null;
+  durationMs?: number | null;
+  label?: string | null;
 }
 
 export type EventType = keyof EventData;

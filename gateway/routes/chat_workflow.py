@@ -1,0 +1,151 @@
+"""The workflow a chat is about, and keeping the one on its canvas, so that it can run.
+
+Invariant: what is kept is what the user sees: the first time as a new workflow, later as its next version, and never
+over something newer. Callers: the route table.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+from pydantic import BaseModel
+
+from gateway.chats import CHAT, own_chat
+from gateway.routing import Answer, Call, route
+from shared.catalog import Catalog
+from shared.errors import CaddieError
+from shared.proposals import diff
+from shared.store import Store
+from shared.store.records import ConversationRecord, WorkflowRecord, WorkflowVersionRecord
+from shared.validation import validate
+from shared.workflows import parse_definition
+
+NAME, NAME_MAX = "Workflow", 100
+#: Of the workflow's versions, the newest among which a canvas is looked for that is only old.
+VERSIONS = 10
+FAULTS_MAX = 100
+
+
+class WorkflowFault(BaseModel):
+    """severity: `incomplete` is for the user to fill in, `error` is a mistake."""
+
+    type: str
+    severity: str
+    nodeId: str | None
+    field: str | None
+    message: str
+
+
+class ChatWorkflow(BaseModel):
+    """workflowId, version: null until it is kept. faults: why it cannot run; there is none of an empty canvas."""
+
+    workflowId: str | None
+    name: str
+    version: int | None
+    definition: dict[str, Any] | None
+    faults: list[WorkflowFault]
+
+
+class ChatWorkflows:
+    """Reads and keeps the workflow of a chat."""
+
+    def __init__(self, store: Store, catalog: Catalog) -> None:
+        self._store, self._catalog = store, catalog
+
+    @route(
+        "GET", f"{CHAT}/workflow", summary="The workflow a chat is about", tag="chats",
+        answers={200: Answer(ChatWorkflow)}, errors=("NOT_FOUND", "FORBIDDEN"),
+    )  # fmt: skip
+    async def chat_workflow(self, call: Call[None, None]) -> ChatWorkflow:
+        chat = await own_chat(self._store, call)
+        workflow = await self._linked(chat)
+        if workflow is None:
+            return await self._shown(chat, None, chat.definition)
+        return await self._shown(chat, workflow, await self._drawn(chat, workflow) or workflow.definition)
+
+    @route(
+        "POST", f"{CHAT}/workflow", summary="Keep the workflow on a chat's canvas", tag="chats",
+        answers={200: Answer(ChatWorkflow)}, errors=("NOT_FOUND", "CONFLICT", "VERSION_CONFLICT"), uncut=True,
+    )  # fmt: skip
+    async def chat_workflow_keep(self, call: Call[None, None]) -> ChatWorkflow:
+        chat = await own_chat(self._store, call)
+        workflow = await self._linked(chat)
+        if workflow is None:
+            workflow = await self._made(chat)
+        elif drawn := await self._drawn(chat, workflow):
+            workflow = await self._next(chat, workflow, drawn)
+        return await self._shown(chat, workflow, workflow.definition)
+
+    async def _linked(self, chat: ConversationRecord) -> WorkflowRecord | None:
+        if chat.workflow_id is None:
+            return None
+        found = await self._store.workflows.get(chat.org_id, chat.workflow_id)
+        return found if found is not None and found.user_id == chat.user_id else None
+
+    async def _drawn(self, chat: ConversationRecord, workflow: WorkflowRecord) -> dict[str, Any] | None:
+        """What is on the canvas and was never kept; None: it is as stored, or only older."""
+        canvas = chat.definition
+        if not canvas or not canvas.get("nodes") or canvas == workflow.definition:
+            return None
+        versions = await self._store.workflows.versions(chat.org_id, workflow.id, VERSIONS)
+        return None if any(canvas == each.definition for each in versions) else canvas
+
+    async def _next(self, chat: ConversationRecord, workflow: WorkflowRecord, drawn: dict[str, Any]) -> WorkflowRecord:
+        """Raises VERSION_CONFLICT when it was drawn on an older version than the one that is stored now."""
+        versions = await self._store.workflows.versions(chat.org_id, workflow.id, VERSIONS)
+        base = await asyncio.to_thread(_nearest, drawn, versions) or workflow.version
+        if base != workflow.version:
+            message = f"expected a canvas of version {workflow.version}, got one of {base}: say something to merge them"
+            raise CaddieError("VERSION_CONFLICT", message, data={"expected": base, "actual": workflow.version})
+        return await self._store.workflows.update(
+            chat.org_id, workflow.id, user_id=chat.user_id, expected_version=base, definition=drawn,
+            note="from the chat's canvas",
+        )  # fmt: skip
+
+    async def _made(self, chat: ConversationRecord) -> WorkflowRecord:
+        if not (chat.definition or {}).get("nodes"):
+            raise CaddieError("CONFLICT", "expected a workflow on the chat's canvas, got an empty one")
+        made = await self._store.workflows.create(
+            chat.org_id, chat.user_id, chat.title[:NAME_MAX].strip() or NAME, definition=chat.definition
+        )
+        kept = await self._store.conversations.ensure(chat.org_id, chat.user_id, chat.public_id, made.id)
+        if kept.workflow_id == made.id:
+            return made
+        # Somebody was first: a chat gains its workflow once.
+        await self._store.workflows.delete(chat.org_id, made.id)
+        found = await self._linked(kept)
+        if found is None:
+            raise CaddieError("CONFLICT", "expected the chat's workflow to be there still, got one that was deleted")
+        return found
+
+    async def _shown(
+        self, chat: ConversationRecord, workflow: WorkflowRecord | None, definition: dict[str, Any] | None
+    ) -> ChatWorkflow:
+        return ChatWorkflow(
+            workflowId=workflow.id if workflow else None, version=workflow.version if workflow else None,
+            name=workflow.name if workflow else chat.title[:NAME_MAX].strip() or NAME,
+            definition=definition, faults=await asyncio.to_thread(self._faults, definition),
+        )  # fmt: skip
+
+    def _faults(self, definition: dict[str, Any] | None) -> list[WorkflowFault]:
+        if not (definition or {}).get("nodes"):
+            return []
+        try:
+            issues = validate(parse_definition(definition), self._catalog)
+        except CaddieError as error:
+            return [
+                WorkflowFault(type="bad_shape", severity="error", nodeId=None, field=fault.field, message=fault.message)
+                for fault in error.faults[:FAULTS_MAX]
+            ]
+        return [WorkflowFault(**issue.model_dump()) for issue in issues[:FAULTS_MAX]]
+
+
+def _nearest(canvas: dict[str, Any], versions: Sequence[WorkflowVersionRecord]) -> int | None:
+    """The version from which fewest changes lead to the canvas, the newest of several; None: it is no definition."""
+    try:
+        drawn = parse_definition(canvas)
+        return min(versions, key=lambda each: len(diff(parse_definition(each.definition), drawn))).version
+    except CaddieError:
+        return None

@@ -32,7 +32,7 @@ from shared.store import Store
 
 CHAT = "/v1/ai/workflow/chat/stream"
 TERMINAL = ("run.finished", "run.failed")
-START_S = 15
+START_S = 45
 GOLDEN = "Every morning at 8 fetch https://example.com/rates, and if the euro is above 1.10 post it to Slack #fx"
 
 

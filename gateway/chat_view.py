@@ -59,7 +59,7 @@ class ChatView:
         event = orjson.loads(b"{" + body)
         if event.get("runId") != self._run_id or event.get("agentVersion") == "v1":
             return b""
-        self.seen = index
+        seen, self.seen = self.seen, index
         data = event["data"]
         match event["type"]:
             case RunFinished.TYPE:
@@ -68,7 +68,9 @@ class ChatView:
                 self.ended = True
                 return self._begin(None) + _error(data["code"], data["message"], index)
             case RunRestarted.TYPE:
-                self._message_id, self._spoken, self._gap = "", False, False
+                # An execution that is taken over goes on, and takes nothing back.
+                if data["keepThrough"] < seen:
+                    self._message_id, self._spoken, self._gap = "", False, False
                 return b""
             case _ if self._gap:
                 return b""

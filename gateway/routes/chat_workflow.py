@@ -7,6 +7,7 @@ over something newer. Callers: the route table.
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -20,12 +21,13 @@ from shared.proposals import diff
 from shared.store import Store
 from shared.store.records import ConversationRecord, WorkflowRecord, WorkflowVersionRecord
 from shared.validation import validate
-from shared.workflows import parse_definition
+from shared.workflows import Definition, parse_definition
 
 NAME, NAME_MAX = "Workflow", 100
 #: Of the workflow's versions, the newest among which a canvas is looked for that is only old.
 VERSIONS = 10
 FAULTS_MAX = 100
+UNCONNECTED = "connector_required"
 
 
 class WorkflowFault(BaseModel):
@@ -126,20 +128,34 @@ class ChatWorkflows:
         return ChatWorkflow(
             workflowId=workflow.id if workflow else None, version=workflow.version if workflow else None,
             name=workflow.name if workflow else chat.title[:NAME_MAX].strip() or NAME,
-            definition=definition, faults=await asyncio.to_thread(self._faults, definition),
+            definition=definition, faults=await self._faults(chat, definition),
         )  # fmt: skip
 
-    def _faults(self, definition: dict[str, Any] | None) -> list[WorkflowFault]:
+    async def _faults(self, chat: ConversationRecord, definition: dict[str, Any] | None) -> list[WorkflowFault]:
         if not (definition or {}).get("nodes"):
             return []
+        accounts = await self._store.connectors.list(chat.org_id, chat.user_id)
+        count = Counter(account.type for account in accounts)
+        # A block that names no account uses the user's only one of its type.
+        return await asyncio.to_thread(self._found, definition, {each for each in count if count[each] == 1})
+
+    def _found(self, value: dict[str, Any] | None, accounts: set[str]) -> list[WorkflowFault]:
         try:
-            issues = validate(parse_definition(definition), self._catalog)
+            definition = parse_definition(value)
+            issues = [
+                issue for issue in validate(definition, self._catalog)
+                if issue.type != UNCONNECTED or self._account(definition, issue.nodeId) not in accounts
+            ]  # fmt: skip
         except CaddieError as error:
             return [
                 WorkflowFault(type="bad_shape", severity="error", nodeId=None, field=fault.field, message=fault.message)
                 for fault in error.faults[:FAULTS_MAX]
             ]
         return [WorkflowFault(**issue.model_dump()) for issue in issues[:FAULTS_MAX]]
+
+    def _account(self, definition: Definition, node_id: str | None) -> str | None:
+        block = self._catalog.get(definition.nodes[node_id].type) if node_id else None
+        return block.connector if block else None
 
 
 def _nearest(canvas: dict[str, Any], versions: Sequence[WorkflowVersionRecord]) -> int | None:

@@ -332,6 +332,17 @@ def test_a_restart_begins_the_answer_anew_under_the_same_id() -> None:
     assert view.ended and view.seen == 6
 
 
+def test_an_execution_that_is_taken_over_goes_on_where_it_was() -> None:
+    view, message = ChatView(RUN), answer_id(RUN)
+    stream = [
+        events.MessageStarted(messageId=message), events.MessageDelta(messageId=message, text="Half"),
+        events.RunRestarted(attempt=2, keepThrough=2), events.MessageDelta(messageId=message, text=" and whole"),
+        events.RunFinished(outcome="completed"),
+    ]  # fmt: skip
+    shown = frames(b"".join(view.take(index, body(data)) for index, data in enumerate(stream, 1)))
+    assert [frame["type"] for frame in shown] == ["start", "content", "content", "end"]
+
+
 def test_lost_events_are_made_good_with_the_whole_text_at_the_end() -> None:
     view = ChatView(RUN)
     view.take(1, body(events.MessageDelta(messageId="m", text="Be")))

@@ -58,7 +58,7 @@ export function stored(details: ExecutionDetails, known: Execution | null): Exec
   const ended = before !== null && over(before) && !over(details);
   const end = ended
     ? { status: before.status, output: before.output, error: before.error, errorNodeId: before.errorNodeId }
-    : { status, output: details.output, error, errorNodeId };
+    : { status: standing(status, steps), output: details.output, error, errorNodeId };
   return { id, version, definition, steps, asked, said: before?.said ?? new Map(), createdAt, durationMs, ...end };
 }
 
@@ -107,10 +107,14 @@ function stepped(execution: Execution, data: ExecutionNode): Execution {
   const steps = new Map(execution.steps);
   const { nodeId, status, path = "", input = null, output = null, error = null, durationMs = null } = data;
   if (!note(steps, { nodeId, status, path: path ?? "", input, output, error, durationMs })) return execution;
-  if (over(execution)) return { ...execution, steps };
+  return { ...execution, steps, status: standing(execution.status, steps) };
+}
+
+/** Steps are told sooner than how the whole stands. */
+function standing(status: Status, steps: ReadonlyMap<string, Step>): Status {
+  if (steps.size === 0 || over({ status })) return status;
   const states = [...steps.values()].map((step) => step.status);
-  const waits = states.includes("waiting") && !states.includes("running");
-  return { ...execution, steps, status: waits ? "waiting" : "running" };
+  return states.includes("waiting") && !states.includes("running") ? "waiting" : "running";
 }
 
 function note(steps: Map<string, Step>, { nodeId, status, path, input, output, error, durationMs }: Step): boolean {

@@ -10,8 +10,8 @@ export interface Reader {
   ready(packet: Ready): void;
   /** The journal has taken it. */
   applied(event: LogEvent): void;
-  /** The journal begins anew: with the server's state, or with another log. */
-  replaced(): void;
+  /** The journal begins anew: with the server's state (restored), or with another log. */
+  replaced(restored: boolean): void;
   status(status: Status): void;
   trouble(message: string): void;
   refused(message: string): void;
@@ -33,7 +33,7 @@ export class Follower {
       resync: (packet) => {
         this.journal.replace(packet);
         this.#replayAfter = -1;
-        reader.replaced();
+        reader.replaced(true);
       },
       head: ({ index, epoch }) => {
         this.#enter(epoch);
@@ -55,7 +55,7 @@ export class Follower {
   }
 
   #enter(epoch: string): void {
-    if (this.journal.enter(epoch)) this.reader.replaced();
+    if (this.journal.enter(epoch)) this.reader.replaced(false);
   }
 
   #event(event: LogEvent): void {

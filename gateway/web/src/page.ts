@@ -1,38 +1,43 @@
-// The signed-in page: one conversation's journal, connection and outbox, and the views of them.
+// The signed-in page: one conversation's journal, connection and outbox, its workflow's runs, and the views of them.
 // Invariant: what is shown is a function of the journal, the outbox and the status; it is drawn at most once a frame.
-import { Connection, type Status } from "./connection";
+import type { Connection, Status } from "./connection";
 import { h, set, setText } from "./dom";
-import { Journal } from "./journal";
+import { over } from "./execution";
+import { Follower } from "./follower";
+import type { Journal } from "./journal";
 import { Outbox } from "./outbox";
-import type { Session, Visitor } from "./session";
+import { Running } from "./running";
+import type { Session } from "./session";
 import type { Ack, LogEvent, Ready } from "./wire";
+import type { Visitor } from "./visitor";
 import { Chat } from "./view/chat";
 import { Composer } from "./view/composer";
 import { EventList } from "./view/events";
-import { Graph } from "./view/graph";
 import { Pill } from "./view/pill";
+import { Workflow } from "./view/workflow";
 
 export interface PageActions {
   newConversation(): void;
   signOut(reason?: string): void;
 }
 
+/** After these there may be another workflow to run, or a run of it. */
+const CHANGING: readonly string[] = ["run.finished", "run.failed", "proposal.applied", "proposal.rejected"];
+
 export class Page {
   readonly element: HTMLElement;
-  readonly #journal = new Journal();
-  readonly #connection: Connection;
+  readonly #follower: Follower;
+  readonly #running: Running;
   readonly #outbox: Outbox;
   readonly #chat: Chat;
   readonly #composer: Composer;
-  readonly #graph = new Graph();
+  readonly #workflow: Workflow;
   readonly #events = new EventList();
   readonly #pill = new Pill();
   readonly #trouble = h("span", { "data-testid": "trouble-text" });
   readonly #banner: HTMLElement;
   readonly #mode = h("span", { class: "mode muted small ellipsis", "data-testid": "mode" });
   #status: Status = { phase: "connecting", resumed: 0, recovered: 0, transport: "" };
-  /** The index after which a replay is under way; -1: none. */
-  #replayAfter = -1;
   #frame = 0;
 
   constructor(
@@ -40,28 +45,23 @@ export class Page {
     private readonly conversation: string,
     private readonly actions: PageActions,
   ) {
-    this.#connection = new Connection(
-      () => this.visitor.session(this.conversation),
-      () => ({ lastEventIndex: this.#journal.last, epoch: this.#journal.epoch }),
-      {
-        ready: (packet) => this.#ready(packet),
-        event: (event) => this.#event(event),
-        resync: (packet) => {
-          this.#journal.replace(packet);
-          this.#outbox.forgetAccepted();
-          this.#replayAfter = -1;
-          this.#draw();
-        },
-        head: ({ index, epoch }) => this.#head(index, epoch),
-        status: (status) => {
-          this.#status = status;
-          if (status.phase !== "live") this.#replayAfter = -1;
-          this.#draw();
-        },
-        trouble: (message) => this.say(message),
-        refused: (message) => this.actions.signOut(message),
+    this.#follower = new Follower(() => this.visitor.session(this.conversation), {
+      ready: (packet) => this.#ready(packet),
+      applied: (event) => this.#applied(event),
+      replaced: (restored) => {
+        if (restored) this.#outbox.forgetAccepted();
+        this.#running.look();
+        this.#draw();
       },
-    );
+      status: (status) => {
+        this.#status = status;
+        this.#draw();
+      },
+      trouble: (message) => this.say(message),
+      refused: (message) => this.actions.signOut(message),
+    });
+    this.#running = new Running(visitor.executions, conversation, () => this.#draw(), (message) => this.actions.signOut(message));
+    this.#workflow = new Workflow(this.#running);
     this.#outbox = new Outbox(this.#connection, () => this.#draw());
     this.#chat = new Chat({
       example: (text) => this.#send(text),
@@ -82,6 +82,7 @@ export class Page {
   }
 
   close(): void {
+    this.#running.close();
     this.#connection.close();
     cancelAnimationFrame(this.#frame);
   }
@@ -93,48 +94,28 @@ export class Page {
     await this.visitor.leave(sessionId).catch(() => undefined);
   }
 
+  get #connection(): Connection {
+    return this.#follower.connection;
+  }
+
+  get #journal(): Journal {
+    return this.#follower.journal;
+  }
+
   #ready(packet: Ready): void {
-    this.#replayAfter = -1;
-    this.#journal.enter(packet.epoch);
     set(this.element, "data-scopes", (packet.scopes ?? []).join(" "));
     this.#outbox.flush();
+    this.#running.look();
     this.#draw();
   }
 
-  #event(event: LogEvent): void {
-    switch (this.#journal.accept(event)) {
-      case "hole":
-        void this.#replay();
-        break;
-      case "applied":
-        if (event.type === "message.user") this.#outbox.settle(event.data.requestId);
-        if (this.#replayAfter >= 0 && this.#journal.last > this.#replayAfter) this.#replayAfter = -1;
-        this.#draw();
-        break;
-      case "stale":
-        break;
-    }
-  }
-
-  #head(index: number, epoch: string): void {
-    this.#journal.enter(epoch);
-    if (index > this.#journal.last) void this.#replay();
+  #applied(event: LogEvent): void {
+    if (event.type === "message.user") this.#outbox.settle(event.data.requestId);
+    const { execution } = this.#running;
+    // What is built now is on the canvas, not in a run that is over.
+    if (event.type === "node" && execution && over(execution)) void this.#running.choose(null);
+    if (CHANGING.includes(event.type)) this.#running.look();
     this.#draw();
-  }
-
-  /** Asks once for what is missing; another hole behind the same index asks nothing new. */
-  async #replay(): Promise<void> {
-    const after = this.#journal.last;
-    if (this.#replayAfter === after) return;
-    this.#replayAfter = after;
-    try {
-      const ack = await this.#connection.command("replay", { after });
-      if (!ack.ok) this.say(ack.message ?? "Missing events could not be fetched.");
-    } catch {
-      // The next head, event or reconnect asks again.
-    } finally {
-      if (this.#replayAfter === after) this.#replayAfter = -1;
-    }
   }
 
   #send(text: string): void {
@@ -171,7 +152,7 @@ export class Page {
     const { view, last, epoch, recent } = this.#journal;
     this.#pill.render(this.#status, last, epoch);
     this.#chat.render(view, this.#outbox.entries);
-    this.#graph.render(view);
+    this.#workflow.render(view);
     this.#events.render(recent);
     this.#composer.busy = view.state.runId !== null;
     set(this.element, "data-running", view.state.runId ? "true" : "false");
@@ -201,7 +182,7 @@ export class Page {
       this.#banner,
       h("main", {},
         h("section", { class: "chat", "aria-label": "Chat" }, this.#chat.element, this.#composer.element),
-        this.#graph.element),
+        this.#workflow.element),
       this.#events.element);
   }
 }

@@ -9,6 +9,8 @@ import type { Ack, Json, JsonObject } from "./wire";
 
 /** Changes of the chat that come together cause one look. */
 const SETTLE_MS = 120;
+/** After a look that failed. */
+const AGAIN_MS = 5_000;
 
 export class Running {
   workflow: ChatWorkflow | null = null;
@@ -17,10 +19,15 @@ export class Running {
   /** A request that the visitor waits for is under way. */
   busy = false;
   trouble = "";
+  /** What is known of the workflow is older than the chat. */
+  stale = true;
   #follower: Follower | null = null;
   #timer: ReturnType<typeof setTimeout> | undefined;
-  #newest = "";
+  /** The newest execution this page knows of; null: it has not looked yet. */
+  #newest: string | null = null;
   #closed = false;
+  /** Looks that were asked for: one that was overtaken by the next knows too little. */
+  #looks = 0;
 
   constructor(
     private readonly executions: Executions | null,
@@ -41,8 +48,8 @@ export class Running {
 
   /** The chat has changed: what there is to run may have, too, and the agent may have run it. */
   look(): void {
-    clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => void this.#look(), SETTLE_MS);
+    this.stale = true;
+    this.#later(SETTLE_MS);
   }
 
   /** Keeps the workflow as it is on the canvas and runs it. Answers with whether it has begun. */
@@ -84,25 +91,40 @@ export class Running {
     }
   }
 
+  #later(delayMs: number): void {
+    this.#looks += 1;
+    clearTimeout(this.#timer);
+    if (!this.#closed) this.#timer = setTimeout(() => void this.#look(), delayMs);
+  }
+
   async #look(): Promise<void> {
     const { executions } = this;
     if (!executions || this.#closed) return;
+    const since = this.#looks;
     try {
       const workflow = await executions.workflow(this.chat);
       const list = workflow.workflowId === null ? [] : await executions.list(workflow.workflowId);
       if (this.#closed) return;
       this.workflow = workflow;
       this.list = list;
+      this.stale = since !== this.#looks;
       this.changed();
-      const newest = list[0];
-      // What is at work is shown by itself, once: the visitor may have closed it.
-      if (newest && !over(newest) && newest.id !== this.#newest && !this.execution) {
-        this.#newest = newest.id;
-        await this.#show(executions, newest.id);
-      }
+      await this.#notice(executions, list[0]);
     } catch (error) {
       this.#failed(error);
+      const { status } = error as HttpError;
+      if (status === 0 || status === 429 || status >= 500) this.#later(AGAIN_MS);
     }
+  }
+
+  /** What is at work, or what the agent has run just now, is shown by itself, once: the visitor may have closed it. */
+  async #notice(executions: Executions, newest: ExecutionSummary | undefined): Promise<void> {
+    const first = this.#newest === null;
+    const known = newest === undefined || newest.id === this.#newest;
+    this.#newest = newest?.id ?? "";
+    if (known || (this.execution && !over(this.execution))) return;
+    const ran = newest.trigger === "agent" && !first;
+    if (ran || (!over(newest) && !this.execution)) await this.#show(executions, newest.id);
   }
 
   async #asked(action: (executions: Executions) => Promise<void>): Promise<boolean> {

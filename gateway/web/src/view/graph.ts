@@ -1,18 +1,21 @@
-// The working definition as a small layered graph, and the chosen node in full. Elements are kept by node id, so a
-// node that moves glides and only a new one appears.
-import { h, readable, set, setText, svg } from "../dom";
+// A definition as a small layered graph, with what each node has come to when it ran. Elements are kept by node id, so a
+// node that moves glides and only a new one appears. Caller: the workflow's section.
+import { h, set, setText, svg } from "../dom";
 import { layOut, NODE_HEIGHT, NODE_WIDTH, type Edge, type Placed } from "../layout";
-import type { View } from "../journal";
 import type { Definition, ExecutionNode, WorkflowNode } from "../wire";
 import { duration } from "./rows";
 
-const TITLE_CHARACTERS = 22;
+/** Beside a state there is less room. */
+const TITLE_CHARACTERS = 22, TITLE_CHARACTERS_BESIDE = 15;
 const SUBTITLE_CHARACTERS = 24;
 const FAMILIES: readonly [string, readonly string[]][] = [
   ["trigger", ["manual", "trigger_chat", "webhook", "cronjob"]],
   ["logic", ["if", "for-each", "filter", "pluck", "format", "regex", "log", "delay", "wait", "set-variable", "merge"]],
   ["model", ["agent", "summarize", "extract-json", "classify"]],
 ];
+
+/** Node id → what it has come to; runs: how often it ran, in loops. */
+export type States = Readonly<Record<string, Pick<ExecutionNode, "status" | "error" | "durationMs"> & { runs?: number }>>;
 
 interface Shape {
   group: SVGGElement;
@@ -24,34 +27,28 @@ interface Shape {
 
 export class Graph {
   readonly element: HTMLElement;
-  readonly #count = h("span", { class: "muted small", "data-testid": "node-count" });
   readonly #empty = h("p", { class: "muted empty" }, "The workflow appears here while it is built.");
   readonly #edges = svg("g", { class: "edges" });
   readonly #nodes = svg("g", { class: "nodes" });
   readonly #canvas = svg("svg", { class: "graph", role: "group", "aria-label": "Workflow graph", "data-testid": "graph" }, arrowhead(), this.#edges, this.#nodes);
-  readonly #detailTitle = h("h3");
-  readonly #detail = h("pre", { tabindex: 0, "data-testid": "node-detail" });
-  readonly #panel = h("div", { class: "detail", hidden: true },
-    h("div", { class: "bar" }, this.#detailTitle, h("button", { type: "button", class: "quiet", "aria-label": "Close details", click: () => this.#choose(null) }, "✕")),
-    this.#detail);
   readonly #shapes = new Map<string, Shape>();
   #definition: Definition | null = null;
-  #states: Readonly<Record<string, ExecutionNode>> = {};
+  #states: States = {};
   #chosen: string | null = null;
 
-  constructor() {
-    this.element = h("section", { class: "workflow", "aria-labelledby": "workflow-title" },
-      h("div", { class: "bar" }, h("h2", { id: "workflow-title" }, "Workflow"), this.#count),
-      h("div", { class: "canvas" }, this.#empty, this.#canvas),
-      this.#panel);
+  /** choose: a node was chosen, or (null) no longer is. */
+  constructor(private readonly choose: (id: string | null) => void) {
+    this.element = h("div", { class: "canvas" }, this.#empty, this.#canvas);
   }
 
-  render(view: View): void {
-    const { definition } = view.state;
-    if (definition === this.#definition && view.timeline.nodes === this.#states) return;
-    this.#definition = definition;
-    this.#states = view.timeline.nodes;
-    this.#draw();
+  render(definition: Definition | null, states: States, chosen: string | null): void {
+    if (definition !== this.#definition || states !== this.#states) {
+      this.#definition = definition;
+      this.#states = states;
+      this.#draw();
+    }
+    this.#chosen = chosen;
+    for (const [id, { group }] of this.#shapes) set(group, "aria-pressed", id === chosen ? "true" : "false");
   }
 
   #draw(): void {
@@ -60,7 +57,6 @@ export class Graph {
     const layout = layOut({ nodes });
     this.#empty.hidden = count > 0;
     set(this.#canvas, "class", count ? "graph" : "graph hidden");
-    setText(this.#count, count ? `${count} ${count === 1 ? "node" : "nodes"}` : "");
     set(this.#canvas, "viewBox", `0 0 ${layout.width} ${layout.height}`);
     set(this.#canvas, "width", layout.width);
     for (const [id, shape] of this.#shapes) {
@@ -71,8 +67,6 @@ export class Graph {
     for (const placed of layout.nodes) this.#place(placed, nodes[placed.id]!);
     const places = new Map(layout.nodes.map((placed) => [placed.id, placed]));
     this.#edges.replaceChildren(...layout.edges.flatMap((edge) => curve(edge, places.get(edge.from)!, places.get(edge.to)!)));
-    if (this.#chosen && !nodes[this.#chosen]) this.#chosen = null;
-    this.#choose(this.#chosen);
   }
 
   #place({ id, x, y }: Placed, node: WorkflowNode): void {
@@ -85,10 +79,10 @@ export class Graph {
     set(shape.group, "data-type", node.type);
     set(shape.group, "data-state", state?.status);
     set(shape.group, "aria-label", `${title} (${id})${note}`);
-    setText(shape.title, cut(title, TITLE_CHARACTERS));
+    setText(shape.title, cut(title, state ? TITLE_CHARACTERS_BESIDE : TITLE_CHARACTERS));
     setText(shape.subtitle, cut(node.description || gist(node) || id, SUBTITLE_CHARACTERS));
     setText(shape.hover, `${id}: ${node.type}${node.description ? `\n${node.description}` : ""}${note}`);
-    setText(shape.state, state?.durationMs != null ? duration(state.durationMs) : (state?.status ?? ""));
+    setText(shape.state, state ? brief(state) : "");
   }
 
   #create(id: string): Shape {
@@ -99,12 +93,12 @@ export class Graph {
       hover: svg("title"),
       group: svg("g", {
         class: "node", tabindex: 0, role: "button", "data-testid": "node", "data-node-id": id,
-        click: () => this.#choose(this.#chosen === id ? null : id),
+        click: () => this.choose(this.#chosen === id ? null : id),
         keydown: (event) => {
           const { key } = event as KeyboardEvent;
           if (key !== "Enter" && key !== " ") return;
           event.preventDefault();
-          this.#choose(this.#chosen === id ? null : id);
+          this.choose(this.#chosen === id ? null : id);
         },
       }),
     };
@@ -116,16 +110,6 @@ export class Graph {
     this.#nodes.append(shape.group);
     this.#shapes.set(id, shape);
     return shape;
-  }
-
-  #choose(id: string | null): void {
-    this.#chosen = id;
-    for (const [other, { group }] of this.#shapes) set(group, "aria-pressed", other === id ? "true" : "false");
-    this.#panel.hidden = id === null;
-    if (id === null) return;
-    const state = this.#states[id];
-    setText(this.#detailTitle, id);
-    setText(this.#detail, readable({ ...this.#definition?.nodes[id], ...(state && { execution: state }) }));
   }
 }
 
@@ -145,6 +129,16 @@ function curve(edge: Edge, from: Placed, to: Placed): SVGElement[] {
 function arrowhead(): SVGElement {
   return svg("defs", {}, svg("marker", { id: "arrow", viewBox: "0 0 8 8", refX: 6, refY: 4, markerWidth: 7, markerHeight: 7, orient: "auto" }, svg("path", { d: "M0,0.6 L7,4 L0,7.4 z", class: "tip" })));
 }
+
+/** How a node stands, in its corner. */
+function brief({ status, durationMs, runs = 1 }: States[string]): string {
+  const times = runs > 1 ? `${runs}× ` : "";
+  return times + (durationMs && status === "success" ? `✓ ${duration(durationMs)}` : MARKS[status]);
+}
+
+const MARKS: Record<ExecutionNode["status"], string> = {
+  pending: "", running: "running …", waiting: "waiting", success: "✓", failed: "✕ failed", skipped: "skipped",
+};
 
 /** What says most about a node: where it goes, whom it tells, when it starts. */
 const TELLING = ["url", "channel", "to", "rrule", "cron", "query", "prompt", "text"];

@@ -58,7 +58,7 @@ export class InputRow implements Row<Asked> {
   #fillControls(allowText: boolean): void {
     const buttons = this.#options.map((option) => {
       const opens = this.#plan && allowText && option.value === CHANGE;
-      const approves = this.#plan && option.value === APPROVE;
+      const approves = option.value === APPROVE;
       return h("button", { type: "button", class: approves ? "option primary" : "option", title: option.description, "data-testid": "input-option", click: () => (opens ? this.#open() : void this.#send(option.value)) },
         option.label, option.description ? h("span", { class: "muted small" }, option.description) : null);
     });

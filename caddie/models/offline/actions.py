@@ -41,21 +41,25 @@ _HUMAN = re.compile(
     r"\b(?:ask\s+(?:me|us|my\s+\w+|a\s+(?:person|human|manager|colleague)|someone|somebody|the\s+\w+|"
     r"\w+)\s+(?:for\s+(?:an?\s+)?(?:approval|confirmation|permission)|to\s+(?:approve|confirm|review)|before|first|"
     r"whether|if)|"
-    r"(?:get|wait\s+for|needs?|requests?|requires?)\s+(?:\w+['’]?s?\s+){0,3}(?:approval|confirmation|sign-?off|permission|"
+    r"(?:get|wait\s+for|needs?|requests?|requires?)\s+(?:\w+['’]?s?\s+){0,3}(?:approval|confirmation|sign-?off|"
+    r"permission|"
     r"okay|ok)|ask\s+for\s+(?:an?\s+)?(?:approval|confirmation)|"
     r"(?:have|let)\s+(?:me|us|someone|a\s+\w+|my\s+\w+|the\s+\w+)\s+(?:approve|confirm|review|check|sign|okay|ok|see|"
     r"decide|choose|have\s+a\s+look|look\s+(?:at|over))|"
-    r"(?:i|we|my\s+\w+)\s+(?:(?:want|wants|need|needs|have|has|would\s+like|must|should|will|"
+    r"(?:i|we|(?:my|our|the|an?|their|his|her)\s+\w+|someone|somebody)\s+(?:(?:want|wants|need|needs|have|has|"
+    r"would\s+like|must|should|will|"
     r"gets?)\s+)?(?:to\s+)?(?:approve|"
     r"okay|ok|confirm|sign\s+off|green-?light)s?\b|(?:my|our)\s+(?:ok(?:ay)?|approval|go-?ahead|blessing|"
     r"consent|sign-?off)|"
     r"(?:by|with|after|upon)\s+(?:\w+\s+){0,2}(?:approval|confirmation)|human\s+(?:approval|confirmation|review)|"
-    r"ask\s+me|confirm\s+with\s+\w+)\b|^(?:approve|okay|confirm|sign\s+off(?:\s+on)?)\s+(?:it|this|that|them|each|every|"
+    r"for\s+(?:my\s+|an?\s+|final\s+)?(?:approval|sign-?off)|ask\s+me|confirm\s+with\s+\w+)\b|^(?:approve|okay|"
+    r"confirm|sign\s+off(?:\s+on)?)\s+(?:it|this|that|them|each|every|"
     r"the|my|all)\b",
     re.I,
 )
 _LOG = re.compile(
-    r"^(?:log|record|print|note(?:\s+down)?|(?:write|put|add|save|store|keep|append)\s+(?:.{1,80}?\s+)?(?:to|into|in)\s+(?:the|our|my|a)\s+"
+    r"^(?:log|record|print|note(?:\s+down)?|(?:write|put|add|save|store|keep|append)\s+(?:.{1,80}?\s+)?(?:to|into|"
+    r"in)\s+(?:the|our|my|a)\s+"
     r"logs?)\b(?!\s+channel)",
     re.I,
 )
@@ -77,7 +81,8 @@ _NOT_ONES = re.compile(
 )
 _PRIORITIES = frozenset("urgent high low critical medium important".split())
 _FILTER = re.compile(
-    r"^(?:only\s+)?(?:keep\s+(?:only|just)?|filter(?:\s+out)?(?:\s+for)?|select|only\s+keep|drop|discard|pick(?:\s+out)?|"
+    r"^(?:only\s+)?(?:keep\s+(?:only|just)?|filter(?:\s+out)?(?:\s+for)?|select|only\s+keep|drop|discard|"
+    r"pick(?:\s+out)?|"
     r"choose|take|find|exclude|ignore|remove)\b\s*(.*?)\s*\b(?:where|whose|that|which|with|when)\b\s+(.+)$",
     re.I,
 )
@@ -99,7 +104,7 @@ _SET = re.compile(
     re.I,
 )
 _COUNT = re.compile(
-    r"^(?:count|increment|increase|tally)\s+(?:up\s+)?(?:(?:the|every|each|all|our|how\s+many)\s+)?(?:counter\s+|"
+    r"^(?:count|increment|increase|tally)\s+(?:up\s+)?(?:(?:the|an?|every|each|all|our|how\s+many)\s+)?(?:counter\s+|"
     r"variable\s+|number\s+of\s+)?[\"']?([A-Za-z_][\w-]*)(?:.*?\b(?:called|named|(?:variable|counter)(?!\s+(?:called|"
     r"named)))\s+[\"']?([A-Za-z_]\w*))?",
     re.I,
@@ -120,7 +125,9 @@ def recognise(clause: str, about: str = "") -> Action | None:
             action.clause = clause
             action.said = action.said or dictated(clause)
             if action.said is None and action.block in notices.SPOKEN:
-                action.said = notices.linked(clause) or (notices.performed(clause) if action.block in notices.SENDERS else None)
+                action.said = notices.linked(clause) or (
+                    notices.performed(clause) if action.block in notices.SENDERS else None
+                )
             if action.said == action.payload.get("subject"):
                 action.said = None
             return action
@@ -157,6 +164,13 @@ def longest(block: str, field: str) -> float:
 
 
 def _human(clause: str, about: str) -> Action | None:
+    told = r"\b(?:by|via|in|on)\s+(?:an?\s+)?(?:e-?mail|mail|slack|discord|chat)\b"
+    if (
+        re.match(r"(?:confirm|ask)\b", clause, re.I)
+        and re.search(told, clause, re.I)
+        and "approv" not in clause.lower()
+    ):
+        return None
     if re.search(r"\bautomatic(?:ally)?\b", clause, re.I):
         return None
     return Action("human_confirmation", topic="approval") if _HUMAN.search(words.masked(clause)) else None
@@ -176,7 +190,9 @@ def _filter(clause: str, about: str) -> Action | None:
         op = "neq" if _NOT_ONES.match(clause) else "eq"
         return Action("filter", {"conditions": [stated(only.group(1), op)]}, topic=clause.split()[-1])
     if match is None and (origin := _ORIGIN.match(clause)):
-        field = {"from": "country", "in": "location", "by": "author", "for": "for", "of": "type"}[origin.group(2).lower()]
+        field = {"from": "country", "in": "location", "by": "author", "for": "for", "of": "type"}[
+            origin.group(2).lower()
+        ]
         op = "eq" if re.match(r"^(?:only\s+)?(?:just\s+)?(?:keep|take|select|pick|use|the)\b", clause, re.I) else "neq"
         right = words.quoted(origin.group(3)) or words.bare(origin.group(3))
         return Action("filter", {"conditions": [{"field": field, "op": op, "right": right}]}, topic=origin.group(1))
@@ -273,5 +289,6 @@ def destinations(action: Action, clause: str) -> list[Action]:
 
 RECOGNISERS: tuple[Recogniser, ...] = (
     _human, run, _transform, slack, discord, email, _regex, language.extract, _filter, web, http, language.summary,
-    _variable, _wait, language.classify, _pluck, reply, _log, _format, _merge, language.agent, notices.notice, fetch,
+    _variable, _wait, language.classify, _pluck, reply, _log, _format, _merge, language.agent, notices.notice,
+    notices.sought, fetch,
 )  # fmt: skip

@@ -10,7 +10,20 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from caddie.models.offline import clauses, conditions, corrections, fields, openings, phrasing, reshape, schedule, starts, tuning, turns, words
+from caddie.models.offline import (
+    clauses,
+    conditions,
+    corrections,
+    fields,
+    openings,
+    phrasing,
+    reshape,
+    schedule,
+    tuning,
+    turns,
+    words,
+    zones,
+)
 from caddie.models.offline.canvas import Canvas
 from caddie.models.offline.extension import ADD, Change, extended
 from caddie.models.offline.plan import Edit, Plan
@@ -36,6 +49,10 @@ _UNNEEDED = re.compile(
     r"obsolete)(?:\s+any\s*more)?\b.*$",
     re.I,
 )
+#: Behind "and" something to do, and nothing more to remove.
+_DOES = re.compile(
+    r"^(?:send|mail|e-?mail|post|forward|use|keep|let|do|just)\s+(?:the|it|them|that|all|everything)\b", re.I
+)
 _TIMING = re.compile(
     r"\b(?:time|schedule|run|runs|start|starts|daily|weekly|hourly|every|each|trigger|at\s+\d|am|pm|only\s+on|"
     r"on\s+\w+days?)\b",
@@ -58,7 +75,7 @@ _MEND = re.compile(
 )
 _EXCEPT = re.compile(r"\b(?:stop|not|never|except|skip|without|excluding)\b", re.I)
 _PARTS = re.compile(
-    r"(?<=[.!;])\s+|\n+|\s*(?:,|,?\s*\b(?:and|but|plus)\b)\s*(?:then\s+|and\s+|also\s+)?(?=(?:also|if|"
+    r"(?<=[.!;])\s+|\n+|\s*(?:,|,?\s*\b(?:and|but|plus)\b)\s*(?:then\s+|and\s+|also\s+|please\s+)*(?=(?:also|if|"
     r"then|when|add|remove|"
     r"change|set|make|use|send|post|e?mail|log|put|drop|delete|rename|call|wait|cap|limit|only|move|raise|"
     r"lower|switch|replace|"
@@ -71,7 +88,8 @@ _ONCE_MORE = re.compile(
 )
 #: What follows the comma belongs to it.
 _BOUND = re.compile(
-    r"^(?:if|when|whenever|before|after|unless|for|once|in\s+case|instead|between|inside|rather|as\s+soon|while|on)\b",
+    r"^(?:if|when|whenever|every\s+time|each\s+time|before|after|unless|for|once|in\s+case|instead|between|inside|"
+    r"rather|as\s+soon|while|on)\b",
     re.I,
 )
 
@@ -164,7 +182,8 @@ def _several(parts: list[str], canvas: Canvas, said: Talk) -> Change | None:
 
 def _explicit(text: str, canvas: Canvas, said: Talk) -> Change | None:
     readers: tuple[Callable[[str, Canvas, Talk], Change | None], ...] = (
-        openings.completed, reshape.renamed, reshape.asked_first, tuning.searched_for, corrections.corrected, reshape.replaced,
+        openings.completed, reshape.renamed, reshape.asked_first, tuning.searched_for,
+        corrections.corrected, reshape.replaced,
         fields.labelled, tuning.narrowed,
         tuning.respelt, tuning.conditioned, _removed, reshape.held_back, reshape.gated, reshape.swapped, reshape.copied,
         reshape.restarted, fields.copied_in, _timed, _zoned, fields.completed, fields.reworded, fields.retargeted,
@@ -174,7 +193,10 @@ def _explicit(text: str, canvas: Canvas, said: Talk) -> Change | None:
 
 
 def _removed(text: str, canvas: Canvas, said: Talk) -> Change | None:
+    text = re.sub(r"^(take|throw|leave|cut)\s+(.+?)\s+out\b", r"\1 out \2", text, flags=re.I)
     match, unneeded = _REMOVE.match(text), _UNNEEDED.match(text)
+    if re.search(r"\b\w+s\s+(?:with|that|which|whose|where|older|newer|from)\b", text, re.I):
+        return None
     if re.search(fields.PATIENCE, text, re.I) and re.search(r"\d", text):
         return None
     if match is None and (
@@ -192,7 +214,7 @@ def _removed(text: str, canvas: Canvas, said: Talk) -> Change | None:
         gone = [*reversed(canvas.order()), *canvas.triggers]
         return Change(Plan([Edit("remove_node", {"nodeId": each}) for each in gone]), "I remove everything.")
     phrase = re.sub(r"\s*[,;.]\s*(?:i|we|it|that|just|because|since|so)\b.*$", "", phrase, flags=re.I)
-    named = re.split(r"\s*,\s*(?:and\s+)?|\s+and\s+", phrase)
+    named = [each for each in re.split(r"\s*,\s*(?:and\s+)?|\s+and\s+", phrase) if not _DOES.match(each)]
     found = list(dict.fromkeys(each for part in named if (each := canvas.meant(part)) and each not in canvas.triggers))
     if not found:
         return _which(
@@ -242,12 +264,20 @@ def _which(said: Talk, canvas: Canvas, question: str, plan: Callable[[str], Plan
 def _timed(text: str, canvas: Canvas, said: Talk) -> Change | None:
     if not canvas.triggers:
         return None
+    text = re.sub(
+        rf"^(?:make|set|move|change|shift)\s+(?:it|this|that)\s+(?:to\s+|on\s+)?(?=(?:{schedule.LONG_DAY}))",
+        "run it on ",
+        text,
+        flags=re.I,
+    )
     bare = _JUST_HOUR.sub("run it at ", _NOT_THIS.sub("", text))
     found = schedule.find(words.masked(bare), changing=bool(_CHANGE.search(text)))
     if found is None or not (
         _CHANGE.search(text)
         or re.search(
-            r"\b(?:run|start|trigger|stop|except|skip|send|post|mail)s?\b|\bnot\b|^\s*(?:at|every|only|on|"
+            r"\b(?:run|start|trigger|stop|except|skip|send|post|mail|enough|suffices?|better|please|now)s?\b|"
+            r"\bnot\b|^\s*(?:once|twice|daily|weekly|"
+            r"monthly|hourly|check|at|every|only|on|"
             r"also)\b",
             text,
             re.I,
@@ -255,12 +285,15 @@ def _timed(text: str, canvas: Canvas, said: Talk) -> Change | None:
     ):
         return None
     rest = re.sub(_CHANGE, "", _cut(bare, found))
-    leaves_out = bool(found.days) and bool(_EXCEPT.search(text))
-    if not leaves_out and understand(rest, said.context.timezone).steps or not (_TIMING.search(bare) or found.freq):
+    told_days = [each for each in re.split(r"[.;!?]\s+", text) if (at := schedule.find(words.masked(each))) and at.days]
+    leaves_out = bool(found.days) and any(_EXCEPT.search(each) for each in told_days)
+    told = [] if leaves_out else understand(rest, said.context.timezone).actions()
+    # "check the rates twice a day": what is there already is only named.
+    if any(not each.missing or not canvas.of(each.block) for each in told) or not (_TIMING.search(bare) or found.freq):
         return None
     root = canvas.triggers[0]
     payload = canvas.payload(root)
-    zone = starts.zone(text) or payload.get("timezone") or said.context.timezone
+    zone = zones.zone(text) or payload.get("timezone") or said.context.timezone
     old = schedule.read(str(payload.get("rrule", ""))) if payload.get("rrule") else None
     if leaves_out:
         kept = [day for day in (old.days if old and old.days else schedule.DAYS.values()) if day not in found.days]
@@ -296,7 +329,7 @@ def _merged(old: schedule.Schedule | None, new: schedule.Schedule, more: bool) -
 
 
 def _zoned(text: str, canvas: Canvas, said: Talk) -> Change | None:
-    zone = starts.zone(text)
+    zone = zones.zone(text)
     roots = [each for each in canvas.triggers if canvas.nodes[each].get("type") == "cronjob"]
     if zone is None or not roots or not re.search(r"\btime\s?zone|\btime\b", text, re.I):
         return None

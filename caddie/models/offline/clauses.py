@@ -24,17 +24,26 @@ _OBJECT = (
     r"[@#\x00\d{]|\w+ (?:to|in|on|as|into|for|at|from|via)\b|"
     r"\w+\s+\x00|\w+\s+ones\b)"
 )
-REST = r"(?:the\s+)?(?:(?:all\s+)?other\s+(?!than\b|day\b|week\b|words\b)[a-z]+s|rest|remaining(?:\s+\w+)?|others?(?!wise)|(?:every|any)thing\s+else|all\s+(?:the\s+)?others?)"
+REST = (
+    r"(?:only\s+)?(?:the\s+)?(?:(?:smaller|larger|bigger|lower|higher|cheaper|lighter|heavier|real|genuine|"
+    r"legit(?:imate)?|normal)\s+"
+    r"(?:ones|amounts|messages|requests|orders|mails|e-?mails|tickets)|(?:all\s+)?other\s+(?!than\b|day\b|week\b|"
+    r"words\b)[a-z]+s|rest|remaining(?:\s+\w+)?|others?(?!wise)|(?:every|any)thing\s+else|all\s+(?:the\s+)?others?)"
+)
 LEAD = (
     rf"{_ADVERB}(?:(?:{_BOTH})s?(?:\s+{_OBJECT}|\s*(?=[.;,!]|$))|(?!(?:{_BOTH})s?\b)(?:{_VERB})s?\b(?!-)|"
     rf"merge(?=\s+and\s)|if\b|unless\b|otherwise\b|else\b|when\b|once\b|as\s+soon\s+as\b|for\s+(?:each|"
-    rf"every)\b|in\s+case\b|(?:for\s+)?{REST}\b|"
+    rf"every)\b|in\s+case\b|(?:for\s+)?{REST}\b(?=\s*[,:]?\s+\w)|"
     r"(?:the\s+)?\w+\s+ones\b|all\s+(?:of\s+(?:them|these)\s+)?(?:gets?|receives?|should)\b|(?:each|"
-    r"every)\s+(?:of\s+them\s+)?gets?\b|i\s+(?:also\s+)?(?:want|need)\b|let\s|(?:after|with|upon)\s+(?:my|"
+    r"every)\s+(?:of\s+them\s+)?gets?\b|the\s+\w+\s+(?:should\s+|will\s+|must\s+)?(?:gets?|receives?)\s+(?:an?|"
+    r"the)\s|i\s+(?:also\s+)?(?:want|need)\b|let\s|(?:after|with|upon)\s+(?:my|"
     r"our)\s+(?:ok(?:ay)?|approval|confirmation|go-?ahead|blessing)\b)"
 )
 _CUT = re.compile(
     rf"\s*(?:[.!?;]+(?=\s)|\n+)\s*|\s*,?\s*(?:and\s+)?(?:then|after\s+that|afterwards|finally|next)\s*,?\s+(?={LEAD})|"
+    r"\s*,?\s+and\s+(?=(?:questions?|messages?|requests?)\s+(?:about|regarding)\s[^,.]*\b(?:go|sent|forwarded)\b)|"
+    rf"\s*,\s*(?:and\s+|but\s+)?(?=(?:about\s+)?[\w-]+(?:\s+ones)?\s+(?:to|in|into|on)\s+(?:#|\x00))|"
+    rf"\s+and\s+(?=[\w-]+(?:\s+ones)?\s+to\s+(?:#|\x00))|"
     rf"\s*,\s*(?:and\s+|but\s+|or\s+|so\s+)?(?={LEAD})|\s+(?:and|but|&|while)\s+(?:also\s+)?(?={LEAD})|"
     rf"\s+and\s+(?=[\w\s]{{0,20}}\x00+\s+\w+ed\b)|"
     r"(?<!thing)(?<!one)(?<!body)\s*,?\s+(?=(?:otherwise|else)\b)|\s+(?=for\s+(?:each|every)\b(?!\s+(?:day|week|"

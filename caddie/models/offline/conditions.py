@@ -71,6 +71,12 @@ _UNIT = re.compile(
     re.I,
 )
 _FEELING = re.compile(r"\b(?:sentiment|mood|feedback|review|tone|label|category|it|that|text|message|comment)\b", re.I)
+#: Behind a number and its unit somebody does something: no part of the comparison.
+_GOES_ON = re.compile(
+    r"(?<!\bin)(?<!\bof)(?<!\bon)(?<!\bat)(?<!\bper)(?<!\bfor)(?<!\bfrom)(?<!\bthan)\s(?:an?|the|i|we|my|our|you|"
+    r"someone|somebody|please)\s",
+    re.I,
+)
 _TRUE = {"true": True, "yes": True, "approved": True, "false": False, "no": False}
 
 
@@ -181,7 +187,10 @@ def _one(text: str, before: Condition | None) -> Condition | None:
         subject = before.subject if before else ""
     subject = re.sub(r"^(?:if|when|that|the\s+fact\s+that)\s+", "", subject, flags=re.I)
     counted = re.match(
-        rf"(?:{words.NUMBER.pattern}|{words.NUMBER_WORD})\s+([a-z]\w+)(?:\s+(?:left|remaining|in\s+stock|each|or\s+so))?$", text[match.end() :].strip(" .,"), re.I
+        rf"(?:{words.NUMBER.pattern}|{words.NUMBER_WORD})\s+([a-z]\w+)(?:\s+(?:left|remaining|in\s+stock|each|"
+        rf"or\s+so))?$",
+        text[match.end() :].strip(" .,"),
+        re.I,
     )
     if (
         op in ("gt", "gte", "lt", "lte")
@@ -192,6 +201,8 @@ def _one(text: str, before: Condition | None) -> Condition | None:
         subject = counted.group(1)
     if op in ("exists", "empty", "changed"):
         return Condition(subject, op)
+    if re.match(r"costs?\b", match.group(), re.I) and not re.search(r"price|cost|amount|total", subject, re.I):
+        subject = "price"
     if re.fullmatch(r"there", subject, re.I) and (
         counted := re.match(rf"(\d+|{words.NUMBER_WORD})\s+(.+)$", text[match.end() :].strip(), re.I)
     ):
@@ -203,13 +214,16 @@ def _one(text: str, before: Condition | None) -> Condition | None:
     if "," in words.masked(said):
         return None
     if op in ("eq", "neq") and re.match(
-        r"(?:not|more|less|greater|higher|lower|at|above|below|over|under|older|heavier|only|also|going)\b", said, re.I
+        r"(?:not|more|less|greater|higher|lower|at|above|below|over|under|older|heavier|worse|better|only|also|"
+        r"going)\b",
+        said,
+        re.I,
     ):
         return None
     value: Any = _value(said)
     if op in ("eq", "neq") and value in ("positive", "negative") and subject and not _FEELING.search(subject):
         return Condition(subject, {"positive": "gt", "negative": "lt"}[value] if op == "eq" else "lte", 0, text)
-    if op in ("gt", "gte", "lt", "lte") and not isinstance(value, int | float):
+    if op in ("gt", "gte", "lt", "lte") and (not isinstance(value, int | float) or _GOES_ON.search(said)):
         return None
     if op in ("contains", "not_contains", "starts_with", "ends_with", "matches"):
         value = words.quoted(said) or words.bare(said)

@@ -17,8 +17,10 @@ from caddie.models.offline.thread import Talk
 
 _NOT = re.compile(r"\b(?:not|no\s+longer|instead\s+of|rather\s+than|in\s+place\s+of|from)\b", re.I)
 _WORDS = re.compile(
-    r"(?:\b(?:the|only|to|for|about|in|into|as|by|of|all|just|on|at|with)\s+)*\b(?P<new>[\w-]+)(?:\s+(?!instead|rather|not\b)[\w-]+){0,2}?\s*,?\s+"
-    r"(?:instead\s+of|rather\s+than|in\s+place\s+of|(?:and\s+|but\s+)?not)\s+(?:(?:the|to|for|about|in|into|as|by|of|all|on|at|with)\s+)*"
+    r"(?:\b(?:the|only|to|for|about|in|into|as|by|of|all|just|on|at|with)\s+)*\b(?P<new>[\w-]+)(?:\s+(?!instead|"
+    r"rather|not\b)[\w-]+){0,2}?\s*,?\s+"
+    r"(?:instead\s+of|rather\s+than|in\s+place\s+of|(?:and\s+|but\s+)?not)\s+(?:(?:the|to|for|about|in|into|as|by|"
+    r"of|all|on|at|with)\s+)*"
     r"(?P<old>[\w-]+)",
     re.I,
 )

@@ -72,10 +72,9 @@ def decide(request: ModelRequest) -> Reply:
         reports = said.called("validate_workflow")
         if not reports:
             return Reply(calls=(Edit("validate_workflow", {}),))
-        return Reply(
-            f"{questions.report(reports[0].value if isinstance(reports[0].value, dict) else {}, said.request)}\n\n"
-            f"{speak.OFFLINE}"
-        )
+        report = reports[0].value if isinstance(reports[0].value, dict) else {}
+        told = questions.report(report, said.request, questions.accounts(said.start))
+        return Reply(f"{told}\n\n{speak.OFFLINE}")
     if proposal.ASKED.search(said.request) and (ready := proposal.offered(said)) is not None:
         return ready
     answered = talk.answer(said)
@@ -83,8 +82,8 @@ def decide(request: ModelRequest) -> Reply:
         return Reply(answered)
     intent = _intent(said)
     if intent is None:
-        told = talk.ability(said)
-        return Reply(told) if told else proposal.offered(said) or Reply(talk.lost(said))
+        able = talk.ability(said)
+        return Reply(able) if able else proposal.offered(said) or Reply(talk.lost(said))
     if intent.guessed and not said.nodes and (ready := proposal.offered(said)) is not None:
         return ready
     if intent.guessed and intent.idle and not intent.slots:
@@ -113,9 +112,7 @@ def _work(said: Talk, intent: Intent) -> Reply:
     return _close(said, intent.plan.assumptions, intent.unknown, "", intent.slots)
 
 
-def _close(
-    said: Talk, assumptions: list[str], unknown: list[str], found: str, slots: Sequence[Slot] = ()
-) -> Reply:
+def _close(said: Talk, assumptions: list[str], unknown: list[str], found: str, slots: Sequence[Slot] = ()) -> Reply:
     """Validate, repair what can be repaired, then sum up."""
     last = said.rounds[-1][-1] if said.rounds and said.rounds[-1] else None
     if last is None or last.name != "validate_workflow":

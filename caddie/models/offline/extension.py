@@ -53,8 +53,21 @@ _SAME = re.compile(r"\bthe\s+same\s+(?:thing|message|text|words|note|post)\b", r
 _SENDERS = ("slack-send-message", "discord-send-message", "send-email")
 #: "before it is sent"
 _GOES = re.compile(
-    r"(?:it|that|this|they|the\s+(?:result|answer|text|reply|message))\s+(?:(?:is|are|gets?)\s+(?:sent|posted|delivered|mailed|published)|"
+    r"(?:it|that|this|they|the\s+(?:result|answer|text|reply|message))\s+(?:(?:is|are|gets?)\s+(?:sent|posted|"
+    r"delivered|mailed|published)|"
     r"goes|go)(?:\s+(?:out|off))?|sending(?:\s+(?:it|them))?|it\s+sends(?:\s+it)?",
+    re.I,
+)
+#: "every time the digest goes out, …": after the step that does it.
+_DONE = re.compile(
+    r"^(?:every\s+time|each\s+time|when(?:ever)?|once|as\s+soon\s+as)\s+(?:an?\s+|the\s+)?(.+?)\s+(?:goes\s+out|"
+    r"(?:is|was|has\s+been|gets)\s+(?:sent|done|posted|"
+    r"stored|finished|mailed|saved|made|out))\s*,\s*(.+)$",
+    re.I,
+)
+_DELAYED = re.compile(
+    r"^(?:give|add\s+to)\s+(?:the\s+)?(.+?)\s+an?\s+(?:delay|pause)\s+of\s+(.+)$|^(?:delay|postpone|"
+    r"hold\s+back)\s+(?:the\s+)?(.+?)\s+(?:by|for)\s+(.+)$",
     re.I,
 )
 _ANSWERING = re.compile(r"^(?:(?:it|you|the\s+\w+)\s+)?(?:answer|repl|respond)(?:ing|s|ies|ying|y)?$", re.I)
@@ -118,6 +131,10 @@ class Change:
 
 def extended(text: str, said: Talk, canvas: Canvas, request: Request | None) -> Change | None:
     """More steps for the workflow that is there. request: what the whole message was read as, when it is one."""
+    if (done := _DONE.match(text)) and (node_id := canvas.meant(done.group(1))) and node_id not in canvas.triggers:
+        text, request = f"after {node_id}, {done.group(2)}", None
+    elif (late := _DELAYED.match(text)) and (node_id := canvas.meant(late.group(1) or late.group(3))):
+        text, request = f"before {node_id}, wait {late.group(2) or late.group(4)}", None
     calls = canvas.of("http-request", "send-webhook")
     breaks = bool(calls) and starts.breaks(text)
     if (compared := _compared(text, canvas, said)) is not None:
@@ -256,7 +273,8 @@ def _verbal(text: str) -> str:
         flags=re.I,
     )
     text = re.sub(
-        rf"^(?:let|make|have)\s+(?:it|this|(?:the|our|my)\s+(?:bot|assistant|workflow|flow|agent|ai))\s+(?={clauses.LEAD})",
+        rf"^(?:let|make|have)\s+(?:it|this|(?:the|our|my)\s+(?:bot|assistant|workflow|flow|agent|"
+        rf"ai))\s+(?={clauses.LEAD})",
         "",
         text,
         flags=re.I,
@@ -294,6 +312,14 @@ def _position(text: str, canvas: Canvas) -> tuple[str | None, str, str]:
         return (sent[-1], where, body) if sent else (None, "after", body)
     if re.fullmatch(r"(?:that|this|it|all)", phrase, re.I):
         return None, "after", body
+    replies = canvas.of("reply_chat")
+    if (
+        where == "before"
+        and _ANSWERING.match(phrase)
+        and replies
+        and re.search(r"\b(?:answer|reply|response)\b", body, re.I)
+    ):
+        return replies[-1], where, body
     if where == "before" and _ANSWERING.match(phrase) and (agents := canvas.of("agent")):
         return agents[-1], where, body
     node_id = canvas.meant(re.sub(r"\s+(?:goes|is|gets|runs|has|was|are)\b.*$", "", phrasing.plainly(phrase)))

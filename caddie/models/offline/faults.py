@@ -20,8 +20,10 @@ _REPAIR = re.compile(
 )
 #: Something is wrong, in anybody's words.
 _FAULT = re.compile(
-    r"\b(?:errors?|wrong|broken|invalid|faulty|problems?|issues?|does\s*n[o'’]t\s+(?:work|exist|run|save|fit)|(?:is|are)\s*n[o'’]t\s+(?:working|"
-    r"connected|valid)|not\s+(?:working|valid|connected)|clean\s+(?:it|that|this)\s+up|put\s+(?:it|that|this)\s+right|complains?|missing|red|"
+    r"\b(?:errors?|wrong|broken|invalid|faulty|problems?|issues?|does\s*n[o'’]t\s+(?:work|exist|run|save|fit)|"
+    r"(?:is|are)\s*n[o'’]t\s+(?:working|"
+    r"connected|valid)|not\s+(?:working|valid|connected)|clean\s+(?:it|that|this)\s+up|put\s+(?:it|that|"
+    r"this)\s+right|complains?|missing|red|"
     r"stuck|nowhere|can['’]?t\s+(?:publish|save|run|start))\b",
     re.I,
 )
@@ -31,7 +33,14 @@ def meant(said: Talk) -> bool:
     """Whether this turn is about faults: by its mode, or because the message asks to mend them."""
     if said.context.mode == "repair":
         return not change.wanted(said)
-    wish = not said.request.rstrip().endswith("?") or bool(re.search(r"\b(?:fix|mend|repair|correct)\b", said.request, re.I))
+    wish = not said.request.rstrip().endswith("?") or bool(
+        re.search(
+            r"\b(?:(?:can|could|would|will)\s+you|fix|"
+            r"mend|repair|correct)\b",
+            said.request,
+            re.I,
+        )
+    )
     asked = bool(_REPAIR.search(said.request) or (wish and _FAULT.search(said.request)))
     asked = asked and bool(said.nodes) and not said.answers
     return asked and "validate_workflow" in said.tools and "edit_workflow" in said.tools and not change.wanted(said)

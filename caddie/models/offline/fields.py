@@ -19,6 +19,7 @@ from caddie.models.offline.thread import Talk
 
 _TEXTS = {"slack-send-message": "text", "discord-send-message": "text", "send-email": "text", "reply_chat": "text",
           "log": "message", "format": "template", "human_confirmation": "message"}  # fmt: skip
+_LABEL_GONE = re.compile(r"\b([\w-]+)\s+(?:category|label|class)\b", re.I)
 _TEXT = re.compile(
     r"\b(?:message|text|wording|body|question|mail|e-?mail|post|reply|answer|log(?:\s+line)?)\s+(?:to\s+(?:say|read|"
     r"be)\s+|(?:to|into)\s+(?=[\"“'])|should\s+(?:say|be|read)\s+|so\s+(?:that\s+)?it\s+says\s+|says?\s+|"
@@ -44,7 +45,7 @@ _PROMPT = re.compile(
 _LABEL_ADD = re.compile(
     r"^(?:also\s+)?(?:add|include|append)\s+(?:an?\s+|the\s+|another\s+|new\s+)*(?:category|label|class|option|"
     r"categories|labels)\s+(?:called\s+|named\s+|for\s+)?(.+)$|^(?:also\s+)?(?:add|"
-    r"include)\s+(.+?)\s+(?:as\s+an?\s+(?:category|label|class)|to\s+the\s+(?:categories|labels|classes))$",
+    r"include)\s+(.+?)\s+(?:as\s+(?:an?\s+)?(?:new\s+)?(?:category|categories|labels?|class(?:es)?)|to\s+the\s+(?:categories|labels|classes))$",
     re.I,
 )
 _LABEL_DROP = re.compile(r"^(?:remove|drop|delete)\s+(?:the\s+)?(?:category|label|class)\s+(.+)$", re.I)
@@ -55,7 +56,7 @@ _COMPARED = re.compile(
     re.I,
 )
 _LIMIT = re.compile(
-    rf"\b(?:threshold|limit|value|condition|check|cut-?off|bar|minimum|maximum)\b(?:.*?\b(?:to|at|is|"
+    rf"\b(?:threshold|limit|value|condition|(?<!^)check|cut-?off|bar|minimum|maximum)\b(?:.*?\b(?:to|at|is|"
     rf"be))?\s+[$€£]?({words.NUMBER.pattern})",
     re.I,
 )
@@ -65,6 +66,15 @@ PATIENCE = (
     r"\btime-?\s?out\b|\bwait\s+(?:at\s+most|up\s+to|(?:more|longer)\s+than|no\s+(?:more|longer)\s+than|"
     r"max\w*|for\s+at\s+most)|\bgive\s+up\s+after\b|"
     r"\b(?:take|wait|last)s?\s+(?:no\s+)?longer\s+than\b"
+)
+#: The same mail to one more.
+_TOO = re.compile(
+    r"^(?:also\s+)?(?:send|mail|e-?mail|forward|deliver)\s+(?:it|this|that|the\s+(?:same\s+)?(?:e-?mail|mail|"
+    r"summary|report|message|digest))\s+"
+    r"(?:also\s+)?to\s+(?:\S+@\S+(?:\s*(?:,|and)\s*)?)+\s*(?:as\s+well|too|also)?$|^also\s+send\s+(?:it|this|"
+    r"that)\s+to\s+\S+@\S+$|"
+    r"^(?:\S+@\S+)\s+should\s+(?:get|receive)\s+(?:it|this|the\s+\w+)\s*(?:as\s+well|too|also)?$",
+    re.I,
 )
 _VERB = re.compile(r"^(?:is|are|falls?|drops?|rises?|goes|gets?|climbs?)\s+", re.I)
 
@@ -157,6 +167,11 @@ def copied_in(text: str, canvas: Canvas, said: Talk) -> Change | None:
         re.I,
     )
     address, mails = words.emails(text), canvas.of("send-email")
+    if match is None and address and len(mails) == 1 and _TOO.match(text):
+        before = canvas.payload(mails[0]).get("to")
+        to = [*(before if isinstance(before, list) else [before] if before else []), *address]
+        told = f"I send `{mails[0]}` to {words.joined(address)} too"
+        return _set(canvas, mails[0], {"to": list(dict.fromkeys(to))}, told)
     if match is None or not address or not mails:
         return None
     node_id = _one(canvas, text, mails)
@@ -173,7 +188,8 @@ def prompted(text: str, canvas: Canvas, said: Talk) -> Change | None:
     if match is None or not agents or words.channel(text) or words.emails(text):
         return None
     done = actions.recognise(match.group(1), "") if match.group(1) else None
-    if done is not None and done.block in ("log", *_TEXTS, "http-request", "send-webhook") and not done.guessed:
+    placed = re.search(r"\b(?:slack|discord|e-?mails?|mail|log)\b", text, re.I)
+    if done is not None and not done.guessed and (placed or done.block in ("http-request", "send-webhook")):
         return None
     node_id = _one(canvas, text, agents)
     if match.group(2):
@@ -190,6 +206,9 @@ def prompted(text: str, canvas: Canvas, said: Talk) -> Change | None:
 
 def labelled(text: str, canvas: Canvas, said: Talk) -> Change | None:
     add, drop, found = _LABEL_ADD.match(text), _LABEL_DROP.match(text), canvas.of("classify")
+    drop = drop or (
+        _LABEL_GONE.search(text) if re.search(r"\b(?:not|no|remove|delete|drop|without)\b", text, re.I) else None
+    )
     if not found or not (add or drop):
         return None
     node_id = _one(canvas, text, found)
@@ -207,13 +226,17 @@ def labelled(text: str, canvas: Canvas, said: Talk) -> Change | None:
 
 def numbered(text: str, canvas: Canvas, said: Talk) -> Change | None:
     """A number a block takes: "at most 50 words", "wait 5 minutes instead", "only 3 results"."""
+    text = re.sub(
+        rf"\b(?:{words.NUMBER_WORD})\b", lambda each: str(words.NUMBER_WORDS[each.group().lower()]), text, flags=re.I
+    )
     if (
         ADD.search(text)
         and "instead" not in text
         or not re.search(
             r"\b(?:change|set|make|limit|cap|max|just|use|instead|only|wait|keep|should|raise|lower|"
             r"increase|decrease|reduce|"
-            r"shorten|extend|at\s+most|up\s+to|no\s+more|give\s+up|time-?\s?out)\b",
+            r"shorten|extend|get|fetch|show|take|return|find|enough|suffice|plenty|at\s+most|up\s+to|no\s+more|"
+            r"give\s+up|time-?\s?out)\b",
             text,
             re.I,
         )
@@ -223,7 +246,7 @@ def numbered(text: str, canvas: Canvas, said: Talk) -> Change | None:
     for node_id, name, unit, low, high in _numbers(canvas):
         waits = canvas.nodes[node_id].get("type") in ("delay", "wait")
         said_so = re.search(r"\b(?:wait|delay|pause)\b" if waits else PATIENCE, text, re.I)
-        counted = re.search(rf"\d+\s+{unit}s?\b|\b{unit}s?\b.*\d", text, re.I)
+        counted = re.search(rf"\d+\s+(?:[a-z]+\s+)?{unit}s?\b|\b{unit}s?\b.*\d", text, re.I)
         value = (seconds if said_so else None) if unit == "second" else (number if counted else None)
         if value is not None and low <= value <= high:
             return _set(canvas, node_id, {name: value}, f"I set {name} of `{node_id}` to {value:g}")

@@ -58,7 +58,7 @@ _MEANS = re.compile(
     rf"(?P<feels>{_FEELS}|(?:is|are|was|gets?|becomes?)(?=\s))\s+(?:like\s+|to\s+be\s+|about\s+)?{_EVEN}(?P<state>.+)|"
     r"(?P<asks>asks?|writes?|inquires?|enquires?|talks?|speaks?|wonders?|asking|writing)\s+(?:us\s+|"
     r"me\s+)?(?:for|about|"
-    r"on|regarding|whether|how|if|to)\s+(?P<asked>.+)|"
+    r"on|regarding|whether|how|if|to|where|when|what|which|why)\s+(?P<asked>.+)|"
     r"(?P<wants>wants?|needs?|requests?|would\s+like|wishes|demands?|is\s+looking|looks|wanting|requesting)\s+(?:to\s+|"
     r"for\s+)?(?P<wanted>.+)|"
     r"(?P<reports>reports?|describes?|raises?|expresses?|mentions?|has|have|reporting)\s+(?P<reported>an?\s+[\w -]+|"
@@ -88,7 +88,8 @@ def failed(text: str) -> Test | None:
 _OPPOSITES = tuple(
     (frozenset(one.split()), frozenset(other.split()))
     for one, other in (
-        ("dry", "wet damp moist"), ("hot warm", "cold cool"), ("high", "low"), ("open", "closed"), ("full", "empty"), ("new", "old"),
+        ("dry", "wet damp moist"), ("hot warm", "cold cool"), ("high", "low"), ("open", "closed"), ("full", "empty"),
+        ("new", "old"),
         ("good ok fine", "bad wrong"), ("positive", "negative"), ("big large", "small little"), ("expensive", "cheap"),
         ("up online", "down offline"), ("paid", "unpaid"), ("early", "late"), ("busy", "quiet free"),
     )
@@ -97,7 +98,11 @@ _OPPOSITES = tuple(
 
 def opposed(text: str, name: str) -> bool | None:
     """Whether "the soil is wet enough" is what a step called `is_dry` asks, or its opposite; None when neither."""
-    match = re.search(r"\b(?:is|are|gets?|was|looks?|feels?)\s+(?:still\s+|too\s+|very\s+)?(\w+)(?:\s+(?:enough|again))?$", text.strip(" ,."))
+    match = re.search(
+        r"\b(?:is|are|gets?|was|looks?|feels?)\s+(?:still\s+|too\s+|very\s+)?(\w+)(?:\s+(?:enough|"
+        r"again))?$",
+        text.strip(" ,."),
+    )
     said, asked = match.group(1).lower() if match else "", set(re.split(r"[\s_-]+", name.lower()))
     if said and said in asked:
         return True

@@ -60,13 +60,15 @@ _OUT_OF = re.compile(
 )
 #: "get the date, time and name": of whoever writes, where nothing says from which address.
 _GATHER = re.compile(
-    r"^(?:get|collect|ask\s+for|take(?:\s+down)?|note(?:\s+down)?|gather|request|find\s+out|write\s+down|read)\s+(?!if\b|whether\b|which\b)((?:the\s+|"
+    r"^(?:get|collect|ask\s+for|take(?:\s+down)?|note(?:\s+down)?|gather|request|find\s+out|write\s+down|"
+    r"read)\s+(?!if\b|whether\b|which\b)((?:the\s+|"
     r"their\s+|his\s+|her\s+|its\s+)?[\w' -]+?(?:\s*(?:,|and)\s*[\w' -]+)+)$",
     re.I,
 )
 _WRITES = re.compile(r"\b(?:chat\w*|bots?|web\s?hooks?|forms?|messages?|writes?|applications?|comes?\s+in)\b", re.I)
 _AGENT = re.compile(
-    r"^(?:(?:have|let|ask|use)\s+(?:the\s+|an?\s+)?(?:ai|agent|llm|gpt|claude|model|assistant)\b|(?:write|draft|"
+    r"^(?:(?:have|let|ask|use|(?:i|we)\s+(?:want|need|would\s+like))\s+(?:the\s+|an?\s+)?(?:ai|agent|llm|gpt|"
+    r"claude|model|assistant)\b|(?:write|draft|"
     r"translate|generate|compose|rewrite|proofread|brainstorm|explain|analy[sz]e|research|review|describe|decide|"
     r"think|rate|score)\b)",
     re.I,
@@ -119,7 +121,8 @@ def _label(text: str) -> str:
 
 
 def extract(clause: str, about: str) -> Action | None:
-    if re.match(r"collect\b", clause, re.I) and (words.url(clause) or re.search(r"\bchat\b", clause, re.I)):
+    public = r"\bchat\b|\b(?:news|headlines|articles|posts|mentions|papers|results|jobs|offers|reviews)\b"
+    if re.match(r"collect\b", clause, re.I) and (words.url(clause) or re.search(public, clause, re.I)):
         return None
     match = _EXTRACT.search(clause) or (None if words.url(clause) else _OUT_OF.match(clause))
     if match is None and not words.url(clause) and _WRITES.search(about) and (gather := _GATHER.match(clause)):
@@ -155,7 +158,10 @@ def fields_schema(names: list[str]) -> dict[str, Any] | None:
     """A JSON Schema with one property per name; amounts and the like are numbers."""
     if not names:
         return None
-    numeric = re.compile(r"(?:amount|total|price|count|quantity|number_of|sum|age|score|cost|years|days|hours|people|guests|persons|rating|budget|percent)")
+    numeric = re.compile(
+        r"(?:amount|total|price|count|quantity|number_of|sum|age|score|cost|years|days|hours|"
+        r"people|guests|persons|rating|budget|percent)"
+    )
     properties = {name: {"type": "number" if numeric.search(name) else "string"} for name in names}
     return {"type": "object", "properties": properties, "required": list(properties)}
 
@@ -164,10 +170,12 @@ def agent(clause: str, about: str) -> Action | None:
     if not _AGENT.match(clause):
         return None
     told = re.sub(
-        r"^(?:have|let|ask|use|get)\s+(?:the\s+|an?\s+|your\s+)?(?:ai|agent|llm|gpt|claude|model|"
+        r"^(?:(?:i|we)\s+(?:want|need|would\s+like)\s+|(?:have|let|ask|use|get)\s+)(?:the\s+|an?\s+|"
+        r"your\s+)?(?:ai|agent|llm|gpt|claude|model|"
         r"assistant)\s+(?:to\s+)?",
         "",
         clause,
         flags=re.I,
     )
+    told = re.sub(r"^for\s+", "give me ", told, flags=re.I)
     return Action("agent", {"prompt": f"{words.sentence(told)}."}, topic=told.split()[0] if told.split() else "")

@@ -43,11 +43,22 @@ _STATED = re.compile(
 _ADDED = re.compile(r"^(?:mention|add|say|include|write|tell\s+them|point\s+out|note)\s+that\s+(.+)$", re.I | re.S)
 _PERFORMED = re.compile(
     rf"^(?:also\s+)?(?:(?P<verb>thank|congratulate|apologi[sz]e(?:\s+to)?|welcome|greet|invite|ask)\s+(?:{_PERSON})"
-    r"(?:\s+(?:(?P<joint>for|on|to|about|whether|if|how|what|when|that)\s+(?P<rest>.+)|(?:by|via|on|in|at)\b.*)?)?|"
+    r"(?:\s+(?:in|on|via|by)\s+\S+)?(?:\s+(?:(?P<joint>for|on|to|about|whether|if|how|what|when|"
+    r"that)\s+(?P<rest>.+)|(?:by|via|on|in|at)\b.*)?)?|"
     r"(?:ask)\s+(?P<joint2>for|whether|if|how)\s+(?P<rest2>.+)|(?:say|shout|wish)\s+(?P<rest3>.+?)\s+(?:in|on|to|into)"
     r"\s+(?:#|slack|discord|the\s|our\s).*)$",
     re.I | re.S,
 )
+_ASKING = re.compile(
+    r"\basking\s+(?:them\s+|him\s+|her\s+|everyone\s+)?(for|whether|if|how|to|what|when|why|"
+    r"where|which)\s+(.+)$",
+    re.I,
+)
+_WISHED = re.compile(rf"^wish\s+(?:{_PERSON})\s+(?:an?\s+)?(.+)$", re.I)
+_LEADS = {
+    "thank": "Thank you", "congratulate": "Congratulations", "apologize": "We apologize", "welcome": "Welcome",
+    "apologise": "We apologize", "greet": "Hello", "invite": "You are invited",
+}  # fmt: skip
 _LINK = re.compile(
     r"((?:(?:the|our|my|this|a)\s+)?(?:[\w-]+\s+){0,2}?(?:link|url|form|survey|page|address|document|website))\s*"
     rf"(?:to\s+\w+\s+|of\s+\w+\s+)?[:(]?\s*({words.URL.pattern})",
@@ -66,19 +77,22 @@ _PUBLIC = re.compile(
     r"temperature|stocks?|posts|reviews|updates\s+on|latest|newest)\b",
     re.I,
 )
+_DIGEST = re.compile(r"\b(?:summary|digest|recap|overview|briefing|round-?up|update|report)\b", re.I)
 _OWN = re.compile(
     r"\b(?:my|our|your|their|the\s+(?:team|company)'s|sales|orders?|tickets?|customers?|invoices?|report|numbers?|"
-    r"figures|calendar|tasks?|todos?|to-?dos?|signups?|revenue|stock\s+levels?|inventory|appointments?|bookings?|list)\b",
+    r"figures|calendar|tasks?|todos?|to-?dos?|signups?|revenue|stock\s+levels?|inventory|appointments?|bookings?)\b",
     re.I,
 )
 _VERB = re.compile(
-    rf"^(?:also\s+)?(?:send|e-?mail|mail|post|give|tell|show|share|drop|put|publish|get|message|dm|text)s?\s+(?:out\s+)?"
-    rf"(?:(?:me|us|him|her|them|everyone|everybody|the\s+team|my\s+\w+|our\s+\w+)\s+)?",
+    r"^(?:also\s+)?(?:send|e-?mail|mail|post|give|tell|show|share|drop|put|publish|get|message|dm|"
+    r"text)s?\s+(?:out\s+)?"
+    r"(?:(?:me|us|him|her|them|everyone|everybody|the\s+team|my\s+\w+|our\s+\w+)\s+)?",
     re.I,
 )
 _WHERE = re.compile(
     r"\s+(?:(?:by|via|over|as\s+an?|in\s+an?)\s+(?:e-?mail|mail|slack|discord|message)|(?:on|in|to|into|over|at)\s+"
-    r"(?:(?:the|our|my)\s+)*(?:slack|discord|channel|#|[\w.+-]+@|[\w-]+\s+channel)|to\s+(?:me|us|my|our|the\s+team|"
+    r"(?:(?:the|our|my)\s+)*(?:inbox|mailbox|slack|discord|channel|#|\x00|[\w.+-]+@|[\w-]+\s+channel)|to\s+(?:me|"
+    r"us|my|our|the\s+team|"
     r"everyone)\b).*$",
     re.I,
 )
@@ -102,6 +116,12 @@ def notice(clause: str, about: str) -> Action | None:
 
 def performed(clause: str) -> str | None:
     """What is said to somebody, of a verb that is done by saying it: "thank them for the order"."""
+    if asking := _ASKING.search(clause):
+        joint, rest = asking.group(1).lower(), asking.group(2).strip(" .")
+        told = {"for": f"We would like to ask for {rest}.", "to": f"Please {rest}."}
+        return told.get(joint, f"We would like to know {joint} {rest}.")
+    if wish := _WISHED.match(clause):
+        return f"{words.sentence(_WHERE.sub('', f' {wish.group(1)}').strip(' ,.'))}!"
     match = _PERFORMED.match(clause)
     if match is None:
         return None
@@ -114,8 +134,7 @@ def performed(clause: str) -> str | None:
         return told.get(joint, f"We would like to know {joint} {rest}.") if joint and rest else None
     if verb in ("say", "shout", "wish"):
         return words.sentence(rest) if rest and joint == "" else None
-    lead = {"thank": "Thank you", "congratulate": "Congratulations", "apologize": "We apologize",
-            "apologise": "We apologize", "welcome": "Welcome", "greet": "Hello", "invite": "You are invited"}[verb]  # fmt: skip
+    lead = _LEADS[verb]
     if verb == "invite" and not rest:
         return None
     return f"{lead} {joint} {rest}.".replace("  ", " ") if rest and joint else f"{lead}!"
@@ -125,6 +144,17 @@ def linked(clause: str) -> str | None:
     """ "with the link https://…": an address that is told, not called."""
     match = _LINK.search(clause)
     return f"{words.sentence(match.group(1))}: {match.group(2)}" if match else None
+
+
+def sought(clause: str, about: str) -> Action | None:
+    """ "find concerts in Leipzig": on the web, where nothing before brings what is looked for."""
+    match = re.match(
+        r"^(?:find|look\s+for|search\s+for|discover)\s+(?:me\s+|us\s+)?(?!out\b|it\b|them\b|all\b)(.+)$", clause, re.I
+    )
+    if match is None or words.url(about) or re.search(r"\bweb\s?hook\b", about, re.I):
+        return None
+    query = words.bare(match.group(1).strip(" ."))
+    return Action("web-search", {"query": query}, topic=query[:40], said="")
 
 
 def stated(clause: str, told: list[Action]) -> bool:
@@ -153,7 +183,14 @@ def added(clause: str, told: list[Action]) -> bool:
     if last is None or last.block not in (*SENDERS, "reply_chat", "agent"):
         return False
     place = re.search(r"[#@\x00]|\bslack\b|\bdiscord\b|\bmail\b", words.masked(clause), re.I)
-    if match is None and re.match(r"^(?:ask|thank|wish)\b", clause, re.I) and not place and last.block in SENDERS:
+    approval = re.search(r"\b(?:approv|confirm|permission|sign\s+off)", clause, re.I)
+    if (
+        match is None
+        and re.match(r"^(?:ask|thank|wish)\b", clause, re.I)
+        and not place
+        and not approval
+        and last.block in SENDERS
+    ):
         if more := performed(clause):
             last.said = f"{last.said.rstrip(' .')}. {more}" if last.said else more
         return more is not None
@@ -191,6 +228,8 @@ def supply(action: Action) -> Action | None:
         fetch = Action("http-request", {"method": "GET"}, topic=topic, clause=f"fetch the {topic}")
         return needs(fetch, Slot("url", "url", question, (LATER,)), None)
     if _PUBLIC.search(topic):
+        told = re.search(r"\b(?:about|on|of|regarding)\s+(.+)$", topic, re.I) if _DIGEST.search(topic) else None
+        topic = told.group(1) if told else topic
         return Action("web-search", {"query": topic}, topic=topic[:40], clause=f"search the web for {topic}", said="")
     return None
 

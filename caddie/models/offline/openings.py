@@ -86,6 +86,8 @@ def completed(text: str, canvas: Canvas, said: Talk) -> Change | None:
         payload = dict(same.payload) if same else {}
         if request.trigger and request.trigger.block == block and not {"rrule", "cron"} & set(canvas.payload(node_id)):
             payload = dict(request.trigger.payload)
+        said_so = {"url": words.url(text), "channel": words.channel(text), "to": words.email(text)}
+        payload = {**{name: value for name, value in said_so.items() if value and (node_id, name) in places}, **payload}
         new = {name: value for name, value in payload.items() if not canvas.payload(node_id).get(name)}
         if new:
             made.append(Edit("update_node", {"nodeId": node_id, "payload": new}))
@@ -115,5 +117,9 @@ def _empty(canvas: Canvas, fields: tuple[str, ...] | None) -> list[tuple[str, st
         block = catalog.get(str(canvas.nodes[node_id].get("type")))
         required = block.payloadSchema.get("required") if block else None
         names = [str(each) for each in required] if isinstance(required, list) else []
-        found += [(node_id, name) for name in names if (fields is None or name in fields) and not canvas.payload(node_id).get(name)]
+        found += [
+            (node_id, name)
+            for name in names
+            if (fields is None or name in fields) and not canvas.payload(node_id).get(name)
+        ]
     return found

@@ -21,7 +21,7 @@ _DISCORD = re.compile(r"\bdiscord\b", re.I)
 _TELL = re.compile(
     r"\b(?:post|send|notify|tell|message|alert|ping|inform|announce|publish|share|forward|dm|warn|report|write|put|"
     r"drop|throw|stick|remind|pass|hand|mention|ring|raise|push|cc|cancel|deliver|submit|let|get|thank|welcome|greet|"
-    r"invite|congratulate|complain|text|nudge|buzz|shout|relay|jot|apologi[sz]e)\b",
+    r"invite|congratulate|complain|text|nudge|buzz|shout|wish|relay|jot|apologi[sz]e)\b",
     re.I,
 )
 
@@ -37,20 +37,30 @@ _FETCH = re.compile(
 
 
 _SEND = re.compile(
-    r"\b(?:post|send|submit|forward|push|deliver|notify|report|put)\b|^(?:add|register|subscribe|create|record|hand|pass|"
-    r"book|enter|file|order|move|save|store|upload|sign|transfer|copy|relay)\b.*\s(?:to|at|in|into|on|with|via|under)\s+"
+    r"\b(?:post|send|submit|forward|push|deliver|notify|report|put)\b|^(?:add|publish|register|subscribe|create|"
+    r"record|hand|pass|"
+    r"book|enter|file|order|move|save|store|upload|sign|transfer|copy|relay)\b.*\s(?:to|at|in|into|on|with|via|"
+    r"under)\s+"
     r"(?:[\w-]+\s+){0,3}?(?=\x00)|"
     r"\b(?:save|store|register|upload)\s+[\w ]{1,30}\s+(?:to|at|in)\s+(?=\x00)",
     re.I,
 )
 
 
+#: An AI's work about what is at an address.
+_WRITES = re.compile(
+    r"^(?:(?:let|have|ask|use)\s+(?:the\s+|an?\s+)?(?:ai|agent|llm|gpt|claude|model|assistant)\b|(?:write|draft|"
+    r"compose|generate|translate|rewrite)\s+"
+    r"(?:an?|the|some|me)\b)",
+    re.I,
+)
 _METHOD = re.compile(r"\b(GET|POST|PUT|PATCH|DELETE|HEAD)\b")
 
 
 _WEB = re.compile(
     r"\b(?:search\s+(?:the\s+)?(?:web|internet|net|online|google)(?:\s+for)?|web\s+search\s+for|google|"
-    r"look\s+(?:(?:it|that|this|them)\s+)?up|search\s+online\s+for|search\s+for|"
+    r"look\s+(?:(?:it|that|this|them)\s+)?up|look\s+for\s+(?=.*\b(?:web|internet|online|net)\b)|"
+    r"search\s+online\s+for|search\s+for|"
     r"(?:run|do|make)\s+an?\s+(?:web|internet|google|online)\s+search\s+(?:for|on|about)|"
     r"find\s+(?:me\s+)?(?=.*\b(?:news|articles|headlines|posts|papers|online|on\s+the\s+(?:web|internet))\b)|"
     r"(?:get|grab|collect|gather|fetch|pull)\s+(?=(?:the\s+|me\s+)?(?:latest|newest|top|"
@@ -67,8 +77,10 @@ _REPLY = re.compile(
 
 
 _RUN = re.compile(
-    r"^(?:run|start|trigger|launch|execute|call)\s+(?:the\s+|my\s+|another\s+)?(?:(?:workflow|flow)\s+[\"“'](.+?)[\"”']|"
-    r"[\"“'](.+?)[\"”']\s+(?:workflow|flow)|(?:workflow|flow)\s+[\"']?([\w-]+)[\"']?|[\"']?([\w -]+?)[\"']?\s+(?:workflow|flow))(?!\w)",
+    r"^(?:run|start|trigger|launch|execute|call)\s+(?:the\s+|my\s+|another\s+)?(?:(?:workflow|"
+    r"flow)\s+[\"“'](.+?)[\"”']|"
+    r"[\"“'](.+?)[\"”']\s+(?:workflow|flow)|(?:workflow|flow)\s+[\"']?([\w-]+)[\"']?|"
+    r"[\"']?([\w -]+?)[\"']?\s+(?:workflow|flow))(?!\w)",
     re.I,
 )
 
@@ -84,10 +96,16 @@ _TO_THEM = re.compile(
 )
 
 
+#: "to #sports and to our Discord"
+_BESIDE = re.compile(
+    r"(?<!\w)#[\w-]+\s*(?:,|and|&)\s+(?:also\s+)?(?:(?:to|on|in)\s+)?(?:our\s+|the\s+)?discord\b", re.I
+)
+
+
 def slack(clause: str, about: str) -> Action | None:
     channel = words.channel(clause)
     if not _SLACK.search(clause) and not (
-        words.CHANNEL.search(words.URL.sub("", clause)) and not _DISCORD.search(clause)
+        words.CHANNEL.search(words.URL.sub("", clause)) and not (_DISCORD.search(clause) and not _BESIDE.search(clause))
     ):
         return None
     options = (("#general", "#general"), ("#alerts", "#alerts"), LATER)
@@ -136,6 +154,8 @@ def _after(clause: str, start: int) -> str | None:
 
 
 def http(clause: str, about: str) -> Action | None:
+    if _WRITES.match(clause):
+        return None
     address, method = words.url(clause), _METHOD.search(clause)
     hook = re.search(r"\bweb\s?hook\b", clause, re.I)
     if address is None and re.search(r"\b(?:form|web\s?hook)\s+data\b", clause, re.I):
@@ -254,8 +274,10 @@ def web(clause: str, about: str) -> Action | None:
         query = f"{query[: pointed.start()]}about {subject.group(1)}"
     if not query and (
         subject := re.search(
-            r"\b(?:about|on|regarding|concerning)\s+((?:(?:our|my|the)\s+)?(?!that\b|it\b|this\b|slack\b|discord\b|the\s+web\b)[\w-]+"
-            r"(?:\s+[\w-]+){0,4}?)(?=[.,;:]|\s+(?:every|each|and|that|to|for|by|on|in|at|daily|weekly)\b|$)", about, re.I)
+            r"\b(?:about|on|regarding|concerning)\s+((?:(?:our|my|the)\s+)?(?!that\b|it\b|this\b|slack\b|"
+            r"discord\b|the\s+web\b)[\w-]+"
+            r"(?:\s+[\w-]+){0,4}?)(?=[.,;:]|\s+(?:every|each|and|that|to|for|by|on|in|at|daily|weekly)\b|$)",
+            about, re.I)
     ):  # fmt: skip
         query = subject.group(1)
     action = Action("web-search", topic=words.bare(query)[:40])

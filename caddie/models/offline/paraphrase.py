@@ -12,46 +12,93 @@ from caddie.models.offline import words
 from caddie.models.offline.phrasing import plainly
 
 _SPAN = (
-    rf"(?:(?:about|around|roughly|exactly|another)\s+)?(?:\d+(?:\.\d+)?|an?|half\s+an?|one|two|three|four|five|six|seven|"
-    rf"ten|{words.NUMBER_WORD}|a\s+(?:couple|few)\s+(?:of\s+)?)\s*-?\s*(?:seconds?|secs?|minutes?|mins?|hours?|hrs?|days?|"
+    rf"(?:(?:about|around|roughly|exactly|another)\s+)?(?:\d+(?:\.\d+)?|an?|half\s+an?|one|two|three|four|five|"
+    rf"six|seven|"
+    rf"ten|{words.NUMBER_WORD}|a\s+(?:couple|few)\s+(?:of\s+)?)\s*-?\s*(?:seconds?|secs?|minutes?|mins?|hours?|"
+    rf"hrs?|days?|"
     rf"weeks?)"
 )
 _RULES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
     (re.compile(pattern, re.I), to)
     for pattern, to in (
         (rf"^({_SPAN})\s+(?:after|once|when)\s+([^,.;\n]+?)\s*,\s*", r"when \2, wait \1, then "),
-        (rf"^((?!when|if|after|once|every|each|on\b|at\b|wait)\w[^.;\n]*?)\s*,?\s+({_SPAN})\s+after\s+(?!that\b|it\b|this\b)"
+        (rf"^({_SPAN})\s+(?:after|once|when)\s+([^,.;\n]+?)\s+(?=(?:send|post|mail|email|notify|remind|call|log|"
+         rf"ask|write|tell|ping|"
+         r"message|let)\b)", r"when \2, wait \1, then "),
+        (r"^((?:someone|somebody|anyone|an?\s+(?:new\s+)?\w+|new\s+\w+)\s+[^.?!\n]*)\?\s+(?:then\s+)?", r"when \1, "),
+        (rf"^((?!when|if|after|once|every|each|on\b|at\b|wait)\w[^.;\n]*?)\s*,?\s+({_SPAN})\s+after\s+(?!that\b|"
+         rf"it\b|this\b)"
          r"([^,.;\n]+?)(?=[.;\n]|$)", r"when \3, wait \2, then \1"),
         (rf"[,;]?\s*(?:\b(?:and|but)\s+)?(?:\bthen\s+)?\b({_SPAN})\s+(?:later|afterwards|after\s+that)\b\s*,?\s*",
          r", then wait \1, then "),
         (rf"(?:(?<=^)|(?<=[.;,\n])|(?<=\band)|(?<=\bthen))\s*after\s+({_SPAN})\s*,?\s+(?=[a-z])(?!of\b|or\b)",
          r" wait \1, then "),
         (r"(?<![\w.,#/-])(\d+)\s?k(?![\w-])", r"\g<1>000"),
+        (r"\bthen\s+((?:an?|another|the|one)\s+(?:(?!to\b)[\w-]+\s+){0,2}?(?:e-?mail|mail|message|reminder|"
+         r"notification|note)\b"
+         r"(?!\s+(?:is|goes|gets|should|must)))", r"then send \1"),
+        (r"^([^.;\n]+?)\s*,?\s+unless\s+([^,.;\n]+),\s*(?:and\s+)?(?:in\s+(?:that|which)\s+case|then)\s+([^.;\n]+)",
+         r"if \2, \3, otherwise \1"),
     )
 )  # fmt: skip
 _THOUSANDS = re.compile(r"(?<![\d.,\w#/])(\d{1,3}(?:,\d{3})+)(?!\d|,\d|\w)")
 _BY = re.compile(
-    r"^(?!(?:if|when|whenever|unless|once|for|in\s+case|as\s+soon)\b).+?\s+by\s+((?:post|send|call|writ|mail|e-?mail|email|push|submitt|notify|pingg?|messag|alert|tell|forward|delet|put)"
+    r"^(?!(?:if|when|whenever|unless|once|for|in\s+case|as\s+soon)\b).+?\s+by\s+((?:post|send|call|writ|mail|"
+    r"e-?mail|email|push|submitt|notify|pingg?|messag|alert|tell|forward|delet|put)"
     r"ing\b.+)$",
     re.I | re.S,
 )
 _MEASURED = re.compile(
-    r"^(?:for\s+)?(?:(?:any|every|each|all|the|if|an?)\s+)*(?P<noun>(?:anything|everything|something|those|ones|[a-z]+s|"
-    r"[a-z]+))\s+(?:(?:that|which)\s+(?:is|are|costs?)\s+)?(?P<how>(?:above|over|under|below|beyond|exceeding|at\s+least|"
-    r"at\s+most|from|(?:more|less|greater|higher|lower|bigger|smaller|older|younger|fewer)\s+than|of\s+(?:at\s+least\s+|"
+    r"^(?:for\s+)?(?:(?:any|every|each|all|the|if|an?)\s+)*(?P<noun>(?:anything|everything|something|those|ones|"
+    r"[a-z]+s|"
+    r"[a-z]+))\s+(?:(?:that|which)\s+(?:is|are|costs?)\s+)?(?P<how>(?:above|over|under|below|beyond|exceeding|"
+    r"at\s+least|"
+    r"at\s+most|from|(?:more|less|greater|higher|lower|bigger|smaller|older|younger|fewer)\s+than|"
+    r"of\s+(?:at\s+least\s+|"
     r"more\s+than\s+|over\s+|above\s+|less\s+than\s+|under\s+)?)\s*[$€£]?\d[\d.]*\s*(?P<unit>%|[a-z€$£]+)??"
-    r"(?:\s+or\s+(?:more|less|above|over|under|below|higher|lower|fewer))?)(?:\s*,?\s+(?P<rest>(?:needs?|must|should|also|gets?|"
-    r"goes|go|requires?|ha(?:s|ve)\s+to|will|(?:is|are)\s+to|please|then|let|send|notify|tell|ask|post|e?mail|call|log|ping|"
+    r"(?:\s+or\s+(?:more|less|above|over|under|below|higher|lower|fewer))?)(?:\s*,?\s+(?P<rest>(?:needs?|must|"
+    r"should|also|gets?|"
+    r"goes|go|requires?|ha(?:s|ve)\s+to|will|(?:is|are)\s+to|please|then|let|send|notify|tell|ask|post|e?mail|"
+    r"call|log|ping|"
     r"alert|warn|wait|create|inform|forward|message|write)\b.*))?$",
     re.I | re.S,
 )
 #: "a second mail asking …": a message, told as a thing.
 _MESSAGE = re.compile(
-    r"^(?:(?:an?|another|the|one)\s+)?(?:(?!to\b|from\b|by\b|the\b|send\b|post\b|with\b|every\b|each\b|only\b|email\b|mail\b)[\w-]+\s+)"
-    r"{0,2}?(?:e-?mails?|mails?|notification|reminder|newsletter)(?:\s+(?:to|about|asking|saying|with|telling|in|on|for|that)\b.*)?$",
+    r"^(?:(?:an?|another|the|one)\s+)?(?:(?!to\b|from\b|by\b|the\b|send\b|post\b|with\b|every\b|each\b|only\b|"
+    r"email\b|mail\b)[\w-]+\s+)"
+    r"{0,2}?(?:e-?mails?|mails?|notification|reminder|newsletter)(?:\s+(?:to|about|asking|saying|with|telling|in|"
+    r"on|for|that)\b.*)?$",
     re.I | re.S,
 )
-_QUESTION = re.compile(r"^(?:will|is|are|was|does|do|did|has|have|what|who|when|why|how|ever|want|need|tired|who)\b", re.I)
+#: "send everyone on https://… an email"
+_EVERYONE = re.compile(
+    r"^(?P<verb>send|e-?mail|mail|write(?:\s+to)?|notify|invite|message|remind|"
+    r"thank)\s+(?:to\s+)?(?P<who>everyone|everybody|"
+    r"(?:each|every)\s+\w+|(?:all|the)\s+(?:the\s+|of\s+the\s+)?\w+s)\s+(?:listed\s+|registered\s+)?(?:on|in|from|"
+    r"at|of)\s+(?:(?:the|our)\s+list\s+"
+    rf"(?:at|from|in|on)\s+)?(?P<url>{words.URL.pattern})\s*(?P<rest>.*)$",
+    re.I | re.S,
+)
+#: "questions about exams also go to …", "about press to …"
+_ABOUT = re.compile(
+    r"^(?:(?:(?:incoming|all|any|the|chat|new|those)\s+)*(?:messages?|questions?|requests?|mails?|e-?mails?|"
+    r"enquir(?:y|ies)|inquir(?:y|ies)|ones|everything|"
+    r"anything)\s+)?(?:about|regarding|concerning)\s+(?P<topic>[\w -]{2,30}?)\s+(?:(?:should|must|also|to|be|are|"
+    r"get|go|goes|sent|forwarded|routed|passed)\s+)*"
+    r"(?P<rest>to\s+\S*[@#].*)$",
+    re.I | re.S,
+)
+#: "for each invoice older than 30 days email …"
+_EACH_MEASURED = re.compile(
+    r"^(for\s+(?:each|every|all)\s+(?:the\s+)?[a-z]+)\s+((?:above|over|under|below|(?:more|less|older|younger|bigger|smaller|"
+    r"higher|lower)\s+than)\s+[$€£]?\d[\d.]*\s*(?:%|[a-z€$£]+)??)\s*,?\s+((?:send|post|e?mail|call|log|notify|tell|ask|write|"
+    r"remind|warn|create|add|put|alert)\b.*)$",
+    re.I | re.S,
+)
+_QUESTION = re.compile(
+    r"^(?:will|is|are|was|does|do|did|has|have|what|who|when|why|how|ever|want|need|tired|who)\b", re.I
+)
 
 
 def text(said: str) -> str:
@@ -82,16 +129,36 @@ def rhetorical(sentence: str) -> bool:
 
 def clause(said: str) -> str:
     """One clause."""
+    said = re.sub(r"^add\s+(?:one|1)\s+to\s+", "increment ", said, flags=re.I)
+    if everyone := _EVERYONE.match(said):
+        # "send the notes from https://… to the team" sends one thing.
+        several = re.match(r"(?:an?|the|our|my|this|some|one)\b", everyone.group("rest"), re.I)
+    if everyone and several:
+        who = re.sub(r"^(?:each|every|all)\s+(?:the\s+|of\s+the\s+)?|^the\s+", "", everyone.group("who"), flags=re.I)
+        who = "person" if who.lower() in ("everyone", "everybody") else who
+        return (
+            f"for each {who} in {everyone.group('url')}: {everyone.group('verb')} them {everyone.group('rest')}".strip()
+        )
     if (by := _BY.match(said)) and (words.url(by.group(1)) or words.channel(by.group(1)) or words.emails(by.group(1))):
         return plainly(by.group(1))
+    if each := _EACH_MEASURED.match(said):
+        return f"{each.group(1)}: if it is {each.group(2)}, {each.group(3)}"
+    if topic := _ABOUT.match(said):
+        return f"if the message is about {topic.group('topic')}, send it {topic.group('rest')}"
     measured = _MEASURED.match(said)
     if measured and (measured.group("rest") or re.match(r"for\b", said, re.I)):
         noun, how = measured.group("noun").lower(), measured.group("how")
         of = re.match(r"of\s+(?=[$€£\d])", how, re.I)
         vague = noun in ("anything", "everything", "something", "those", "ones", "all")
-        subject = "the amount" if of else "it" if vague else f"the {noun.rstrip('s')}"
+        measure = re.match(r"(?:score|rating|price|level|temperature|amount|age|total|value|count|grade|cost)s?$", noun)
+        subject = "the amount" if of and not measure else "it" if vague else f"the {noun.rstrip('s')}"
         rest = re.sub(r"^(?:also|then)\s+", "", measured.group("rest") or "", flags=re.I)
         return f"if {subject} is {how[of.end() :] if of else how}, {rest}".rstrip(" ,")
     if _MESSAGE.match(said) and not words.url(said):
         return f"send {said}"
     return said
+
+
+def after_yes(phrase: str) -> str:
+    """What comes after a yes, told as what came "before" it: "it gets published at …", "sending it"."""
+    return f"it {phrase}" if re.match(r"(?:gets?|is|goes|are)\b", phrase, re.I) else plainly(phrase)

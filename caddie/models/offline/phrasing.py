@@ -21,7 +21,8 @@ _SHORT = (
     (r"\b(i|you|we|they)['’]d\b", r"\1 would"), (r"\b(i|you|we|they)['’]ll\b", r"\1 will"),
     (r"\b(you|we|they)['’]re\b", r"\1 are"), (r"\bi['’]m\b", "i am"), (r"\b(it|that|there|here|what)['’]s\b", r"\1 is"),
     (r"\blet['’]s\b", "let us"), (r"\b(i|we|you|they)['’]ve\b", r"\1 have"), (r"\bgonna\b", "going to"),
-    (r"\bwanna\b", "want to"), (r"\bpls\b|\bplz\b", "please"),
+    (r"\bwanna\b", "want to"), (r"\b(?:as\s+long\s+as|provided(?:\s+that)?|in\s+the\s+event\s+that|"
+     r"assuming(?:\s+that)?)\b", "if"), (r"\bpls\b|\bplz\b", "please"),
 )  # fmt: skip
 _POLITE = re.compile(
     r"^\s*(?:(?:hi|hello|hey|ok(?:ay)?|alright|so|well|now|please|and|then|caddie|thx|"
@@ -42,9 +43,11 @@ _POLITE = re.compile(
     r"plan\s+out)\s+(?:me\s+|us\s+)?"
     r"(?:a|an|the|another|this)\s+(?:new\s+|simple\s+)?(?:\w+\s+)?(?:workflow|automation|flow|pipeline)\s*(?:that|to|"
     r"which|where|with\s+these\s+steps|:|,|and)?\s*|"
-    r"(?:make\s+sure|ensure|see\s+to\s+it)\s+(?:that\s+)?|(?:it|the\s+workflow|this\s+workflow)\s+(?:should|must|"
+    r"an?\s+(?:new\s+)?(?:workflow|automation|flow)\s+(?:(?:that|which|to)\s+)?(?=\w+s\s)|(?:make\s+sure|ensure|"
+    r"see\s+to\s+it)\s+(?:that\s+)?|(?:it|the\s+workflow|this\s+workflow)\s+(?:should|must|"
     r"shall|has\s+to|needs\s+to)\s+|"
-    r"for\s+(?:the|our|my)\s+\w+\s*:\s*|(?:i\s+need\s+this|steps?|todo|to\s+do)\s*:\s*)*",
+    r"(?:set\s+up|build|create|make|do)\s+(?:me\s+|us\s+)?(?:the\s+following|this)\s*:\s*|for\s+(?:the|our|"
+    r"my)\s+\w+\s*:\s*|(?:i\s+need\s+this|steps?|todo|to\s+do)\s*:\s*)*",
     re.I,
 )
 _ENTITY = r"(?=.*(?:\x02|\bslack\b|\bdiscord\b|\be-?mail\b|\blog\b|\bchannel\b|\bchat\b))"
@@ -57,6 +60,9 @@ _RULES: tuple[tuple[re.Pattern[str], str], ...] = tuple((re.compile(pattern, re.
     (r"^(?:i|we)\s+(?:also\s+|then\s+)?(?:want|need|would\s+like|expect)\s+(?:to\s+(?:get|receive|have|be\s+sent)\s+)?"
      r"((?:an?|the)\s+(?:\w+\s+)?(?:e-?mail|mail|message|notification|alert|summary|note|ping|"
      r"reminder)\b.*)$", r"send \1"),
+    (r"^(?:i|we)\s+(?:also\s+|then\s+)?(?:want|need|would\s+(?:like|love))\s+((?:an?|the|some|"
+     r"\w+)\s+[^\x02]{2,60}?\s+(?:in|to|via|by|on|at)\s+"
+     r"(?:(?:my|our)\s+(?:inbox|e-?mail|mail|phone)|e-?mail|slack|discord|\x02).*)$", r"send me \1"),
     (r"^(?:i|we)\s+(?:also\s+|then\s+|only\s+)?(?:want|need|would\s+like)\s+to\s+(?:know|hear|be\s+(?:told|informed|"
      r"notified|alerted|warned))\b",
      "notify me"),
@@ -65,6 +71,9 @@ _RULES: tuple[tuple[re.Pattern[str], str], ...] = tuple((re.compile(pattern, re.
     (r"^(?!if\b|when|unless|once\b)[^\x02]{2,40}?\s+(?:should\s+|must\s+|will\s+)?(?:gets?|"
         r"receives?)\s+((?:an?|the|one)\s+"
      r"(?:[\w-]+\s+)?(?:e-?mail|mail|message|notification|reminder)\b.*)$", r"send \1"),
+    (r"^(.+?)\s+(?:should|must|will|needs?\s+to)\s+be\s+\w+(?:ed|en)(?:\s+(?:up|on))?\s+(?:by|"
+     r"with\s+an?)\s+(?:e-?mail|mail)\b(.*)$",
+     r"send an email about \1\2"),
     (r"^let\s+(?=\x02)(\S+)\s+know\b", r"notify \1"),
     (r"^let\s+(?:me|us|[\w\s]{2,20})\s+know\b", "notify me"),
     (r"^(?:ring|sound|raise)\s+(?:the|an?)\s+(?:alarm|alert|bell|flag)\b", "alert"),

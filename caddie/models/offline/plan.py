@@ -22,7 +22,9 @@ _ANSWER = re.compile(
     r"\bwith\s+(?:an?\s+)(?:\w+\s+)*(?:answer|explanation|recommendation|advice|suggestion|tip|response)s?\b", re.I
 )
 _DIGEST = re.compile(
-    r"\b(?:summary|digest|recap|overview|briefing|roundup|round-up|run-?down|highlights|bullet\s+points|key\s+points|short\s+version)\b", re.I
+    r"\b(?:summary|digest|recap|overview|briefing|roundup|round-up|run-?down|highlights|bullet\s+points|"
+    r"key\s+points|short\s+version)\b",
+    re.I,
 )
 _OBJECTS = re.compile(r"\b(?:sentiment|mood|category|label|class|topic|priority|urgency|intent)\b", re.I)
 

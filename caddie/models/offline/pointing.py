@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import re
 
+from caddie.models.offline import words
 from caddie.models.offline.request import Action
 
 _THERE = re.compile(
-    r"\s*\b(?:(?:over|in|on|to)\s+)?there(?:\s+as\s+well|\s+too)?$|\s+\b(?:in|to|on)\s+(?:the\s+|that\s+)?same\s+"
+    r"\s*\b(?:(?:over|in|on|to)\s+)?there(?:\s+as\s+well|\s+too|\s+directly|\s+straight\s+away)?$|\s+\b(?:in|to|"
+    r"on)\s+(?:the\s+|that\s+)?same\s+"
     r"(?:channel|place|address|person)$|\s+\bto\s+the\s+same\s+(?:people|team)$",
     re.I,
 )
@@ -44,17 +46,40 @@ _EACH = re.compile(
 )
 
 
+#: "send the parents of every absent pupil an email"
+_EACH_OF = re.compile(
+    r"^(?P<head>(?:send|e-?mail|mail|notify|tell|inform|message|post|remind|invite|write|call|ask)\b.*?\s(?:of|to|"
+    r"for)\s+)(?:each|every)\s+"
+    r"(?:(?!single\b)[a-z-]+\s+)??(?P<noun>[a-z]+)(?P<rest>(?:\s+(?:an?|the|in|on|with|by|via|that|about|"
+    r"whose)\b.*)?)$",
+    re.I | re.S,
+)
+_TIMES = re.compile(r"(?:day|week|month|hour|minute|morning|evening|time|year|night|afternoon|one)s?", re.I)
+
+
 def resolved(clause: str, sent: Action | None, chat: bool) -> str:
     """The clause with "there" and "them" as the place and the people of the message told before."""
     if sent is None:
         return clause
-    target = sent.payload.get("channel") or sent.payload.get("to") or ""
+    target = sent.payload.get("channel") or sent.payload.get("to") or sent.payload.get("url") or ""
     place = "discord" if sent.block == "discord-send-message" else target if isinstance(target, str) else ""
     if not place or place.startswith("{{"):
         return clause
     if _THERE.search(clause):
         return _THERE.sub(f" to {place}", clause)
     return clause if chat else _THEM.sub(rf"\g<1>{place}", clause)
+
+
+def located(clause: str) -> tuple[str | None, str]:
+    """(address, the clause without it) of "for each item in https://…"; no address when a list is not told so."""
+    address = words.url(clause)
+    match = re.match(
+        r"^(?:for|loop\b|iterate\b|go\s+(?:through|over))\s+.*?\s+(?:in|of|from|at)\s+(?=https?:)", clause, re.I
+    )
+    if address is None or match is None:
+        return None, clause
+    head = re.sub(r"\s+(?:in|of|from|at)\s+$", "", match.group())
+    return address, f"{head}: {clause[match.end() + len(address) :].strip(' ,:')}"
 
 
 def addressed(clause: str) -> str | None:
@@ -66,6 +91,16 @@ def addressed(clause: str) -> str | None:
 def each(clause: str) -> tuple[str, str] | None:
     """(the things, what to do with one) of "send each borrower a reminder"."""
     match = _EACH.match(clause)
+    inner = _EACH_OF.match(clause) if match is None else None
+    if inner and not _TIMES.fullmatch(inner.group("noun")):
+        return inner.group("noun"), f"{inner.group('head')}the {inner.group('noun')}{inner.group('rest')}".strip()
+    if (
+        match
+        and match.group("verb").lower() in ("log", "save", "add")
+        and match.group("noun")
+        and not match.group("rest").strip()
+    ):
+        return None
     if match is None or re.match(
         r"(?:day|week|month|hour|minute|morning|evening|time|other|year|night|afternoon)s?\b",
         match.group("noun") or "",

@@ -8,11 +8,18 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
-from caddie.models.offline import actions, conditions, judgement, turns
+from caddie.models.offline import actions, conditions, judgement, turns, words
 from caddie.models.offline.request import Action, Condition, Test
 from caddie.models.offline.tree import LISTS, Tree
 
-
+#: What is measured: "send their battery level to …", "read the temperature from …".
+_NAMED = re.compile(
+    r"\b(?:sends?|posts?|reports?|submits?|measures?|reads?|checks?|gets?|fetch(?:es)?|watch(?:es)?|monitors?|"
+    r"looks?\s+up)\s+"
+    r"(?:their|its|the|our|his|her)\s+(?:current\s+|latest\s+)?((?:\w+\s+)?(?!data\b|list\b|rates\b)\w+)\s+(?:to|"
+    r"via|by|over|at|from|of)\b",
+    re.I,
+)
 _PRONOUN = re.compile(r"it|they|he|she|that|this|them|(?:the|an?)\s+(?:person|item|one|value|number)", re.I)
 _QUALITY = re.compile(
     r"(?:(?:it|they|this|that|which)\s+(?:is|are)\s+)?(not\s+(?:yet\s+)?)?(?:still\s+|already\s+)?"
@@ -48,7 +55,8 @@ def _properties(action: Action) -> dict[str, dict[str, str]]:
 
 
 _UNWANTED = re.compile(
-    r"^(?:throw\s+(?:away|out)|ignore|discard|delete|drop|skip|remove|filter\s+out|leave\s+out|get\s+rid\s+of|block)\s+(?:the\s+|all\s+|"
+    r"^(?:throw\s+(?:away|out)|ignore|discard|delete|drop|skip|remove|filter(?:\s+out)?|leave\s+out|"
+    r"get\s+rid\s+of|block)\s+(?:the\s+|all\s+|"
     r"any\s+)?(spam|junk|ads|advertising|advertisements?|scams?|phishing|abuse|trolls?|duplicates?|newsletters?)"
     r"(?:\s+(?:messages?|mails?|e-?mails?|ones))?$",
     re.I,
@@ -58,8 +66,9 @@ _UNWANTED = re.compile(
 class Premises:
     """labels: those a classification before has. known: blocks that are there already, the trigger's too."""
 
-    def __init__(self, tree: Tree, labels: list[str], known: frozenset[str]) -> None:
+    def __init__(self, tree: Tree, labels: list[str], known: frozenset[str], about: str = "") -> None:
         self._tree = tree
+        self._about = about
         self.labels = labels
         self._known = known
         #: The classification that conditions like "the guest sounds unhappy" share.
@@ -125,6 +134,8 @@ class Premises:
         same = next((c for c in before if c.subject and isinstance(c.right, int | float)), None)
         if same is not None:
             return replace(condition, subject=same.subject)
+        if named := _NAMED.search(self._about):
+            return replace(condition, subject=named.group(1))
         measured = next((name for pattern, name in _QUANTITIES if pattern.search(condition.said)), None)
         return replace(condition, subject=measured) if measured else condition
 
@@ -149,8 +160,29 @@ class Premises:
             return None
         return self._labelled(label, text)
 
+    def picked(self, clause: str, about: str) -> tuple[str, str] | None:
+        """(label, what to do) of "urgent ones go to …", "for billing questions: …"."""
+        for label in self.labels:
+            if lead := re.match(
+                rf"^(?:for|in\s+case\s+of|with|on)\s+(?:the\s+|all\s+|any\s+|"
+                rf"an?\s+)?{words.forms(label)}(?:\s+(?:ones|messages|questions|requests|reports))?\b[\s,:]*(.*)$",
+                clause,
+                re.I | re.S,
+            ):
+                return label, lead.group(1)
+            found = re.search(
+                rf"(?<![\w#@/-])(?:the\s+|all\s+)?{words.forms(label)}(?:\s+(?:ones?|messages?|questions?|"
+                rf"requests?|reviews?|cases?|items?|mails?|emails?|tickets?))?(?![\w@/-])",
+                words.masked(clause), re.I,
+            )  # fmt: skip
+            shorter = f"{clause[: found.start()]}it{clause[found.end() :]}" if found else clause
+            if shorter != clause:
+                if actions.recognise(turns.told(shorter), about) is not None:
+                    return label, shorter
+        return None
+
     def unwanted(self, clause: str) -> bool:
-        """ "throw away the spam": a kind of message with which nothing is done; what is done with the others follows."""
+        """ "throw away the spam": nothing is done with such a message; what is done with the others follows."""
         match = _UNWANTED.match(clause)
         if match is None or self._tree.blocks() & LISTS or not self._known & {"trigger_chat", "webhook"}:
             return False
@@ -188,3 +220,8 @@ class Premises:
         if test.conditions[0].op == "changed":
             return False
         return conditions.negated(branch.test).conditions == test.conditions
+
+
+def follows(text: str) -> bool:
+    """Whether a condition is followed by what to do, and does not hold for the step before."""
+    return any(actions.recognise(text[cut.end() :], "") for cut in turns.VERB.finditer(words.masked(text)))

@@ -19,9 +19,12 @@ SCORE = 5.0
 OFFER = "Which ready workflow shall I set up?"
 #: "do you have a template for …", "show me some examples"
 ASKED = re.compile(
-    r"^\W*(?:(?:do|have)\s+you\s+(?:have|got)|got|have\s+you|is|are\s+there|any|show|list|which|what|where|i\s+(?:need|want|am\s+"
-    r"looking)|looking|give|suggest|recommend|can\s+you\s+(?:show|suggest|recommend|give)|find)\b[^.!]*\b(?:templates?|examples?|"
-    r"samples?|blueprints?|ready(?:-|\s+)made|ready\s+workflows?|ideas)\b",
+    r"^\W*(?:(?:do|have)\s+you\s+(?:have|got)|got|have\s+you|is|are\s+there|any|show|list|which|what|where|"
+    r"i\s+(?:need|want|am\s+"
+    r"looking)|looking|give|suggest|recommend|can\s+you\s+(?:show|suggest|recommend|give)|"
+    r"find)\b[^.!]*\b(?:templates?|examples?|"
+    r"samples?|blueprints?|ready(?:-|\s+)made|ready\s+workflows?|ideas)\b|"
+    r"^\W*what\s+(?:do\s+you\s+have|have\s+you\s+got|is\s+there)\s+(?:ready\s+|already\s+|prepared\s+)*for\b",
     re.I,
 )
 _YES = re.compile(r"^\s*(?:yes|yep|ok(?:ay)?|sure|please|go|do\s+it|great|the\s+first|first|set\s+it\s+up)\b", re.I)
@@ -37,7 +40,12 @@ def offered(said: Talk) -> Reply | None:
         return None
     searched = said.called("search_templates")
     if not searched:
-        topic = re.sub(r"^.*?\b(?:templates?|examples?|samples?|blueprints?|ideas)\b", "", said.request, flags=re.I | re.S)
+        topic = re.sub(
+            r"^.*?\b(?:templates?|examples?|samples?|blueprints?|ideas|ready\s+for|have\s+for)\b",
+            "",
+            said.request,
+            flags=re.I | re.S,
+        )
         query = topic if ASKED.search(said.request) and re.search(r"\w{2}", topic) else said.request
         return Reply(calls=(Edit("search_templates", {"query": query.strip()[:500], "limit": 3}),))
     value = searched[0].value if searched[0].ok and isinstance(searched[0].value, dict) else {}

@@ -32,6 +32,8 @@ _WHAT_IF = re.compile(
 )
 #: A question about something that is in a field: pattern, the blocks that have it, the fields.
 _FACTS: tuple[tuple[re.Pattern[str], tuple[str, ...], tuple[str, ...]], ...] = (
+    (re.compile(r"\bwho\b.*\b(?:confirm|approve|decide|okay|accept|agree)s?\b", re.I), ("human_confirmation",),
+     ("message",)),
     (re.compile(r"\b(?:who|whom|recipients?|addressee|e-?mails?|mails?)\b.*\b(?:gets?|receives?|goes?|sent|to|"
                 r"recipients?)\b|\bto\s+whom\b", re.I), ("send-email",), ("to", "cc", "subject")),
     (re.compile(r"\bchannels?\b|\bslack\b", re.I), ("slack-send-message",), ("channel", "text")),
@@ -209,8 +211,10 @@ def capability(text: str) -> str:
 
 
 _DESCRIBE = re.compile(
-    r"\b(?:difference|differ|compare|versus|vs|better)\b|^\W*(?:what\s+(?:is|are|does|do)|how\s+(?:does|do|is)|explain|tell\s+me\s+about|when\s+(?:do|"
-    r"should)\s+i\s+use)\b.*\b(?:blocks?|steps?\s+type|nodes?)\b",
+    r"\b(?:difference|differ|compare|versus|vs|better)\b|^\W*(?:what\s+(?:is|are|does|do)|how\s+(?:does|do|is)|"
+    r"explain|tell\s+me\s+about|when\s+(?:do|"
+    r"should)\s+i\s+use)\b.*\b(?:blocks?|steps?\s+type|nodes?|triggers?)\b|^\W*what(?:'s|’s|\s+is|"
+    r"\s+are)\s+an?\s+[\w-]+(?:\s+[\w-]+)?\s*\?",
     re.I,
 )
 
@@ -232,7 +236,11 @@ def described(text: str, canvas: bool) -> str | None:
     for block in named:
         ways = f" Its branches: {words.joined([f'`{each}`' for each in block.branches])}." if block.branches else ""
         required = block.payloadSchema.get("required")
-        needs = f" It needs: {words.joined([f'`{each}`' for each in required])}." if isinstance(required, list) and required else ""
+        needs = (
+            f" It needs: {words.joined([f'`{each}`' for each in required])}."
+            if isinstance(required, list) and required
+            else ""
+        )
         lines.append(f"- {block.title} (`{block.type}`): {block.summary}{needs}{ways}")
     return "\n".join(lines) or None
 
@@ -245,7 +253,9 @@ def listing(text: str) -> str:
             f"- {block.title} (`{block.type}`): {block.summary}" for block in catalog.all() if block.trigger
         )
     asked = re.sub(r"^.*?\b(?:blocks?|steps?|tools?|integrations?|nodes?|ways?|options?)\b", "", text, flags=re.I)
-    asked = " ".join(term for term in re.findall(r"[\w-]+", asked) if set(content(term)) - _GENERIC or term == "messages")
+    asked = " ".join(
+        term for term in re.findall(r"[\w-]+", asked) if set(content(term)) - _GENERIC or term == "messages"
+    )
     hits = search.search(asked, 10)
     best = [hit for hit in hits if hit.score >= 0.25 * hits[0].score] if hits else []
     if not best:
@@ -255,12 +265,23 @@ def listing(text: str) -> str:
     )
 
 
-def report(value: dict[str, Any], text: str) -> str:
+def accounts(definition: dict[str, Any]) -> dict[str, str]:
+    """The account each step has, by the step."""
+    nodes = definition.get("nodes") or {}
+    return {
+        key: f"{held.get('type')} account `{held.get('id')}`"
+        for key, node in nodes.items()
+        if isinstance(held := node.get("connector"), dict)
+    }
+
+
+def report(value: dict[str, Any], text: str, connected: dict[str, str] | None = None) -> str:
     """What a validation report says is missing or wrong."""
     open_, errors = value.get("incomplete") or [], value.get("errors") or []
     if re.search(r"\b(?:accounts?|connect(?:ions?|ors?)?|log\s?ins?|credentials?)\b", text, re.I):
         wanted = [each for each in open_ if each.get("field") == "connector"]
         lines = [f"- `{each.get('nodeId')}`: {each.get('message')}" for each in wanted]
+        lines += [f"- `{name}`: {told}, chosen already" for name, told in (connected or {}).items()]
         return (
             "These steps need an account:\n" + "\n".join(lines)
             if lines

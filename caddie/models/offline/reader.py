@@ -24,7 +24,7 @@ from caddie.models.offline import (
     words,
 )
 from caddie.models.offline.outside import fetched
-from caddie.models.offline.premises import Premises
+from caddie.models.offline.premises import Premises, follows
 from caddie.models.offline.request import Action, Condition, Loop, Step, Test
 from caddie.models.offline.tree import LISTS, Tree
 from caddie.models.offline.verbs import VERBS
@@ -38,8 +38,9 @@ class Reader:
         self._tree = Tree()
         self.unknown: list[str] = []
         self._known = known
-        self._premises = Premises(self._tree, labels, frozenset(known))
+        self._premises = Premises(self._tree, labels, frozenset(known), about)
         self._rows = ""
+        self._asides: list[str] = []
         self._always = False
 
     @property
@@ -51,13 +52,18 @@ class Reader:
 
     def clause(self, clause: str) -> None:
         clause = paraphrase.clause(turns.told(clause.strip(" ,.;:")))
-        if not clause or self._premises.unwanted(clause) or self._placed(clause) or self._premises.bounded(clause) or self._described(clause):
+        readers = (self._premises.unwanted, self._placed, self._premises.bounded, self._described)
+        if not clause or any(read(clause) for read in readers):
             return
         if always := turns.ALWAYS.match(clause):
             self.sentence()
             self._always = True
             clause = turns.told(turns.REGARDLESS.sub("", clause)) if always else clause
-        if (match := turns.ONLY_IF.match(clause)) and not self._acts(match.group(2)) and self._gated(match.group(1), match.group(2)):
+        if (
+            (match := turns.ONLY_IF.match(clause))
+            and not follows(match.group(2))
+            and self._gated(match.group(1), match.group(2))
+        ):
             return
         if match := turns.SO.match(clause):
             self._resume(match.group(1))
@@ -92,9 +98,13 @@ class Reader:
         else:
             self._action(clause)
 
+    def heed(self, sentence: str) -> None:
+        """How the bot should be."""
+        self._asides.append(sentence.strip(" ."))
+
     def embodied(self, who: str, bot: bool) -> None:
         """In a chat with a bot, what no step does is what the bot has to heed."""
-        self.unknown = persona.embodied(self.steps, self.unknown, who, bot)
+        self.unknown = persona.embodied(self.steps, self.unknown, self._asides if bot and who else [], who, bot)
 
     def finish(self, blind: bool) -> None:
         """blind: the trigger brings no data, so what a condition looks at has to be fetched."""
@@ -103,11 +113,6 @@ class Reader:
         if blind:
             sequence.hoisted(self.steps)
             sequence.supplied(self.steps)
-
-    def _acts(self, text: str) -> bool:
-        """Whether a condition is followed by what to do, and does not hold for the step before."""
-        shadow = words.masked(text)
-        return any(actions.recognise(text[cut.end() :], "") for cut in turns.VERB.finditer(shadow))
 
     def _gated(self, word: str, text: str) -> bool:
         """ "…, but only if it is above 5": a condition for the step before."""
@@ -125,27 +130,20 @@ class Reader:
         address = words.url(clause)
         if address is None or not turns.CONTEXT.match(clause):
             return False
-        fetches = [
-            each for each in self._tree.actions() if each.block == "http-request" and not each.payload.get("url")
-        ]
-        if fetches:
-            fetches[-1].payload["url"] = address
-            fetches[-1].missing = [slot for slot in fetches[-1].missing if slot.field != "url"]
+        fetches = [each for each in self._tree.actions() if each.block == "http-request"]
+        if open_ := [each for each in fetches if not each.payload.get("url")]:
+            open_[-1].payload["url"] = address
+            open_[-1].missing = [slot for slot in open_[-1].missing if slot.field != "url"]
         else:
             self._add(fetched(address))
         return True
 
     def _fetched(self, clause: str) -> str:
         """ "for each item in https://…" without the address, which becomes a step in front."""
-        address = words.url(clause)
-        match = re.match(
-            r"^(?:for|loop\b|iterate\b|go\s+(?:through|over))\s+.*?\s+(?:in|of|from|at)\s+(?=https?:)", clause, re.I
-        )
-        if address is None or match is None:
-            return clause
-        self._add(fetched(address))
-        head = re.sub(r"\s+(?:in|of|from|at)\s+$", "", match.group())
-        return f"{head}: {clause[match.end() + len(address) :].strip(' ,:')}"
+        address, shorter = pointing.located(clause)
+        if address:
+            self._add(fetched(address))
+        return shorter
 
     def _selected(self, clause: str) -> bool:
         """ "urgent ones go to …", "post the bad ones …", "the rest …": a label, or what is left, as a condition."""
@@ -160,26 +158,10 @@ class Reader:
             test, start, end = heavier
             self._branch(test, f"{clause[:start]}it{clause[end:]}")
             return True
-        for label in self._premises.labels:
-            if lead := re.match(
-                rf"^(?:for|in\s+case\s+of|with|on)\s+(?:the\s+|all\s+|any\s+|"
-                rf"an?\s+)?{words.forms(label)}(?:\s+(?:ones|messages|questions|requests|reports))?\b[\s,:]*(.*)$",
-                clause,
-                re.I | re.S,
-            ):
-                self._branch(Test((Condition("", "eq", label),), said=label), lead.group(1))
-                return True
-            found = re.search(
-                rf"(?<![\w#@/-])(?:the\s+|all\s+)?{words.forms(label)}(?:\s+(?:ones?|messages?|questions?|"
-                rf"requests?|reviews?|cases?|items?|mails?|emails?|tickets?))?(?![\w@/-])",
-                words.masked(clause), re.I,
-            )  # fmt: skip
-            if found:
-                shorter = f"{clause[: found.start()]}it{clause[found.end() :]}"
-                if actions.recognise(turns.told(shorter), self._about) is not None:
-                    self._branch(Test((Condition("", "eq", label),), said=label), shorter)
-                    return True
-        return False
+        if picked := self._premises.picked(clause, self._about):
+            label, told = picked
+            self._branch(Test((Condition("", "eq", label),), said=label), told)
+        return picked is not None
 
     def _repeats(self) -> bool:
         """Whether there is a list, and no loop over it yet."""
@@ -218,13 +200,14 @@ class Reader:
         if action is None and not (first not in VERBS and turns.background(clause)):
             action = guess.searched(clause)
         if action is not None:
+            action.guessed = action.guessed and not (action.block == "agent" and "trigger_chat" in self._known)
             address = words.url(clause)
             used = {str(value) for value in action.payload.values()}
             if (
                 address
                 and address not in used
                 and (action.block == "agent" or address not in (action.said or ""))
-                and action.block != "web-search"
+                and action.block not in ("web-search", "human_confirmation")
             ):
                 self._add(fetched(address, action.topic))
             action.always, self._always = self._always, False
@@ -238,9 +221,9 @@ class Reader:
             for more in actions.destinations(action, clause):
                 self._add(more)
             if action.block == "human_confirmation" and (match := turns.BEFORE.match(clause)):
-                self._branch(Test((Condition("approved", "eq", True),)), phrasing.plainly(match.group(2)))
-        elif not turns.EMPTY.fullmatch(clause) and not turns.AIM.match(clause) and not turns.background(clause):
-            self.unknown.append(clause)
+                self._branch(Test((Condition("approved", "eq", True),)), paraphrase.after_yes(match.group(2)))
+        elif not turns.EMPTY.fullmatch(clause) and not turns.AIM.match(clause):
+            (self._asides if turns.background(clause) else self.unknown).append(clause)
 
     def _stated(self, clause: str) -> bool:
         """A comparison without "if", in front of what to do: "the temperature is above 5 log it"."""
@@ -261,10 +244,6 @@ class Reader:
             self._premises.labels = [str(each) for each in step.payload.get("labels") or []]
         self._tree.add(step)
 
-    def _waiting(self) -> bool:
-        before = self._tree.actions()
-        return bool(before) and any(each.block == "wait" for each in before)
-
     def _condition(self, word: str, text: str) -> None:
         """ "if A above 5 post it": the condition ends where the first verb of an action begins."""
         approved = turns.APPROVED.match(text)
@@ -274,10 +253,15 @@ class Reader:
             else:
                 self._decided(test, approved.group(2))
                 return
-        if self._waiting() and word.lower() != "unless" and self._outcome(text):
+        if (
+            any(each.block == "wait" for each in self._tree.actions())
+            and word.lower() != "unless"
+            and self._outcome(text)
+        ):
             return
         shadow = words.masked(text)
-        cuts = [(match.start(), match.end()) for match in turns.VERB.finditer(shadow)]
+        cuts = [(match.start(), match.end()) for each in (turns.VERB, turns.SUBJECT) for match in each.finditer(shadow)]
+        cuts.sort()
         if comma := turns.THEN.match(shadow):
             cuts.insert(0, (comma.end(1), comma.start(2)))
         for end, start in [*cuts[:10], (len(text), len(text))]:

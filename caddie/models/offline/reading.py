@@ -18,8 +18,10 @@ _SAYING = re.compile(
     r"\b(?:saying|that\s+says|which\s+says|with\s+the\s+(?:text|message|words)|reading)\s*:?\s+(.+)$", re.I
 )
 _THAT = re.compile(
-    r"\bthat\s+((?:the|it|we|our|there|an?|your|all|this|their|my|no|some|they|you)\b.+)$|\b(?:remind|tell|"
-    r"ask|warn|ping|nudge|message|alert|notify)\s+(?:[#@]?[\w.-]+(?:@[\w.-]+)?\s+){0,3}?(?:in\s+(?:the\s+)?#[\w-]+\s+(?:channel\s+)?)?(?:on\s+(?:slack|"
+    r"\b(?:remind|tell|inform|notify|warn|alert|announce|let|reminding|saying|telling)\b[^.]*?\bthat\s+(.+)$|"
+    r"\bthat\s+((?:the|it|we|our|there|an?|your|all|this|their|my|no|some|they|you|i)\b.+)$|\b(?:remind|tell|"
+    r"ask|warn|ping|nudge|message|alert|"
+    r"notify)\s+(?:[#@]?[\w.-]+(?:@[\w.-]+)?\s+){0,3}?(?:in\s+(?:the\s+)?#[\w-]+\s+(?:channel\s+)?)?(?:on\s+(?:slack|"
     r"discord)\s+)?to\s+(\w+\s+.+)$|\b(?:tell|remind|warn)\s+\S+\s+to\s+(\w+)$|\b(?:tell|inform|warn|remind|let)\s+"
     r"(?:[#@]?[\w.-]+(?:@[\w.-]+)?\s+){1,2}?(?:know\s+)?((?:it|they|we|everything|all|there|i|"
     r"the\s+\w+)\s+(?:is|are|has|have|"

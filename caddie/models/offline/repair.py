@@ -296,7 +296,11 @@ def _rewire(definition: dict[str, Any], node_id: str, node: dict[str, Any], path
                 return "{{root" + match.group(2) + "}}"
             if close:
                 return "{{" + close[0] + match.group(2) + "}}"
-            return "{{" + f"{source}.{PRIMARY[str(nodes[source]['type'])][0]}" + "}}" if source else match.group()
+            if source is None:
+                return match.group()
+            way = PRIMARY[str(nodes[source]["type"])][0]
+            rest = match.group(2).removeprefix(f".{way}") if match.group(2).startswith(f".{way}.") else ""
+            return "{{" + f"{source}.{way}{rest}" + "}}"
 
         return _REFERENCE.sub(better, text)
 

@@ -49,7 +49,8 @@ _START = re.compile(
     re.I,
 )
 _GATE = re.compile(
-    r"^(?:only\s+(?P<what>.+?)\s+(?P<word>if|when|unless)|(?P<what2>.+?)\s+only\s+(?P<word2>if|when)|"
+    r"^(?:only\s+(?P<what>.+?)\s+(?P<word>if|when|unless|that|which|whose|with)|"
+    r"(?P<what2>.+?)\s+only\s+(?P<word2>if|when)|"
     r"do\s+not\s+(?P<what3>.+?)\s+(?P<word3>unless))\s+(?P<test>.+)$",
     re.I,
 )
@@ -71,7 +72,7 @@ _MESSAGE = ("text", "message", "template", "body")
 
 
 def replaced(text: str, canvas: Canvas, said: Talk) -> Change | None:
-    match = _REPLACE.match(text)
+    match = _REPLACE.match(text) or _REPLACE.match(phrasing.imperative(text))
     if match is None:
         return _instead(text, canvas, said)
     groups = match.groupdict()

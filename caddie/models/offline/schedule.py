@@ -12,38 +12,15 @@ from dataclasses import dataclass, field, replace
 
 from caddie.models.offline.words import NUMBER_WORD, NUMBER_WORDS, joined
 
-DAYS = {
-    "monday": "MO",
-    "tuesday": "TU",
-    "wednesday": "WE",
-    "thursday": "TH",
-    "friday": "FR",
-    "saturday": "SA",
-    "sunday": "SU",
-}
-_SHORT = {
-    "mon": "MO",
-    "tues": "TU",
-    "tue": "TU",
-    "wed": "WE",
-    "thurs": "TH",
-    "thu": "TH",
-    "fri": "FR",
-    "sat": "SA",
-    "sun": "SU",
-}
+DAYS = {"monday": "MO", "tuesday": "TU", "wednesday": "WE", "thursday": "TH", "friday": "FR", "saturday": "SA",
+        "sunday": "SU"}  # fmt: skip
+_SHORT = {"mon": "MO", "tues": "TU", "tue": "TU", "wed": "WE", "thurs": "TH", "thu": "TH", "fri": "FR", "sat": "SA",
+          "sun": "SU"}  # fmt: skip
 _DAY = r"(?:mon|tues|wednes|thurs|fri|satur|sun)days?|(?:mon|tues?|wed|thu(?:rs)?|fri|sat|sun)(?=\b)"
 LONG_DAY = r"(?:mon|tues|wednes|thurs|fri|satur|sun)day"
 _PARTS = {"morning": 8, "noon": 12, "lunchtime": 12, "afternoon": 15, "evening": 18, "night": 22, "midnight": 0}
-_UNITS = {
-    "second": "SECONDLY",
-    "minute": "MINUTELY",
-    "hour": "HOURLY",
-    "day": "DAILY",
-    "week": "WEEKLY",
-    "month": "MONTHLY",
-    "year": "YEARLY",
-}
+_UNITS = {"second": "SECONDLY", "minute": "MINUTELY", "hour": "HOURLY", "day": "DAILY", "week": "WEEKLY",
+          "month": "MONTHLY", "year": "YEARLY"}  # fmt: skip
 _EVERY = r"(?:every|each|once\s+(?:an?|per|every)|per)"
 _CLOCK = (
     rf"(?:(half|quarter|five|ten|twenty(?:-five)?)(?:\s+minutes)?\s+(past|to)\s+)?(\d{{1,2}}|"
@@ -69,7 +46,8 @@ _MONTHDAY = re.compile(
     re.I,
 )
 _WEEKDAYS = re.compile(
-    rf"\b(?:(?:on|{_EVERY})\s+)?(?:weekdays?|work(?:ing)?\s?days?|business\s+days?)\b|\b(?:from\s+)?monday\s+(?:to|"
+    rf"\b(?:(?:on|{_EVERY})\s+)?(?:weekdays?|work(?:ing)?\s?days?|school\s+days?|business\s+days?)\b|"
+    rf"\b(?:from\s+)?monday\s+(?:to|"
     rf"through|till|until|-)\s+friday\b",
     re.I,
 )
@@ -125,9 +103,12 @@ class Schedule:
     spans: tuple[tuple[int, int], ...] = field(default=(), compare=False)
 
     def rrule(self) -> str:
-        parts = [f"FREQ={self.freq or 'DAILY'}"]
-        if self.interval > 1:
-            parts.append(f"INTERVAL={self.interval}")
+        # Once a minute is the most a schedule fires.
+        seconds = self.freq == "SECONDLY"
+        interval = -(-self.interval // 60) if seconds else self.interval
+        parts = [f"FREQ={'MINUTELY' if seconds else self.freq or 'DAILY'}"]
+        if interval > 1:
+            parts.append(f"INTERVAL={interval}")
         if self.days:
             parts.append(f"BYDAY={','.join(self.days)}")
         if self.month_day is not None:
@@ -199,7 +180,13 @@ def _frequency(low: str) -> Schedule | None:
         return Schedule("WEEKLY", days=("SA", "SU"), spans=(match.span(),))
     if match := _MONTHDAY.search(low):
         said = next(each for each in match.groups() if each)
-        day = 1 if said in ("first", "beginning", "start") else -1 if said in ("last", "end") else min(31, int(re.sub(r"\D", "", said)) or 1)
+        day = (
+            1
+            if said in ("first", "beginning", "start")
+            else -1
+            if said in ("last", "end")
+            else min(31, int(re.sub(r"\D", "", said)) or 1)
+        )
         return Schedule("MONTHLY", month_day=day, spans=(match.span(),))
     if match := _NAMED_DAYS.search(low):
         names = re.findall(_DAY, next(group for group in match.groups() if group))

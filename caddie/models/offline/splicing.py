@@ -98,7 +98,10 @@ def gate(canvas: Canvas, target: str, test: Test) -> Plan:
     inside = target in (canvas.nodes[parent].get("loopBody") or [])
     place = Place((parent,), canvas.nodes[target].get("branch"), parent if inside else canvas.loop_of(target))
     planner = Planner(canvas.nodes)
-    plan = planner.extend([Branch(test)], place, canvas.scope(parent))
+    scope = canvas.scope(parent)
+    if inside:
+        scope = scope.add(Source("$item", "item", "item", "for-each"))
+    plan = planner.extend([Branch(test)], place, scope)
     check = next(edit.args["nodeId"] for edit in plan.edits if edit.tool == "add_node" and edit.args["type"] == "if")
     plan.edits.append(Edit("disconnect_nodes", {"source": parent, "target": target}))
     plan.edits.append(Edit("connect_nodes", {"source": check, "target": target, "branch": "then"}))

@@ -7,11 +7,22 @@ from __future__ import annotations
 
 import re
 from datetime import datetime
-from functools import cache
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo
 
-from caddie.models.offline import actions, clauses, conditions, judgement, occasion, schedule, words
+from caddie.models.offline import (
+    actions,
+    clauses,
+    conditions,
+    hooks,
+    judgement,
+    occasion,
+    persona,
+    schedule,
+    words,
+    zones,
+)
 from caddie.models.offline.request import Trigger
+from caddie.models.offline.verbs import VERBS
 
 _EVENT = re.compile(
     r"\b(?:(?:start|run|begin|trigger|kick\s+off|launch)s?\s+)?(?:every\s+time|each\s+time|when(?:ever)?|once|"
@@ -61,15 +72,16 @@ _TIMES_A_WEEK = re.compile(
     re.I,
 )
 _STATED = re.compile(
-    r"^(?:(?:incoming|new|all|our|the)\s+)*(?:\w+\s+){1,4}?(?:takes?|gets?|hits?|reach(?:es)?|arrives?|comes?|sends?|"
+    rf"^(?!(?:{'|'.join(VERBS)})\b)(?:(?:incoming|new|all|our|the)\s+)*(?:\w+\s+){{1,4}}?(?:takes?|gets?|hits?|"
+    rf"reach(?:es)?|arrives?|comes?|sends?|"
     r"come\s+in|is\s+sent)\b[^.]*"
-    r"\b(?:web\s?hook|form|chat)\b[^.,;]*(?=[.;]|$)",
+    r"\b(?:web\s?hook|form|chat)\b[^.,;:]*(?=[.;,:]|$)",
     re.I,
 )
 #: "Our till posts to a webhook after every sale."
 _HOOKED = re.compile(
-    rf"^(?!(?:{clauses.LEAD}|if\b|when|create|build|make|set\b|please))(?:[\w'-]+\s+){{1,7}}?(?:an?\s+|the\s+|our\s+|"
-    r"this\s+)?web\s?hook\b(?!\s+(?:has|contains|carries|brings|includes)\b)[^.,;]*(?=[.;,])",
+    rf"^(?!(?:{clauses.LEAD}|(?:{'|'.join(VERBS)})\b|if\b|when|please))(?:[\w'-]+\s+){{1,7}}?(?:an?\s+|the\s+|our\s+|"
+    r"this\s+)?web\s?hook\b(?!\s+(?:has|contains|carries|brings|includes)\b)[^.,;:]*(?=[.;,:])",
     re.I,
 )
 #: "The incoming webhook has a list called rows."
@@ -88,7 +100,8 @@ _ASKED = re.compile(
 )
 #: "An employee requests vacation in the chat."
 _TOLD_CHAT = re.compile(
-    rf"^(?!(?:{clauses.LEAD})|please\b|answer|reply)(?:an?|the|our|my|any|new|[a-z]+s)\b[^.,;:\n]*\b(?:in|by|via|over|through|on)\s+"
+    rf"^(?!(?:{clauses.LEAD})|please\b|answer|reply)(?:an?|the|our|my|any|new|[a-z]+s)\b[^.,;:\n]*\b(?:in|by|via|"
+    rf"over|through|on)\s+"
     r"(?:(?:the|our|a|my)\s+)?(?:live\s+|support\s+|web\s+)?chat\b[^.,;:\n]*(?=[.;,:\n])",
     re.I,
 )
@@ -102,19 +115,8 @@ _ASKING = re.compile(
     r"reporting|thanking|ask|request|report|(?<=that\s)(?:they|he|she)\s+\w+)\b.*)$",
     re.I,
 )
-_NAMED_HOOK = re.compile(
-    r"(?:\b(?:that|which)\s+(?:(?:we|i)\s+(?:get|receive)|arrives?|comes?(?:\s+in)?|reach(?:es)?(?:\s+us)?|is|are)\s+)?"
-    r"(?:(?:\b(?:sent|posted|submitted|delivered|received|coming(?:\s+in)?|arriving|reported)\s+)?\b(?:with|using|via|"
-    r"from|on|by|over|through)|\b(?:sent|posted|submitted|delivered|reported|coming(?:\s+in)?|arriving)\s+(?:in\s+)?(?:to|"
-    r"at|into))\s+(?:an?\s+|the\s+|our\s+|my\s+)?(?:[\w-]+\s+){0,2}?web\s?hook(?:\s+trigger)?\b(?:\s+(?:that|which|to))?",
-    re.I,
-)
-#: "receives messages from our form's webhook and …": the event, told as the first thing it does.
-_RECEIVES = re.compile(
-    r"^(?:it\s+)?(?:receives?|gets?|takes?|accepts?|listens?\s+(?:to|for|on)|waits?\s+for|watch(?:es)?)\s+[^,.;\n]*?\b"
-    r"web\s?hook\b(?:\s+(?:calls?|requests?|events?))?",
-    re.I,
-)
+#: "New member joins: …", the event as a headline.
+_NEW = re.compile(r"^(?:an?\s+)?(?:new|incoming)\s+(?:[\w'-]+[ ]?){1,5}(?=\n|,|:|\.\s)", re.I)
 #: "If a new order is over 500 …": something that occurs, and what is asked of it.
 _OCCURS = re.compile(
     r"^\s*(?:if|when(?:ever)?|in\s+case|once)\s+(?:an?|any|somebody's|someone's)\s+(?!\w+\s+(?:at|from)\s+\x00)"
@@ -122,7 +124,10 @@ _OCCURS = re.compile(
     re.I,
 )
 _MANUAL = re.compile(
-    r"\b(?:when(?:ever)?\s+(?:the|a|my)\s+button\s+is\s+(?:pressed|clicked|pushed)|when(?:ever)?\s+i\s+(?:press|"
+    r"(?:\b(?:that|which)\s+)?\b(?:i|we)\s+can\s+(?:start|run|trigger|launch)(?:\s+it)?(?:\s+(?:myself|ourselves|"
+    r"any\s*time|whenever\s+\w+\s+(?:want|like)))?"
+    r"(?:\s+(?:that|which|and))?|\b(?:when(?:ever)?\s+(?:the|a|my)\s+button\s+is\s+(?:pressed|clicked|pushed)|"
+    r"when(?:ever)?\s+i\s+(?:press|"
     r"click|run|start|hit|push|want|tap|tell\s+it)\b(?:(?!\s+(?:fetch|get|grab|call|post|send|"
     r"search|write|e?mail|check|pull|load|query|summari[sz]e)\b)[^,.;:])*|manually|on\s+demand|by\s+hand|"
     r"at\s+the\s+(?:press|push|"
@@ -134,11 +139,11 @@ _BOT = re.compile(
     r"new\s+)?(?:chat\s?bot|chat\s+(?:assistant|agent)|bot)\b(?:\s+(?:that|which|to|for))?",
     re.I,
 )
-_ZONE = re.compile(r"\b([A-Z][A-Za-z]+/[A-Z][A-Za-z_]+(?:/[A-Z][A-Za-z_]+)?|UTC)\b(?:\s+time)?")
-_CITY = re.compile(r"\b((?:[A-Za-z]+\s){0,2}[A-Za-z]+)\s+time\b")
 
 
-_KIND = re.compile(r"^(?:an?|any|every)\s+(?!new\b|incoming\b|certain\b)([a-z-]+)\s+([a-z]+)\s+(?:is|gets?|[a-z]+s)\b", re.I)
+_KIND = re.compile(
+    r"^(?:an?|any|every)\s+(?!new\b|incoming\b|certain\b)([a-z-]+)\s+([a-z]+)\s+(?:is|gets?|[a-z]+s)\b", re.I
+)
 #: Somebody does something, and nothing is asked of a value.
 _SOMEBODY = re.compile(r"^(?:an?|any|some(?:one|body)|any(?:one|body))\b", re.I)
 _ASKS_OF = re.compile(r"^(?:[\w'-]+\s+){1,5}?(?:is|are|was|has|have|costs?|exceeds?|contains?|mentions?)\b", re.I)
@@ -146,49 +151,6 @@ _ASKS_OF = re.compile(r"^(?:[\w'-]+\s+){1,5}?(?:is|are|was|has|have|costs?|excee
 BOT = re.compile(
     r"^(?:(?:i|we)\s+(?:would\s+|really\s+)*\w+\s+)?(?:an?\s+)?(?:\w+\s+)?(?:chat\s?)?bot\s+(?:that|which|to)\s+", re.I
 )
-
-
-#: "a homework helper for my daughter's maths"
-_PERSONA = re.compile(
-    r"^(?:(?:please\s+)?(?:build|create|make|set\s+up|design|give|add|get|write)\s+(?:me\s+|us\s+)?|(?:(?:i|we)\s+(?:would\s+|really\s+)*"
-    r"(?:like|want|need)\s+(?:to\s+have\s+)?)?)(?P<who>(?:an?|the|my|our)\s+(?:[\w-]+\s+){0,4}?(?:chat\s?bot|bot|assistant|"
-    r"helper|tutor|coach|concierge|companion|chat\s+agent)\b(?:\s+for\s+[^.,:;]+?)?)(?=\s*[.,:;\n]|\s+(?:that|which|who|to|where)\b|"
-    r"\s*$)(?:\s*[.,:;]?\s*(?:that|which|who|to|(?:it|he|she|people)\s+(?:should|must|can|will))\b)?[\s.,:;]*",
-    re.I,
-)
-BOTS = re.compile(r"\b(?:chat\s?bots?|bots?|assistants?|helpers?|tutors?|coach|concierge|companions?|ai)\b", re.I)
-
-
-def persona(event: str) -> str:
-    """Who answers, when the event is told as somebody: "a homework helper"."""
-    match = _PERSONA.match(event)
-    return match.group("who") if match and match.end() == len(event) else ""
-
-
-def zone(text: str) -> str | None:
-    """An IANA time zone the text names, or a city that has one ("New York time")."""
-    if (named := _ZONE.search(text)) and named.group(1) in _zones():
-        return named.group(1)
-    for city in _CITY.finditer(text):
-        parts = city.group(1).lower().split()
-        for at in range(len(parts)):
-            if found := _cities().get(" ".join(parts[at:])):
-                return found
-    return None
-
-
-def _city(name: str) -> str:
-    return re.escape(name.rsplit("/", 1)[-1].replace("_", " "))
-
-
-@cache
-def _zones() -> frozenset[str]:
-    return frozenset(available_timezones())
-
-
-@cache
-def _cities() -> dict[str, str]:
-    return {name.rsplit("/", 1)[-1].replace("_", " ").lower(): name for name in sorted(_zones()) if "/" in name}
 
 
 def trigger(text: str, timezone: str, now: datetime | None = None) -> tuple[Trigger | None, str]:
@@ -204,7 +166,7 @@ def trigger(text: str, timezone: str, now: datetime | None = None) -> tuple[Trig
         return Trigger("trigger_chat", event=chatted.group()), _cut_out(text, [chatted.span()])
     if carries := _CARRIES.match(shadow):
         return Trigger("webhook"), f"it{text[carries.end() :]}"
-    if (bot := _PERSONA.match(shadow)) and not re.search(r"\bweb\s?hook|\bform\b", shadow, re.I):
+    if (bot := persona.LEAD.match(shadow)) and not re.search(r"\bweb\s?hook|\bform\b", shadow, re.I):
         found = schedule.find(shadow)
         if found is None or found.freq is None:
             return Trigger("trigger_chat", event=text[slice(*bot.span("who"))]), _cut_out(text, [bot.span()])
@@ -214,6 +176,8 @@ def trigger(text: str, timezone: str, now: datetime | None = None) -> tuple[Trig
     event = _event(text, shadow, found is not None and found.freq is not None)
     if event is not None:
         return event
+    if (hooked := _HOOKED.search(shadow)) and found and found.spans and found.spans[-1][1] <= hooked.end():
+        return Trigger("webhook", event=text[: hooked.end()].strip()), _cut_out(text, [hooked.span()])
     if (
         now is not None
         and (found is None or found.freq is None)
@@ -224,24 +188,28 @@ def trigger(text: str, timezone: str, now: datetime | None = None) -> tuple[Trig
             text, spans
         )
     if found is not None and (found.freq or found.hours):
-        named = zone(text)
+        named = zones.zone(text)
         spans = [*found.spans, *(each.span() for each in _TIMES_A_WEEK.finditer(shadow) if found.days)]
         if named and (
-            said := re.search(rf"\s*\(?(?:in\s+)?(?:{re.escape(named)}|{_city(named)})(?:\s+time)?\)?", text, re.I)
+            said := re.search(rf"\s*\(?(?:in\s+)?(?:{re.escape(named)}|{zones.city(named)})(?:\s+time)?\)?", text, re.I)
         ):
             spans.append(said.span())
         return Trigger("cronjob", {"rrule": found.rrule(), "timezone": named or timezone or "UTC"}), _cut_out(
             text, spans
         )
-    if received := _RECEIVES.match(shadow):
+    if received := hooks.RECEIVES.match(shadow):
         return Trigger("webhook", event=received.group()), _cut_out(text, [received.span()])
     if stated := _STATED.search(shadow) or _HOOKED.search(shadow):
         block = "trigger_chat" if re.search(r"\bchat\b", stated.group(), re.I) else "webhook"
         return Trigger(block, event=text[: stated.end()].strip()), _cut_out(text, [stated.span()])
     if (bot := _BOT.search(shadow)) and (bot.start() < 3 or _CHAT.search(shadow)):
         return Trigger("trigger_chat", event="a chat message"), _cut_out(text, [bot.span()])
-    if hook := _NAMED_HOOK.search(shadow):
+    if calls := hooks.CALLS.search(shadow):
+        return Trigger("webhook", event=text[slice(*calls.span())]), _cut_out(text, [calls.span()])
+    if hook := hooks.NAMED.search(shadow):
         return Trigger("webhook"), _cut_out(text, [hook.span()])
+    if new := _NEW.match(shadow):
+        return Trigger("webhook", event=new.group()), _cut_out(text, [new.span()])
     if _OCCURS.match(shadow) and "\x00" not in shadow[: _clause_end(shadow, 3)]:
         return Trigger("webhook"), text
     return (Trigger("trigger_chat") if _CHAT_TEXT.search(shadow) else None), text
@@ -266,7 +234,10 @@ def _event(text: str, shadow: str, scheduled: bool) -> tuple[Trigger, str] | Non
         if match is None or (scheduled and not first):
             continue
         if not chat and (
-            word == "if" and "hook" not in phrase and not (first and _SOMEBODY.match(phrase) and not _ASKS_OF.match(phrase)) or (word in ("after", "upon") and not first and "hook" not in phrase)
+            word == "if"
+            and "hook" not in phrase
+            and not (first and _SOMEBODY.match(phrase) and not _ASKS_OF.match(phrase))
+            or (word in ("after", "upon") and not first and "hook" not in phrase)
         ):
             continue
         if not chat and not re.search(r"\bweb\s?hook", phrase) and _compares(phrase):
@@ -281,7 +252,7 @@ def _event(text: str, shadow: str, scheduled: bool) -> tuple[Trigger, str] | Non
 
 
 def _sorted(phrase: str, trigger: Trigger, rest: str) -> tuple[Trigger, str]:
-    """ "an urgent ticket comes in …. Other tickets …": what kind it is, is a condition where the others are spoken of."""
+    """ "an urgent ticket comes in …. Other tickets …": its kind is a condition where the others are spoken of."""
     kind = _KIND.match(phrase)
     if kind is None or not re.search(rf"\bother\s+{words.forms(kind.group(2))}\b|\b{clauses.REST}\b", rest, re.I):
         return trigger, rest

@@ -59,15 +59,21 @@ _CAN = re.compile(
 #: "which ways are there to …", "what can I use to …"
 _WAYS = re.compile(
     r"^\W*(?:which|what)\s+(?:(?:other\s+|kinds?\s+of\s+|different\s+)*(?:ways?|options?|possibilities|methods|means|"
-    r"services|apps|channels|triggers?|actions?)\b.*\b(?:to|for|of|support|have|there|can|offer)\b|can\s+(?:i|we|you|"
+    r"services|apps|channels|triggers?|actions?)\b.*\b(?:to|for|of|support|have|there|can|offer)\b|(?:is|"
+    r"are)\s+(?:needed|required|necessary)\s+(?:to|for)|can\s+(?:i|we|you|"
     r"one)\s+(?:use|take|connect)\b|(?:can|could|may)\s+(?:start|trigger|begin|launch)\b|(?:starts|triggers)\s+an?\b)",
     re.I,
 )
-_INSTEAD = re.compile(r"\b(?:instead|rather\s+than)\b(?!.*\?)", re.I)
+_INSTEAD = re.compile(
+    r"\b(?:instead|rather\s+than|at\s+most|before|\d+\s+(?:words|sentences|bullets?|points|lines|results))\b(?!.*\?)",
+    re.I,
+)
 #: Asks whether and how, and wants nothing built.
 _HOW = re.compile(
-    r"^\W*(?:is\s+it\s+possible|is\s+there\s+(?:a|any|some)\s+(?:way|block|step|possibility|chance)|how\s+(?:do|can|would|could|should)\s+(?:i|we|"
-    r"you|one)|can\s+(?:i|we|one|workflows?|it)|do\s+you\s+(?:support|offer|have|know)|what(?:'s|\s+is)\s+the\s+difference|what\s+(?:do|would)\s+"
+    r"^\W*(?:is\s+it\s+possible|is\s+there\s+(?:a|any|some)\s+(?:way|block|step|possibility|chance)|how\s+(?:do|"
+    r"can|would|could|should)\s+(?:i|we|"
+    r"you|one)|can\s+(?:i|we|one|workflows?|it)|do\s+you\s+(?:support|offer|have|know)|what(?:'s|"
+    r"\s+is)\s+the\s+difference|what\s+(?:do|would)\s+"
     r"(?:i|we)\s+(?:use|need)|which\s+(?:block|step)|does\s+(?:caddie|it)\s+support)\b",
     re.I,
 )
@@ -81,7 +87,8 @@ _REPORT = re.compile(
 )
 _EXPLAIN = re.compile(
     r"^\s*(?:please\s+)?(?:(?:can|could|would)\s+you\s+)?(?:please\s+)?(?:explain|describe|summari[sz]e|show\s+me|"
-    r"walk\s+me\s+through|tell\s+me\s+(?:about|what|how|when|why|which|who|where)|give\s+me\s+an?\s+(?:overview|"
+    r"walk\s+me\s+through|tell\s+me\s+(?:in\s+(?:\w+\s+){1,2})?(?:about|what|how|when|why|which|who|where)|"
+    r"give\s+me\s+an?\s+(?:\w+\s+)?(?:overview|"
     r"summary)\s+of)\b(?=.*\b(?:this|the|my|it|workflow|flow|does|do|canvas|automation|graph|steps?|happens|loop|"
     r"works?)\b)(?!.*https?:)|"
     r"^\s*(?:so\s+|and\s+|but\s+)?what\s+(?:does|do|is|are|will|would|happens)\b|^\s*(?:in\s+|to\s+|at\s+|"

@@ -61,7 +61,7 @@ def read(request: ModelRequest) -> Talk:
         raise ValueError("expected a request with a context, got none")
     talk = Talk(context, readable(context.message), frozenset(tool.name for tool in request.tools))
     talk.rounds = [turn.outcomes for turn in turns[last + 1 :] if isinstance(turn, ToolTurn)]
-    position, answering = last, context.answering and not context.message.rstrip().endswith("?")
+    position, answering = _beginning(request, last), context.answering and not context.message.rstrip().endswith("?")
     while position >= 2:
         said, before = turns[position - 1], position - 1
         while before >= 0 and not isinstance(turns[before], UserTurn):
@@ -81,8 +81,25 @@ def read(request: ModelRequest) -> Talk:
     # What the user says to a plan, until it is approved, changes what is planned.
     said_to_plans = talk.answers if context.mode == "planning" else talk.answers[:-1]
     wishes = [given for question, given in said_to_plans if _on_plan(question) and not CHANGE.match(given)]
+    if context.mode != "planning" and talk.answers and _on_plan(talk.answers[-1][0]):
+        # What was added while an approved plan was being built stands in lines of its own behind the yes.
+        wishes += [more for more in [talk.answers[-1][1].partition("\n")[2]] if more]
     talk.request = readable("\n".join([talk.request, *wishes]))
     return talk
+
+
+def _beginning(request: ModelRequest, last: int) -> int:
+    """The turn the message began with: what is added while it is worked on comes in turns of its own."""
+    message = request.context.message if request.context else ""
+    told, at = "", last
+    while at >= 0:
+        turn = request.turns[at]
+        if isinstance(turn, UserTurn):
+            told = f"{turn.text}\n{told}" if told else turn.text
+            if told.endswith(message):
+                return at
+        at -= 1
+    return last
 
 
 def _on_plan(question: str) -> bool:

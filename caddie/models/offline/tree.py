@@ -92,4 +92,5 @@ class Tree:
 
     def sent(self) -> Action | None:
         """The message told last, which "there" and "them" point to."""
-        return next((each for each in reversed(self.actions()) if each.block in _SENDERS and not each.missing), None)
+        sent = (*_SENDERS, "send-webhook")
+        return next((each for each in reversed(self.actions()) if each.block in sent and not each.missing), None)

@@ -38,6 +38,13 @@ _NARROW = re.compile(
     r"(?P<what2>[a-z]\w*s|ones)$",
     re.I,
 )
+#: "leave out tickets with low priority"
+_HAVING = re.compile(
+    r"^(?P<verb>leave\s+out|skip|ignore|exclude|drop|remove|filter\s+out|only(?:\s+(?:take|keep|send|use|show|"
+    r"want))?|keep\s+only|just|show\s+only)\s+"
+    r"(?:the\s+|all\s+|any\s+)?\w+s\s+with\s+(?:an?\s+|the\s+)?(?P<value>[a-z]\w*)\s+(?P<field>[a-z]\w*)$",
+    re.I,
+)
 _QUERY = re.compile(
     r"^(?:please\s+)?(?:search|look|google)(?:\s+(?:the\s+web|online|it|up))*\s+(?:for\s+|"
     r"up\s+)(?P<new>.+?)\s+(?:instead(?:\s+of\s+.+)?|"
@@ -46,7 +53,8 @@ _QUERY = re.compile(
     r"for)\s+(?P<new2>.+)$|^(?:the\s+)?(?:search|query|topic|news)\s+should\s+(?:be\s+(?:about|for|on)?|"
     r"search\s+for|cover)\s*(?P<new3>.+)$|"
     r"^instead\s+of\s+.+?,\s*(?:search|look)\s+for\s+(?P<new4>.+)$|"
-    r"^(?:make\s+|have\s+|(?:i|we)\s+(?:would\s+like|want|need|would\s+prefer)\s+)?(?:(?:it|this|them|the\s+\w+)\s+)?(?:should\s+)?(?:to\s+)?(?:be\s+)?about\s+(?P<new5>.+?)"
+    r"^(?:make\s+|have\s+|(?:i|we)\s+(?:would\s+like|want|need|would\s+prefer)\s+)?(?:(?:it|this|them|"
+    r"the\s+\w+)\s+)?(?:should\s+)?(?:to\s+)?(?:be\s+)?about\s+(?P<new5>.+?)"
     r"(?:\s+(?:instead|now|rather)(?:\s+of\s+.+)?|\s+rather\s+than\s+.+)?$",
     re.I,
 )
@@ -112,6 +120,13 @@ def _with(value: Any, old: float, new: float) -> Any:
 
 def narrowed(text: str, canvas: Canvas, said: Talk) -> Change | None:
     """ "only urgent tickets": one more condition for the filter, or a filter behind what brings the list."""
+    if (having := _HAVING.match(text)) and (filters := canvas.of("filter")):
+        op = "eq" if re.match(r"(?:only|just|keep|show)", having.group("verb"), re.I) else "neq"
+        added = {"field": words.field_name(having.group("field")), "op": op, "right": having.group("value").lower()}
+        before = [each for each in canvas.payload(filters[-1]).get("conditions") or [] if isinstance(each, dict)]
+        kept = [each for each in before if each.get("field") != added["field"]]
+        edit = Edit("update_node", {"nodeId": filters[-1], "payload": {"conditions": [*kept, added], "match": "all"}})
+        return Change(Plan([edit]), f"I change the condition: {speak.conditions({'conditions': [*kept, added]})}.")
     match = _NARROW.match(text)
     if match is None or words.channel(text) or re.match(r"(?:the|on|at|in|for)$", match.group("word") or "", re.I):
         return None

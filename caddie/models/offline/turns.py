@@ -14,7 +14,8 @@ IF = re.compile(
     r"^(?:and\s+|but\s+|only\s+)?(if|unless|when|in\s+case|whenever|once|as\s+soon\s+as|should)\s+(.+)$", re.I | re.S
 )
 ELSE = re.compile(
-    r"^(?:otherwise|else|if\s+(?:it\s+(?:does|is)\s+)?not(?=[\s,:]*$|\s*[,:])|if\s+(?:it\s+(?:does|"
+    r"^(?:otherwise|else|(?:for|with|in)\s+(?:all\s+|every\s+|any\s+)?(?:the\s+)?other\s+(?!than\b)\w+s?|"
+    r"if\s+(?:it\s+(?:does|is)\s+)?not(?=[\s,:]*$|\s*[,:])|if\s+(?:it\s+(?:does|"
     r"is)\s+)?not\b(?!\s+\w+\s+(?:than|to)))[\s,:]*(.*)$",
     re.I | re.S,
 )
@@ -65,6 +66,12 @@ APPROVED = re.compile(
 )
 DENIED = re.compile(r"^(?:declin|reject|den|refus|says?\s+no|disapp)", re.I)
 VERB = re.compile(rf"\s+(?=(?:then\s+)?{clauses.LEAD})", re.I)
+#: Where somebody who does something follows a condition: "… 100 dollars a human has to approve it".
+SUBJECT = re.compile(
+    r"\s+(?=(?:an?|the|my|our|someone|somebody|i|we)\s+(?:[\w-]+\s+){0,2}?(?:has|have|must|should|needs?|gets?|"
+    r"will|wants?)\b)|\s+(?=i\s+want\b)",
+    re.I,
+)
 RESUMED = re.compile(
     r"^(?:it|that|this|the\s+\w+(?:\s+\w+)?|one|they)\s+(?:comes?(?:\s+in|\s+through)?|arrives?|is\s+(?:there|"
     r"received|confirmed|resumed)|resumes?|happens)\b[,\s]*(.*)$",
@@ -88,7 +95,8 @@ MUST_NOT = re.compile(
 DOES = re.compile(r"(?:it|that|this|they)\s+(?:does|do|is|are|happens|did)(?:\s+so)?", re.I)
 ALWAYS = re.compile(
     r"^(?:all\s+of\s+(?:them|these)|all\s+(?:gets?|receives?|should)|everyone|everybody|(?:each|every)\s+of\s+them|"
-    r"in\s+(?:any|either|all|every)\s+cases?|either\s+way|regardless)\b",
+    r"in\s+(?:any|either|all|every)\s+cases?|either\s+way|regardless|(?:also\s+)?(?:log|record)\s+(?:every|each|"
+    r"all))\b",
     re.I,
 )
 #: The part of ALWAYS that is no part of what to do.
@@ -108,7 +116,9 @@ DONE = re.compile(
 ONLY_IF = re.compile(r"^(?:but\s+)?only\s+(if|when|unless)\s+(.+)$", re.I | re.S)
 #: "keep an eye on our competitor": why something else is looked for.
 AIM = re.compile(
-    r"^(?:keep\s+(?:an\s+eye\s+on|track\s+of|up\s+with)|stay\s+(?:up\s+to\s+date|informed|on\s+top)|follow|be\s+informed|know)\b", re.I
+    r"^(?:keep\s+(?:an\s+eye\s+on|track\s+of|up\s+with)|stay\s+(?:up\s+to\s+date|informed|on\s+top)|follow|"
+    r"be\s+informed|know)\b",
+    re.I,
 )
 EMPTY = re.compile(
     r"(?:do|does|it|start|starts|run|runs|begin|once|twice|workflow|automation|flow|stop|nothing|thanks?|please|\W|"
@@ -137,7 +147,10 @@ _THIRD = "|".join(
 def told(clause: str) -> str:
     """ "sends it to …" → "send it to …": a workflow told in the third person."""
     clause = re.sub(
-        rf"^(?:it|this|that|the\s+(?:bot|workflow|flow|assistant))\s+(?=(?:{_THIRD})\b)", "", clause, flags=re.I
+        rf"^(?:it|this|that|(?:the\s+|an?\s+)?ai|the\s+(?:bot|workflow|flow|assistant))\s+(?=(?:{_THIRD})\b)",
+        "",
+        clause,
+        flags=re.I,
     )
     clause = re.sub(rf"^(?:just|simply)\s+(?=(?:{_FINITE})\b)", "", clause, flags=re.I)
     first, _, rest = clause.partition(" ")

@@ -8,12 +8,29 @@ from __future__ import annotations
 import re
 from datetime import datetime
 
-from caddie.models.offline import clauses, paraphrase, phrasing, starts
+from caddie.models.offline import clauses, paraphrase, persona, phrasing, starts
 from caddie.models.offline.reader import Reader
 from caddie.models.offline.request import Request
 
 #: "I need to know when our site is down:": why, before what.
 _CONTEXT = re.compile(r"^(?:(?:i|we)\s+(?:need|want|would\s+like|have)|know|hear)\b[^.!?#@/]*:\s*$", re.I)
+
+#: How a bot should be, which is no step.
+_MANNER = re.compile(
+    r"^(?:(?:it|he|she|they|the\s+(?:bot|assistant|chat\s?bot)|please)\s+)?(?:(?:should|must|needs?\s+to|has\s+to|"
+    r"may|can)\s+)?(?:also\s+|please\s+)?"
+    r"(?:be|keep|never|always|sound|speak|avoid|not|do\s+not|don't|stay|act|use|explain|talk|"
+    r"know)\b(?!.*(?:https?:|#\w|@\w))",
+    re.I,
+)
+#: What a bot does, told of it, where nothing in it is a step of its own.
+_CHARACTER = re.compile(r"^(?:it|he|she|they|people|users?|guests?|customers?)\s+\w", re.I)
+_STEPS = re.compile(
+    r"https?:|#\w|@\w|\b(?:log|logs|slack|discord|e-?mails?|approv\w+|confirm\w*|search\w*|variable|classif\w+|"
+    r"extract\w*|label\w*|save\w*|store\w*|"
+    r"wait\w*|look\w*|workflow|if|when|unless)\b",
+    re.I,
+)
 
 
 def understand(
@@ -34,14 +51,18 @@ def understand(
     else:
         trigger, rest = starts.trigger(text, timezone, now)
     reader = Reader(text, labels or [], known | ({trigger.block} if trigger else set()))
+    bot = trigger is not None and trigger.block == "trigger_chat" and bool(persona.named(trigger.event))
     told = clauses.sentences(starts.BOT.sub("", phrasing.without_politeness(rest), count=1))
     for sentence in told:
+        if bot and (_MANNER.match(sentence) or (_CHARACTER.match(sentence) and not _STEPS.search(sentence))):
+            reader.heed(sentence)
+            continue
         if _CONTEXT.match(sentence) or (len(told) > 1 and paraphrase.rhetorical(sentence)):
             continue
         reader.sentence()
         for clause in clauses.split(phrasing.without_politeness(sentence)):
             reader.clause(clause)
     if trigger is not None and trigger.block == "trigger_chat" and standalone:
-        reader.embodied(starts.persona(trigger.event), bool(starts.BOTS.search(text)))
+        reader.embodied(persona.named(trigger.event), bool(persona.BOTS.search(text)))
     reader.finish(standalone and (trigger is None or trigger.block in ("cronjob", "manual")))
     return Request(trigger, reader.steps, reader.unknown)

@@ -19,8 +19,9 @@ VERBS = (
     "match replace monitor watch track submit deliver stop do nothing import scrape grab retrieve hit invoke escalate "
     "route collect proofread explain review describe upload sync copy push judge mark flag discard ignore throw stick "
     "sum digest recap list say greet thank welcome congratulate invite cancel book schedule process handle validate "
-    "test sign complain squeeze distil distill compress okay compile gather relay nudge buzz shout jot rephrase polish "
-    "trim skip text apologize apologise mention raise ring sound suggest propose brainstorm outline report prepare"
+    "test sign complain wish squeeze distil distill compress okay compile gather relay nudge buzz shout jot rephrase "
+    "polish trim skip text apologize apologise mention raise ring sound suggest propose brainstorm outline report "
+    "prepare"
 ).split()
 #: They begin a clause only with an object behind them.
 NOUN_TOO = (

@@ -130,7 +130,8 @@ def _message(action: Action, scope: Scope) -> str:
 
 #: What a person decided, whichever way.
 DECISION = re.compile(
-    r"\b(?:whether|if)\b.*\b(?:approved|accepted|confirmed|rejected|declined|granted|ok)\b|\b(?:the|our|his|her|their|my)\s+"
+    r"\b(?:whether|if)\b.*\b(?:approved|accepted|confirmed|rejected|declined|granted|ok)\b|\b(?:the|our|his|her|"
+    r"their|my)\s+"
     r"(?:decision|outcome|verdict)\b",
     re.I,
 )

@@ -32,7 +32,7 @@ NUMBER_WORDS = {word: value for value, word in enumerate(_WORDS)} | {
 NUMBER_WORD = "|".join(NUMBER_WORDS)
 _NO_CHANNEL = frozenset(
     "slack discord the a my our right this that which and to team is for should when if with saying instead it "
-    "on in or at every same".split()
+    "on in or at every same no another some any which what each new missing wrong".split()
 )
 SECONDS = {"second": 1, "sec": 1, "s": 1, "minute": 60, "min": 60, "hour": 3600, "hr": 3600, "h": 3600, "day": 86_400,
            "week": 604_800}  # fmt: skip
@@ -96,6 +96,9 @@ def duration_s(text: str) -> float | None:
     """Seconds of "30 seconds", "two minutes", "half an hour"."""
     total, found = 0.0, False
     for match in _DURATION.finditer(text):
+        if match.group().lower() == "a second" and re.match(r"\s+\w", text[match.end() :]):
+            # "a second mail"
+            continue
         amount = match.group(1).lower()
         count = 0.5 if amount.startswith("half") else 1.0 if amount in ("a", "an") else float(number(amount) or 0)
         unit = match.group(2).lower()

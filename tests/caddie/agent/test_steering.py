@@ -74,3 +74,13 @@ async def test_a_question_leaves_what_comes_later_to_the_next_run() -> None:
     conversation.inbox = Drip({2: "late"})
     assert (await conversation.say("build")).outcome == "waiting"
     assert conversation.inbox.texts == {2: "late"} and len(conversation.of(ToolStarted)) == 1
+
+
+async def test_what_is_added_to_an_approved_plan_does_not_replace_it() -> None:
+    for look in (1, 2, 4):
+        conversation = Conversation()
+        await conversation.say(GOLDEN, mode="planning")
+        conversation.inbox = Drip({look: "Also email the rates to bob@example.com"})
+        finished = await conversation.say("yes")
+        assert finished.outcome == "completed", look
+        assert {"cronjob", "http-request", "slack-send-message", "send-email"} <= set(conversation.blocks()), look

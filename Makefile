@@ -35,7 +35,7 @@ LOCK = uv pip compile --quiet --universal --python-version 3.11 --generate-hashe
   --no-emit-find-links --no-annotate --no-header
 SHIPPED := --extra local --extra postgres --extra openai
 
-.PHONY: help run setup test check e2e faults fuzz conformance conformance-server fmt bench evaluate docker docs lock clean
+.PHONY: help run setup test check e2e faults fuzz conformance conformance-server fmt bench bench-executions evaluate docker docs lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -90,6 +90,9 @@ fmt: $(STAMPS)/test ## format and fix what can be fixed
 
 bench: $(STAMPS)/base $(STAMPS)/project $(STAMPS)/node ## delivery measured against its peers; ARGS=--long for steady figures
 	@PATH="$(NODE_PATH_PREFIX)$$PATH" $(BIN)/python -m bench $(ARGS)
+
+bench-executions: $(STAMPS)/base $(STAMPS)/project ## what running workflows costs a worker; ARGS="--rounds 5"
+	@$(BIN)/python -m bench.executions $(ARGS)
 
 evaluate: $(STAMPS)/base $(STAMPS)/project ## requests with checks, the offline model's score; ARGS="--model NAME" for another
 	@$(BIN)/python -m bench.evaluation $(ARGS)

@@ -15,6 +15,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import orjson
@@ -29,6 +30,8 @@ MAX_EXPRESSIONS = 2000
 MAX_OPERANDS = 16
 MAX_SEGMENTS = 32
 MAX_NUMBER_CHARS = 64
+#: Texts whose parts are kept, and how long one may be.
+REMEMBERED, REMEMBERED_CHARS = 2_000, 500
 NAMES = ("$trigger", "$nodes", "$vars", "$inputs", "$item", "$index", "$parent_item", "$workflow")
 PARTS = ("result", "payload", "error")
 _SPACE = re.compile(r"\s*")
@@ -113,6 +116,11 @@ class Expression:
 
 def parse(text: str) -> tuple[str | Expression, ...]:
     """The text and the expressions of ``text`` in order. Raises ExpressionError."""
+    # A loop fills in the same few texts with every item: reading one takes as long as the rest of a small node.
+    return _remembered(text) if len(text) <= REMEMBERED_CHARS else _parts(text)
+
+
+def _parts(text: str) -> tuple[str | Expression, ...]:
     if len(text) > MAX_TEXT_CHARS:
         raise ExpressionError(f"expected at most {MAX_TEXT_CHARS} characters, got {len(text)}", MAX_TEXT_CHARS)
     parts: list[str | Expression] = []
@@ -129,6 +137,9 @@ def parse(text: str) -> tuple[str | Expression, ...]:
     if position < len(text):
         parts.append(text[position:])
     return tuple(parts)
+
+
+_remembered = lru_cache(REMEMBERED)(_parts)
 
 
 class _Reader:

@@ -35,10 +35,14 @@ _FORMATS = {
 def whole(schema: dict[str, Any]) -> dict[str, Any]:
     """A schema from the short form `{"name": "string", "amount": "number"}`; any other stays as it is."""
     short = bool(schema) and not _STRUCTURE & schema.keys()
-    if short and all(value in _NAMES or _is_schema(value) for value in schema.values()):
+    if short and all(_is_name(value) or _is_schema(value) for value in schema.values()):
         members = {name: {"type": value} if isinstance(value, str) else value for name, value in schema.items()}
         return {"type": "object", "properties": members}
     return schema
+
+
+def _is_name(value: object) -> bool:
+    return isinstance(value, str) and value in _NAMES
 
 
 def _is_schema(value: object) -> bool:

@@ -1,7 +1,7 @@
 """The worker's process, which kills itself at a moment that a test has named: as `kill -9` does, and never late.
 
-The file `moment` in its working directory holds `<execution> <step> <status> <before|after>`: before or after the step
-is stored and told with this status. One process takes it and dies of it. Run as `python -m tests.faults.mortal worker`.
+The file `moment` in its working directory holds `<step> <status> <before|after>`: before or after the step is stored
+and told with this status. One process takes it and dies of it. Run as `python -m tests.faults.mortal worker`.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _commit = StoredJournal.commit
 
 
 async def commit(self: StoredJournal, steps: Sequence[StepWrite], said: Sequence[Data]) -> Mapping[Any, Any]:
-    named = [f"{self._execution.id} {step.path}{step.path and '/'}{step.node_id} {step.status}" for step in steps]
+    named = [f"{step.path}{step.path and '/'}{step.node_id} {step.status}" for step in steps]
     _die(named, "before")
     values = await _commit(self, steps, said)
     _die(named, "after")
@@ -40,4 +40,4 @@ def _die(named: list[str], when: str) -> None:
 
 if __name__ == "__main__":
     StoredJournal.commit = commit  # type: ignore[method-assign]
-    raise SystemExit(main())
+    main()

@@ -9,39 +9,29 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
-from typing import Any, Literal
+from typing import Any
 
 import structlog
 
 from caddie.inbox import Inbox, message_id, watch
 from caddie.patience import patiently
 from caddie.recorder import Recorder, message_rows, packed
-from caddie.saying import Speaker, final_text
+from caddie.saying import Speaker, final_text, outcome, terminal
 from caddie.stepping import StoredJournal, Surroundings
 from caddie.workflow import beginning
-from caddie.workflow.executor import Bounds, Executor, Failure, Stopped
+from caddie.workflow.executor import Executor
 from caddie.workflow.flow import Flow
 from caddie.workflow.masking import Mask
 from caddie.workflow.program import Program
 from caddie.workflow.runner import Runner
-from caddie.workflow.steps import OUTPUT_PREVIEW_BYTES, preview
+from caddie.workflow.steps import step_id
+from caddie.workflow.terms import Bounds, Failure, Stopped
 from shared import keys
 from shared.errors import CaddieError
-from shared.events import (
-    Data,
-    ExecutionNode,
-    InputExpired,
-    MessageUser,
-    RunFailed,
-    RunFinished,
-    RunRestarted,
-    RunResult,
-    RunStarted,
-    decode,
-)
+from shared.events import ExecutionNode, InputExpired, MessageUser, RunFailed, RunRestarted, RunStarted, decode
 from shared.executions import Executions
 from shared.fold import State
 from shared.follow import LogReader
@@ -52,13 +42,12 @@ from shared.store.execution_records import Begun, ExecutionEnding
 from shared.store.records import Claim, MessageRecord
 
 Told = frozenset[tuple[str, str, str]]
-Outcome = Literal["completed", "failed", "cancelled"]
 _log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
 class Workshop:
-    """What executions of one worker have in common. clock: what waits are measured by."""
+    """What executions of one worker have in common. clock: what waits are measured by. leaving: it begins no more."""
 
     store: Store
     log: EventLog
@@ -69,6 +58,7 @@ class Workshop:
     clock: Callable[[], datetime]
     active_s: float = 600.0
     bounds: Bounds = Bounds()
+    leaving: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 @dataclass(slots=True)
@@ -94,7 +84,7 @@ class ExecutionAttempts:
             return
         conversation = keys.conversation_key(run.org_id, run.conversation)
         writer = Writer(conversation, run.id, run.attempt)
-        claimed = await shop.log.claim(writer)
+        claimed = await patiently(partial(shop.log.claim, writer), run.id)
         recorder = Recorder(shop.log, writer, State(definition=claim.conversation.definition))
         appending = asyncio.create_task(recorder.run(), name=f"recorder-{run.id}")
         try:
@@ -133,12 +123,12 @@ class ExecutionAttempts:
         """The first events, or, of a later attempt, what the log has of those before."""
         run, execution = claim.run, begun.execution
         conversation = keys.conversation_key(run.org_id, run.conversation)
-        head = await self._shop.log.head(conversation)
+        head = await patiently(partial(self._shop.log.head, conversation), run.id)
         told: set[tuple[str, str, str]] = set()
         spoken = False
         after = max((head.first or run.first_index or 1) - 1, 0) if run.attempt > 1 else head.index
         while after < head.index:
-            entries = await self._shop.log.read(conversation, after)
+            entries = await patiently(partial(self._shop.log.read, conversation, after), run.id)
             if not entries:
                 break
             for index, body in entries:
@@ -150,6 +140,11 @@ class ExecutionAttempts:
                     if isinstance(event.data, ExecutionNode):
                         told.add((event.data.path or "", event.data.nodeId, event.data.status))
             after = entries[-1][0]
+        if told and head.oldest > (head.first or run.first_index or 1):
+            # What came before the oldest event that is kept has been told, too.
+            kept = {(path, node_id) for path, node_id, _ in told}
+            oldest = min((step.position for step in begun.steps if step.key in kept), default=0)
+            told |= {(*step.key, step.status) for step in begun.steps if step.position < oldest}
         if spoken:
             if not begun.resumed:
                 recorder.put(RunRestarted(attempt=run.attempt, keepThrough=head.index))
@@ -180,8 +175,9 @@ class ExecutionAttempts:
         flow = Flow(program.definition, outside)
         given = beginning.given(attempt.begun, program, told)
         executor = Executor(
-            program, given, attempt.journal, self._shop.runners, flow, mask, self._shop.clock, self._shop.bounds
-        )
+            program, given, attempt.journal, self._shop.runners, flow, mask, self._shop.clock, self._shop.bounds,
+            self._shop.leaving.is_set,
+        )  # fmt: skip
         attempt.journal.count = lambda: executor.node_runs
         stopped = await self._until_stopped(attempt, executor, left_s)
         if stopped.waits:
@@ -213,8 +209,11 @@ class ExecutionAttempts:
             message = f"expected an end within {self._shop.active_s:g} s of work, got none"
             await executor.cut("RUN_TIMEOUT", message)
             return Stopped(Failure("RUN_TIMEOUT", message))
-        except CaddieError:
-            raise
+        except CaddieError as error:
+            if error.code in ("FENCED", "UNAVAILABLE"):
+                raise
+            # Trying again would end in the same way.
+            return Stopped(Failure(error.code, error.message))
         except Exception:
             _log.exception("execution.crashed", execution_id=run.id)
             return Stopped(Failure("RUN_FAILED", "the execution failed unexpectedly"))
@@ -226,7 +225,7 @@ class ExecutionAttempts:
     async def _suspend(self, attempt: _Attempt, stopped: Stopped) -> None:
         recorder, run = attempt.recorder, attempt.claim.run
         await recorder.flush()
-        await patiently(
+        suspended = await patiently(
             partial(
                 self._shop.store.executions.suspend, run.id, run.attempt, wake_at=stopped.until,
                 node_runs=attempt.journal.node_runs, active_ms=attempt.journal.active_ms,
@@ -234,24 +233,25 @@ class ExecutionAttempts:
             ),
             run.id,
         )  # fmt: skip
+        if not suspended:
+            raise CaddieError("FENCED", "the execution belongs to another attempt")
         _log.info("execution.suspended", execution_id=run.id, attempt=run.attempt)
 
     async def _finish(self, attempt: _Attempt, stopped: Stopped, program: Program | None = None) -> None:
-        run, recorder, begun = attempt.claim.run, attempt.recorder, attempt.begun
-        outcome = _outcome(stopped.failure)
-        thread: tuple[MessageRecord, ...] = ()
-        if outcome == "completed":
-            thread = self._last_words(attempt, stopped.output)
+        run, recorder, end = attempt.claim.run, attempt.recorder, outcome(stopped.failure)
+        thread = self._last_words(attempt, stopped.output) if end == "completed" else ()
+        if end != "completed":
+            await self._abandon(attempt)
         for data in attempt.speaker.end():
             recorder.put(data)
         for input_id in list(recorder.state.inputs):
             recorder.put(InputExpired(inputId=input_id))
         await recorder.flush()
-        terminal = _terminal(stopped, program, attempt.speaker.said)
-        bodies = recorder.bodies(terminal)
+        last = terminal(stopped, program, attempt.speaker.said)
+        bodies = recorder.bodies(last)
         ending = ExecutionEnding(
-            status=outcome,
-            output=stopped.output if outcome == "completed" else None,
+            status=end,
+            output=stopped.output if end == "completed" else None,
             error_code=stopped.failure.code if stopped.failure else None,
             error_message=stopped.failure.message if stopped.failure else None,
             error_node=stopped.failure.node_id if stopped.failure else None,
@@ -261,11 +261,11 @@ class ExecutionAttempts:
         )
         finish = partial(
             self._shop.store.runs.finish, run.id, run.attempt,
-            status="failed" if outcome == "failed" else "finished",
-            outcome=None if outcome == "failed" else outcome,
+            status="failed" if end == "failed" else "finished",
+            outcome=None if end == "failed" else end,
             terminal=packed(bodies),
-            error_code=terminal.code if isinstance(terminal, RunFailed) else None,
-            error_message=terminal.message if isinstance(terminal, RunFailed) else None,
+            error_code=last.code if isinstance(last, RunFailed) else None,
+            error_message=last.message if isinstance(last, RunFailed) else None,
             messages=message_rows(recorder.state),
             first_index=recorder.first_index or None,
             last_index=recorder.last_index or None,
@@ -274,57 +274,51 @@ class ExecutionAttempts:
         if not await patiently(finish, run.id):
             raise CaddieError("FENCED", "the execution belongs to another attempt")
         await recorder.append(bodies)
-        _log.info("execution.ended", execution_id=run.id, attempt=run.attempt, end=outcome, index=recorder.last_index)
-        await self._wake_others(begun, stopped)
+        _log.info("execution.ended", execution_id=run.id, attempt=run.attempt, end=end, index=recorder.last_index)
+        await self._wake_parent(attempt.begun)
 
     def _last_words(self, attempt: _Attempt, output: Any) -> tuple[MessageRecord, ...]:
         """A workflow that was spoken to and has not replied answers with the text it ended with."""
         execution = attempt.begun.execution
         asked = execution.trigger == "chat" or attempt.claim.conversation.kind != "execution"
-        text = "" if attempt.speaker.said or not asked else final_text(output)
+        text = "" if attempt.speaker.replied or not asked else final_text(output)
         if not text:
             return ()
-        for data in attempt.speaker.say("end", text):
+        for data in attempt.speaker.last(text):
             attempt.recorder.put(data)
         if execution.thread is None:
             return ()
         return (MessageRecord(attempt.speaker.copy_id("end"), "assistant", text, self._shop.clock()),)
 
-    async def _wake_others(self, begun: Begun, stopped: Stopped) -> None:
-        """Whoever waits for this one goes on; what this one still waits for has become pointless."""
+    async def _abandon(self, attempt: _Attempt) -> None:
+        """Before a failure is stored, or a worker's death would leave it undone: what this one waits for has become
+        pointless. What it has only set off goes on.
+        """
+        execution, executions = attempt.begun.execution, self._shop.store.executions
+        started = await patiently(lambda: executions.started_by(execution.id), execution.id)
+        if not started:
+            return
+        steps = await patiently(lambda: executions.steps(execution.id), execution.id)
+        set_off = {step_id(execution.id, step.key) for step in steps if step.status == "success"}
+        for child_id, request_id in started:
+            if request_id not in set_off:
+                try:
+                    await self._shop.executions.cancel(execution.org_id, execution.user_id, child_id)
+                except CaddieError:
+                    _log.warning("execution.cancel_failed", execution_id=child_id)
+
+    async def _wake_parent(self, begun: Begun) -> None:
+        """Whoever waits for this one goes on now; without this, with the next sweep."""
         execution = begun.execution
+        if execution.parent_id is None:
+            return
         try:
-            if execution.parent_id is not None:
-                parent = await self._shop.store.executions.get(execution.org_id, execution.parent_id)
-                if parent is not None:
-                    await self._shop.executions.wake(parent)
-            if stopped.failure is not None:
-                for step in await self._shop.store.executions.steps(execution.id):
-                    if step.child_id is not None and step.status in ("waiting", "failed"):
-                        await self._shop.executions.cancel(execution.org_id, execution.user_id, step.child_id)
+            parent = await self._shop.store.executions.get(execution.org_id, execution.parent_id)
+            if parent is not None:
+                await self._shop.executions.wake(parent)
         except CaddieError:
             _log.warning("execution.wake_failed", execution_id=execution.id)
 
 
 def _text_of(given: Any) -> Any:
     return given.get("text") if isinstance(given, dict) else ""
-
-
-def _outcome(failure: Failure | None) -> Outcome:
-    if failure is None:
-        return "completed"
-    return "cancelled" if failure.code == "CANCELLED" else "failed"
-
-
-def _terminal(stopped: Stopped, program: Program | None, said: str) -> Data:
-    failure = stopped.failure
-    if failure is None or failure.code == "CANCELLED":
-        output = preview(stopped.output, OUTPUT_PREVIEW_BYTES) if failure is None else None
-        result = RunResult(message=said, output=output)
-        return RunFinished(outcome="cancelled" if failure else "completed", result=result)
-    message = failure.message
-    if failure.node_id is not None and program is not None:
-        node = program.node(failure.node_id)
-        message = f"{node.titleOverride or failure.node_id}: {message}"
-    code = failure.code if failure.code in ("RUN_LIMIT", "RUN_TIMEOUT", "DEFINITION_INVALID") else "RUN_FAILED"
-    return RunFailed(code=code, message=message, retryable=False)

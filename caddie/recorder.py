@@ -84,6 +84,13 @@ class Recorder:
         if len(self._pending) >= PENDING_MAX:
             await self.flush()
 
+    async def room(self) -> None:
+        """Until what comes next finds room. Raises CaddieError once the log has refused."""
+        if len(self._pending) >= PENDING_MAX:
+            await self.flush()
+        if self._failure:
+            raise self._failure
+
     @property
     def state(self) -> State:
         """The fold of everything emitted so far."""

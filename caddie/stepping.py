@@ -46,6 +46,8 @@ class StoredJournal:
         return self._execution.active_ms + int((time.monotonic() - self._began) * 1000)
 
     async def commit(self, steps: Sequence[StepWrite], said: Sequence[Data]) -> Mapping[Place, JsonValue]:
+        """Whoever is cancelled here has told nothing; what is told together is appended together."""
+        await self._recorder.room()
         values: Mapping[Place, JsonValue] = {}
         if steps:
             newest = {step.key: step for step in steps}
@@ -55,7 +57,7 @@ class StoredJournal:
             )  # fmt: skip
             values = await patiently(write, self._execution.id)
         for data in said:
-            await self._recorder.emit(data)
+            self._recorder.put(data)
         return values
 
     async def signals(self, pauses: Iterable[Pause]) -> tuple[Mapping[str, Answered], Mapping[str, Child]]:

@@ -2,7 +2,7 @@
 
 Called by `caddie worker` and `caddie up`. Invariant: a run whose worker dies is running elsewhere within one lease, and
 a row that has no job (its submitter died) gets one from the sweep. On stop it takes nothing new, gives running runs
-time to end, and leaves the rest to another worker.
+time to end, executions to come to the end of a step, and leaves the rest to another worker.
 """
 
 from __future__ import annotations
@@ -43,6 +43,8 @@ from shared.store import Store
 SWEEP_INTERVAL_S = 5.0
 #: How late a wait may end.
 WAKE_INTERVAL_S = 1.0
+#: Jobs given at once: a thousand that are due at the same time should not wait for one another's round trips.
+WAKE_TOGETHER = 16
 #: A row without a job is one whose submitter had this long to queue it.
 ORPHAN_AGE_S = 5.0
 #: How long the queue's loop waits in one read.
@@ -80,13 +82,14 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
         )  # fmt: skip
         if admin := open_admin(settings.admin_host, settings.admin_port, lambda: {"redis": reader.connected}):
             stack.callback(admin.close)
-        await _work(settings, stop, queue, attempts, runs, store, log, Registry(redis))
+        await _work(settings, stop, queue, attempts, runs, store, log, Registry(redis), equipped.workshop.leaving)
 
 
 async def _work(
     settings: Settings, stop: asyncio.Event, queue: Docket, attempts: Attempts, runs: Runs, store: Store,
-    log: EventLog, registry: Registry,
+    log: EventLog, registry: Registry, leaving: asyncio.Event,
 ) -> None:  # fmt: skip
+    """leaving: set when executions are to be handed on between two steps."""
     carrier = Carrier(attempts)
 
     async def run(run_id: str, retry: Retry = Retry.forever(timedelta(seconds=RETRY_DELAY_S))) -> None:  # noqa: B008
@@ -124,6 +127,7 @@ async def _work(
             if working.done():
                 working.result()
             carrier.draining = True
+            leaving.set()
             await _drain(worker, working, carrier, registry, announcer, settings.drain_timeout_s)
         finally:
             for task in (working, stopping, *helpers):
@@ -200,8 +204,9 @@ async def _wake(store: Store, runs: Runs) -> None:
     """Give a job to every execution whose wait is over; any worker may, and one that has a job keeps it."""
     while True:
         try:
-            for run_id in await store.executions.due(datetime.now(UTC)):
-                await runs.enqueue(run_id)
+            due = await store.executions.due(datetime.now(UTC))
+            for begin in range(0, len(due), WAKE_TOGETHER):
+                await asyncio.gather(*(runs.enqueue(run_id) for run_id in due[begin : begin + WAKE_TOGETHER]))
         except CaddieError:
             _log.warning("worker.wake_failed")
         except Exception:

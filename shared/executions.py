@@ -66,9 +66,9 @@ class Executions:
             if execution.status == "pending":
                 await self._runs.enqueue(execution.id)
         except CaddieError:
-            if created:
-                await self._store.executions.discard(execution.id)
-            raise
+            # The queue may have taken it and not answered; a worker that has it by now keeps it.
+            if not created or await self._store.executions.discard(execution.id):
+                raise
         return execution
 
     async def get(self, org: int, user: int, execution_id: str) -> ExecutionRecord:
@@ -84,8 +84,7 @@ class Executions:
         if found.over:
             return found
         await self._runs.cancel(org, user, found.conversation, run_id=found.id)
-        await self._store.executions.wake(found.id)
-        # Its children are its own: nobody waits for them any more.
+        # One that was suspended is due now: its worker ends it, and what it waits for.
         await self._runs.enqueue(found.id)
         return await self.get(org, user, execution_id)
 

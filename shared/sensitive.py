@@ -10,7 +10,7 @@ Callers: the gateway and the worker's workspace seal; the executor opens.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from shared.errors import CaddieError, Fault
@@ -65,8 +65,24 @@ class Sensitive:
             raise CaddieError("DEFINITION_INVALID", f"{place}: {message}", faults=(Fault(place, message),)) from None
 
 
+def hear(definition: Definition, node: Node, payload: Mapping[str, Any], note: Callable[[str], None]) -> None:
+    """`note` hears of what expressions have put into the sensitive members of a node's payload."""
+    names = _names(definition) | ALWAYS.get(node.type, frozenset())
+
+    def change(text: str, place: str) -> str:
+        note(text)
+        return text
+
+    if names:
+        _value(payload, "", names, change, named=False)
+
+
+def _names(definition: Definition) -> frozenset[str]:
+    return frozenset(key.rsplit(".", 1)[-1] for key in definition.sensitivePropKeys or ())
+
+
 def _changed(definition: Definition, change: Change) -> Definition:
-    names = frozenset(key.rsplit(".", 1)[-1] for key in definition.sensitivePropKeys or ())
+    names = _names(definition)
     if not names and not any(node.type in ALWAYS for node in definition.nodes.values()):
         return definition
     nodes = {

@@ -52,8 +52,9 @@ def effects(definition: Definition) -> list[str]:
     found: dict[str, list[str]] = {}
     for node_id, node in definition.nodes.items():
         verb = _EFFECTS.get(node.type)
-        if node.type == "http-request" and node.payload.get("method", "GET") not in _SAFE_METHODS:
-            verb = f"send a {node.payload['method']} request"
+        method = str(node.payload.get("method") or "GET").upper()
+        if node.type == "http-request" and method not in _SAFE_METHODS:
+            verb = f"send a {method} request"
         if verb:
             found.setdefault(verb, []).append(node.titleOverride or node_id)
     return [f"{verb} ({_listed(names)})" for verb, names in found.items()]

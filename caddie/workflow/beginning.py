@@ -10,10 +10,10 @@ from typing import Any
 
 from pydantic import JsonValue
 
-from caddie.workflow.executor import Given
 from caddie.workflow.masking import Mask
 from caddie.workflow.program import Program
 from caddie.workflow.runner import Origin
+from caddie.workflow.terms import Given
 from shared.errors import CaddieError
 from shared.resolution import Scope
 from shared.sensitive import Sensitive
@@ -51,7 +51,7 @@ def given(begun: Begun, made: Program, told: frozenset[tuple[str, str, str]]) ->
         execution.id, execution.org_id, execution.user_id, execution.workflow_id, execution.depth, execution.thread
     )
     result = execution.input if isinstance(execution.input, dict) else {"value": execution.input}
-    return Given(origin, execution.attempt, result, scope, variables, begun.steps, told)
+    return Given(origin, execution.attempt, result, scope, variables, begun.steps, told, begun.inputs)
 
 
 def _variables(definition: Definition, begun: Begun) -> dict[str, JsonValue]:

@@ -11,7 +11,6 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -20,18 +19,20 @@ from pydantic import JsonValue
 from caddie.workflow.blocks import members
 from caddie.workflow.flow import Flow
 from caddie.workflow.frame import Frame, Loop, Settled, Work
+from caddie.workflow.known import ENDED, Known
 from caddie.workflow.ledger import Journal, Ledger
 from caddie.workflow.masking import Mask
 from caddie.workflow.pauses import Over, Pause
 from caddie.workflow.program import Program
-from caddie.workflow.runner import Call, Origin, Result, Runner, StepError
-from caddie.workflow.steps import INPUT_PREVIEW_BYTES, iteration, preview, step_id
+from caddie.workflow.runner import Call, Result, Runner, StepError
+from caddie.workflow.steps import GATHERED_BYTES, INPUT_PREVIEW_BYTES, Room, beyond, iteration, preview, step_id
+from caddie.workflow.terms import Bounds, Failure, Given, Stopped
 from caddie.workflow.tries import attempted, computed
 from caddie.workflow.waits import Waits
-from shared.errors import CaddieError
 from shared.events import Data
 from shared.expressions import ExpressionError
-from shared.resolution import Scope, resolve
+from shared.resolution import resolve
+from shared.sensitive import hear
 from shared.store.execution_records import StepRecord
 
 #: Blocks of one execution that work at the same time.
@@ -42,63 +43,23 @@ SLICE_S = 0.005
 REST_S = 0.05
 ITERATIONS_MAX = 100
 ERROR_CHARS = 2_000
-_ENDED = ("success", "failed", "skipped")
-
-
-@dataclass(frozen=True, slots=True)
-class Bounds:
-    node_runs: int = 10_000
-    depth: int = 10
-
-
-@dataclass(frozen=True, slots=True)
-class Given:
-    """What an execution starts from, or goes on from.
-
-    variables: also those in `scope`, as they change. told: (path, node id, status) of the events in the log.
-    """
-
-    origin: Origin
-    attempt: int
-    trigger_result: dict[str, JsonValue]
-    scope: Scope
-    variables: dict[str, JsonValue]
-    steps: Sequence[StepRecord] = ()
-    told: frozenset[tuple[str, str, str]] = frozenset()
-
-
-@dataclass(frozen=True, slots=True)
-class Failure:
-    code: str
-    message: str
-    node_id: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Stopped:
-    """Where a walk has come to. waits: it is not over, and before `until` nothing ends by itself."""
-
-    failure: Failure | None = None
-    output: JsonValue = None
-    waits: bool = False
-    until: datetime | None = None
 
 
 class Executor:
     def __init__(
         self, program: Program, given: Given, journal: Journal, runners: Mapping[str, Runner], flow: Flow, mask: Mask,
-        clock: Callable[[], datetime], bounds: Bounds,
+        clock: Callable[[], datetime], bounds: Bounds, leaving: Callable[[], bool] = lambda: False,
     ) -> None:  # fmt: skip
         self._program, self._given, self._runners, self._flow = program, given, runners, flow
-        self._mask, self._clock, self._bounds = mask, clock, bounds
-        self._known = {(step.path, step.node_id): step for step in given.steps}
-        position = max((step.position for step in given.steps), default=0)
-        self._ledger = Ledger(journal, program.definition, given.attempt, position)
+        self._mask, self._clock, self._bounds, self._leaving = mask, clock, bounds, leaving
+        self._known = Known(given.steps)
+        self._ledger = Ledger(journal, program.definition, given.attempt, self._known.position, given.steps)
         self._waits = Waits(journal, flow, clock)
         self._main = Frame.outermost(program.main, given.scope)
         self._ready: deque[tuple[Frame, str]] = deque((self._main, node_id) for node_id in program.main.first)
         self._tasks: dict[asyncio.Task[Result], Work] = {}
         self._failure: Failure | None = None
+        self._room = Room(bounds.result_bytes)
         self.node_runs = 0
 
     async def run(self) -> Stopped:
@@ -108,14 +69,20 @@ class Executor:
             while True:
                 await self._advance()
                 if self._main.over or (self._failure and not self._tasks):
+                    if self._failure:
+                        self._close("CANCELLED", "the execution failed before this step ended")
                     await self._ledger.save()
                     return Stopped(self._failure, self._main.output)
+                if self._leaving() and not self._tasks:
+                    await self._ledger.save()
+                    return Stopped(waits=True, until=self._clock())
                 if self._ledger.due or not self._tasks:
                     await self._ledger.save()
                 if await self._look():
                     continue
                 idle_since = 0.0 if self._tasks else idle_since or time.monotonic()
                 if idle_since and not self._waits.worth_staying(time.monotonic() - idle_since):
+                    assert self._waits, "nothing would ever wake it"
                     return Stopped(waits=True, until=self._waits.until)
                 await self._rest()
         finally:
@@ -125,11 +92,15 @@ class Executor:
 
     async def cut(self, code: str, message: str) -> None:
         """After ``run`` was cancelled: what was at work or waiting ends like this."""
-        works = [*self._tasks.values(), *self._waits.clear()]
+        for task in [task for task in self._tasks if not task.cancelled()]:
+            self._done(task)
         self._tasks.clear()
-        for work in works:
-            self._end(work, StepError(code, message))
+        self._close(code, message)
         await self._ledger.save()
+
+    def _close(self, code: str, message: str) -> None:
+        self._waits.clear()
+        self._ledger.close(code, message, self._clock())
 
     async def _rest(self) -> None:
         """Until a block is done, or a wait may be."""
@@ -139,11 +110,14 @@ class Executor:
         limit = REST_S if self._waits or self._ledger.pending else None
         done, _ = await asyncio.wait(self._tasks, timeout=limit, return_when=asyncio.FIRST_COMPLETED)
         for task in done:
-            work = self._tasks.pop(task)
-            try:
-                self._end(work, task.result())
-            except StepError as error:
-                self._end(work, error)
+            self._done(task)
+
+    def _done(self, task: asyncio.Task[Result]) -> None:
+        work, self._ledger.urgent = self._tasks.pop(task), True
+        try:
+            self._end(work, task.result())
+        except StepError as error:
+            self._end(work, error)
 
     async def _look(self) -> bool:
         """Whether a wait has ended."""
@@ -161,7 +135,7 @@ class Executor:
     async def _advance(self) -> None:
         """Begin all that can begin."""
         sliced = time.monotonic()
-        while self._ready and len(self._tasks) < TOGETHER_MAX:
+        while self._ready and len(self._tasks) < TOGETHER_MAX and not self._leaving():
             frame, node_id = self._ready.popleft()
             if self._failure:
                 continue
@@ -174,10 +148,11 @@ class Executor:
 
     async def _begin(self, frame: Frame, node_id: str) -> None:
         known = self._known.get((frame.path, node_id))
-        if known is not None and known.status in _ENDED:
+        if known is not None and known.status in ENDED:
             self._replay(frame, node_id, known)
             return
         work = Work(frame, self._call(frame, node_id, {}), self._clock())
+        work.goes_on(known.started_at if known else None)
         if not frame.wanted(node_id, self._program):
             self._ledger.note(self._ledger.written(work, status="skipped"))
             self._settle(work, Settled("skipped"), {})
@@ -188,14 +163,33 @@ class Executor:
             if node_id == self._program.trigger:
                 self._end(work, self._given.trigger_result)
                 return
-            payload: Any = resolve(dict(self._program.node(node_id).payload), frame.scope)
-            work.call = self._call(frame, node_id, payload)
-            work.input = preview(self._mask.clean(payload), INPUT_PREVIEW_BYTES)
+            self._fill(work, known)
             await self._start(work, known)
         except ExpressionError as error:
             self._end(work, StepError("EXPRESSION_INVALID", error.message))
         except StepError as error:
             self._end(work, error)
+
+    def _fill(self, work: Work, known: StepRecord | None) -> None:
+        """The payload of a step whose turn has come. Raises ExpressionError."""
+        frame, node_id, block = work.frame, work.call.node_id, work.call.type
+        own = block == "for-each" or block in self._flow.blocks
+        payload: Any = self._payload(frame, node_id, known if own else None)
+        shown: Any = self._mask.clean(payload)
+        # What the walk's own blocks say, ask, keep and hand on is for others to read.
+        work.call = self._call(frame, node_id, shown if block in self._flow.blocks else payload)
+        whole = block == "for-each" and node_id in self._program.variables_read
+        work.input = preview(shown, GATHERED_BYTES if whole else INPUT_PREVIEW_BYTES)
+
+    def _payload(self, frame: Frame, node_id: str, known: StepRecord | None) -> Any:
+        """Filled in; of a step that began earlier it is as it was then, for variables may have changed since."""
+        node = self._program.node(node_id)
+        payload: Any = resolve(dict(node.payload), frame.scope)
+        hear(self._program.definition, node, payload, self._mask.note)
+        before = known.input if known is not None and node_id in self._program.variables_read else None
+        if isinstance(before, dict) and not beyond(before) and before != self._mask.clean(payload):
+            return before
+        return payload
 
     def _counts(self, node_id: str) -> bool:
         """One node more; False when there are too many."""
@@ -237,6 +231,9 @@ class Executor:
         elif call.type == "set-variable":
             await self._change_variable(work)
         elif known is not None and known.status == "waiting":
+            if known.input_id and (*known.key, "waiting") not in self._given.told:
+                self._ledger.tell(known)
+                self._ledger.say(await self._flow.asked(call, work.began))
             self._waits.add(Pause(call.type, known.wake_at, known.input_id, known.child_id), work)
         else:
             began = await self._flow.pause(call, work.began)
@@ -253,12 +250,7 @@ class Executor:
         change = self._flow.change(work.call, self._given.variables)
         if change.stored is not None:
             step = self._ledger.written(work, status="success", variable=change.stored)
-            try:
-                change.value = await self._ledger.save_variable(step)
-            except CaddieError as error:
-                if error.code not in ("INVALID", "TOO_LARGE"):
-                    raise
-                raise StepError(error.code, error.message) from error
+            change.value = await self._ledger.save_variable(step)
         self._given.variables[change.name] = change.value
         self._end(work, {"name": change.name, "value": change.value}, stored=change.stored is not None)
 
@@ -293,6 +285,7 @@ class Executor:
         reply: str | None = None, stored: bool = False,
     ) -> None:  # fmt: skip
         """A node has succeeded or failed. reply: what it said in the chat. stored: its step is in the store already."""
+        end = self._room.taken(end, stored=stored)
         if isinstance(end, StepError):
             message = self._mask.text(end.message)[:ERROR_CHARS]
             step = self._ledger.written(work, status="failed", error=message, error_code=end.code)
@@ -313,20 +306,27 @@ class Executor:
     def _replay(self, frame: Frame, node_id: str, step: StepRecord) -> None:
         """A step that an earlier attempt has settled: told again only when the log lacks it."""
         work = Work(frame, self._call(frame, node_id, {}), self._clock())
-        self.node_runs += step.status != "skipped"
-        if (step.path, step.node_id, step.status) not in self._given.told:
-            self._ledger.tell(step)
-            self._ledger.say(*self._flow.repeated(work.call, step.result))
-        values: dict[str, JsonValue] = {}
-        if step.status == "success":
-            values["result"] = step.result
-        elif step.status == "failed":
+        for each in self._known.whole(step):
+            self.node_runs += each.status != "skipped"
+            self._room.taken(each.result or {}, stored=True)
+            if (*each.key, each.status) not in self._given.told:
+                self._retell(each)
+        values: dict[str, JsonValue] = {"result": step.result} if step.status == "success" else {}
+        if step.status == "failed":
             values["error"] = step.error
             self._failed(node_id, step.error_code or "STEP_FAILED", step.error or "")
-        if node_id in self._program.payloads_read:
-            payload: Any = resolve(dict(self._program.node(node_id).payload), frame.scope)
-            work.call = self._call(frame, node_id, payload)
+        if node_id in self._program.payloads_read and step.input is not None:
+            work.call = self._call(frame, node_id, self._payload(frame, node_id, step))
         self._settle(work, Settled(step.status, step.branch), values)
+
+    def _retell(self, step: StepRecord) -> None:
+        """What the log lacks of a step that has ended."""
+        asked = self._given.asked.get(step.input_id or "")
+        if step.input_id and asked and asked.status != "pending" and (*step.key, "waiting") in self._given.told:
+            self._ledger.say(self._flow.closed(step.input_id, asked))
+        self._ledger.tell(step)
+        name = step_id(self._given.origin.execution_id, step.key)
+        self._ledger.say(*self._flow.repeated(self._program.node(step.node_id).type, name, step.result))
 
     def _failed(self, node_id: str, code: str, message: str) -> None:
         if node_id not in self._program.forgiven:

@@ -22,6 +22,8 @@ from shared.workflows import Definition, VariableDef
 BLOCKS = frozenset({"delay", "wait", "human_confirmation", "trigger-workflow", "set-variable", "reply_chat"})
 TEXT_CHARS = 100_000
 LIST_ITEMS = 10_000
+#: JSON readers disagree on integers from here on.
+NUMBER_END = 2**63
 _TYPES: dict[str, tuple[type, ...]] = {
     "number": (int, float), "text": (str,), "boolean": (bool,), "list": (list,), "object": (dict,),
 }  # fmt: skip
@@ -92,11 +94,11 @@ class Flow:
             raise StepError("INVALID_PAYLOAD", f"text: expected at most {TEXT_CHARS} characters, got {len(text)}")
         return text, self._outside.reply(call.step_id, text)
 
-    def repeated(self, call: Call, result: JsonValue) -> Sequence[Data]:
+    def repeated(self, block: str, step_id: str, result: JsonValue) -> Sequence[Data]:
         """The events of a reply that the log may lack."""
-        if call.type != "reply_chat" or not isinstance(result, dict):
+        if block != "reply_chat" or not isinstance(result, dict):
             return ()
-        return self._outside.reply(call.step_id, str(result.get("text", "")))
+        return self._outside.reply(step_id, str(result.get("text", "")))
 
     async def pause(self, call: Call, now: datetime) -> Over | tuple[Pause, tuple[Data, ...]]:
         """Begin to wait, if there is something to wait for. Raises StepError."""
@@ -107,9 +109,13 @@ class Flow:
             return Pause(call.type, now + timedelta(seconds=slept_s)), ()
         if call.type == "trigger-workflow":
             return await self._start(call)
-        wanted = question(call.type, call.payload, now, call.origin.execution_id, call.node_id, call.step_id)
-        asked = await self._outside.ask(wanted)
+        asked = await self.asked(call, now)
         return Pause(call.type, datetime.fromisoformat(asked.expiresAt), asked.inputId), (asked,)
+
+    async def asked(self, call: Call, now: datetime) -> InputRequested:
+        """A step's question, asked now unless it has been before. Raises StepError."""
+        wanted = question(call.type, call.payload, now, call.origin.execution_id, call.node_id, call.step_id)
+        return await self._outside.ask(wanted)
 
     async def _start(self, call: Call) -> Over | tuple[Pause, tuple[Data, ...]]:
         workflow = call.payload.get("workflow")
@@ -136,7 +142,10 @@ def changed(operation: str, before: JsonValue, value: JsonValue) -> JsonValue:
     """The value of a variable of an execution after a change."""
     if operation == "increment":
         assert isinstance(value, int | float)
-        return (before if isinstance(before, int | float) else 0) + value
+        total = (before if isinstance(before, int | float) else 0) + value
+        if not abs(total) < NUMBER_END:
+            raise StepError("INVALID_PAYLOAD", "expected a number of at most 63 bits, got a larger one")
+        return total
     if operation == "append":
         kept = before if isinstance(before, list) else []
         if len(kept) >= LIST_ITEMS:

@@ -45,6 +45,12 @@ class Work:
     def place(self) -> Place:
         return self.frame.path, self.call.node_id
 
+    def goes_on(self, began: datetime | None) -> None:
+        """It began in an earlier attempt."""
+        if began is not None:
+            self.started -= max((self.began - began).total_seconds(), 0.0)
+            self.began = began
+
 
 @dataclass(slots=True)
 class Loop:
@@ -109,9 +115,7 @@ class Frame:
 
     def _leads(self, parent: str, node_id: str, program: Program) -> bool:
         end = self.settled[parent]
-        if end.status == "failed":
-            return program.node(node_id).branch is None
-        return end.status == "success" and activates(program.node(parent), end.branch, program.node(node_id))
+        return end.status != "skipped" and activates(program.node(parent), end.branch, program.node(node_id))
 
 
 def _counted(body: Body) -> dict[str, int]:

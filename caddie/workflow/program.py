@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain
 
 from shared.expressions import ExpressionError, Reference, references
 from shared.workflows import BRANCHES, Definition, Node
@@ -47,28 +48,39 @@ class Program:
     @cached_property
     def forgiven(self) -> frozenset[str]:
         """Nodes whose failure another node reads: the execution goes on behind them."""
-        return frozenset(each.path[0] for each in self._references if each.head == "$nodes" and each.part == "error")
+        found = (each for each in self._every_reference if each.head == "$nodes" and each.part == "error")
+        return frozenset(each.path[0] for each in found)
 
     @cached_property
     def payloads_read(self) -> frozenset[str]:
         """Nodes whose payload another node reads."""
-        named = (each.node for each in self._references if each.part == "payload")
+        named = (each.node for each in self._every_reference if each.part == "payload")
         return frozenset(self.trigger if name == "root" else name for name in named if name)
 
     @cached_property
-    def _references(self) -> tuple[Reference, ...]:
-        found: list[Reference] = []
-        for node in self.definition.nodes.values():
+    def variables_read(self) -> frozenset[str]:
+        """Nodes whose payload depends on what the variables are when their turn comes."""
+        found = self._references.items()
+        return frozenset(node_id for node_id, named in found if any(each.head == "$vars" for each in named))
+
+    @property
+    def _every_reference(self) -> Iterable[Reference]:
+        return chain.from_iterable(self._references.values())
+
+    @cached_property
+    def _references(self) -> dict[str, tuple[Reference, ...]]:
+        found: dict[str, tuple[Reference, ...]] = {}
+        for node_id, node in self.definition.nodes.items():
             try:
-                found += references(dict(node.payload))
+                found[node_id] = tuple(references(dict(node.payload)))
             except ExpressionError:
                 # The node says so when its turn comes.
                 continue
-        return tuple(found)
+        return found
 
 
 def activates(parent: Node, branch: str | None, child: Node) -> bool:
-    """Whether a node that has succeeded, with the branch it chose, leads on to this child."""
+    """Whether a node that has ended, with the branch it chose, leads on to this child."""
     if child.branch is None or child.branch not in BRANCHES.get(parent.type, ()):
         return True
     return child.branch == branch

@@ -6,7 +6,7 @@ Invariant: a question ends by its answer or by its time, never by both. Caller: 
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from datetime import datetime
 
 from caddie.workflow.flow import Flow
@@ -35,10 +35,8 @@ class Waits:
     def add(self, pause: Pause, work: Work) -> None:
         self._pauses[work.place] = (pause, work)
 
-    def clear(self) -> Iterable[Work]:
-        works = [work for _, work in self._pauses.values()]
+    def clear(self) -> None:
         self._pauses.clear()
-        return works
 
     @property
     def until(self) -> datetime | None:
@@ -81,7 +79,8 @@ class Waits:
         asked = inputs.get(pause.input_id)
         if asked is not None and asked.status != "pending":
             return answered(pause.block, asked), (self._flow.closed(pause.input_id, asked),)
-        if overdue and await self._journal.expire(pause.input_id):
+        # One that has gone has no answer to wait for.
+        if overdue and (asked is None or await self._journal.expire(pause.input_id)):
             expired = self._flow.expired()
             return answered(pause.block, expired), (self._flow.closed(pause.input_id, expired),)
         return None, ()

@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 from shared.errors import CaddieError
 from shared.store.conversations import close_input
 from shared.store.execution_records import ExecutionEnding
-from shared.store.execution_tables import Execution
+from shared.store.execution_tables import Execution, Step
 from shared.store.records import EXECUTION, InputRecord, InputStatus, Json, MessageRecord, ProposalDraft
 from shared.store.steers import STEERS
 from shared.store.tables import Conversation, Input, Message, Proposal, Run, Workflow, now, whole_ms
@@ -115,10 +115,12 @@ class Ending:
         change = update(Execution).where(Execution.id == run.id).values(values)
         change = change.returning(Execution.thread, Execution.parent_id).execution_options(synchronize_session=False)
         found = session.execute(change).one_or_none()
-        if found is None:
-            return
         pending = update(Input).where(Input.run_id == run.id, Input.status == "pending")
         session.execute(pending.values(status="expired").execution_options(synchronize_session=False))
+        if found is None:
+            return
+        if ended.status != "completed":
+            _close_steps(session, run.id)
         if found.thread is not None and ended.thread_messages:
             named = Conversation.org_id == run.org_id, Conversation.public_id == found.thread
             thread = session.scalar(select(Conversation).where(*named).with_for_update(key_share=True))
@@ -143,6 +145,13 @@ class Ending:
         run.last_index = self.last_index
         run.input = {key: value for key, value in run.input.items() if key != SEALED}
         run.finished_at = now()
+
+
+def _close_steps(session: Session, execution_id: str) -> None:
+    """Those nobody could end: their execution failed before it was walked, or its workers died."""
+    left = update(Step).where(Step.execution_id == execution_id, Step.status.in_(("running", "waiting")))
+    left = left.values(status="failed", error_code="CANCELLED", error="the execution ended before this step did")
+    session.execute(left.execution_options(synchronize_session=False))
 
 
 def append_messages(session: Session, conversation_pk: int, run_id: str, messages: Sequence[MessageRecord]) -> None:

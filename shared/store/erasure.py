@@ -18,7 +18,7 @@ from shared.store.execution_tables import Execution
 from shared.store.records import UNFINISHED
 from shared.store.remains import Remains, delete_executions, delete_workflow, lock_workflow
 from shared.store.tables import Blob, Conversation, Message, Run, Session, now
-from shared.store.waking import wake_each
+from shared.store.waking import forsake, wake_each
 
 #: Executions in one transaction: others wait for it some ten milliseconds.
 TOGETHER_MAX = 50
@@ -53,6 +53,7 @@ class Erasure:
             session.execute(delete(Session).where(*its))
             parents = select(Execution.parent_id).where(Execution.id.in_([run_id for run_id, _, _ in runs]))
             waiting = [parent for parent in session.scalars(parents) if parent is not None]
+            forsake(session, [run_id for run_id, _, _ in runs])
             session.execute(delete(Conversation).where(Conversation.pk == row.pk))
             session.flush()
             wake_each(session, waiting)

@@ -160,8 +160,8 @@ class StepWrite:
 class Begun:
     """An execution whose attempt has begun: all that it has left so far.
 
-    steps: by position. variables: those with lifetime `persist`. inputs and children: by id. resumed: it was suspended,
-    and has not lost its worker.
+    steps: by position. variables: those with lifetime `persist`. inputs: by id. resumed: it was suspended, and has not
+    lost its worker.
     """
 
     execution: ExecutionRecord
@@ -169,7 +169,6 @@ class Begun:
     steps: tuple[StepRecord, ...]
     variables: Mapping[str, Any]
     inputs: Mapping[str, InputRecord]
-    children: Mapping[str, ExecutionRecord]
     resumed: bool
 
 

@@ -34,6 +34,9 @@ from shared.store.records import InputRecord, Page
 from shared.store.tables import Input, Run
 from shared.store.waking import WAITING, wake
 
+#: Executions whose wait is over that are looked up at once.
+DUE_MAX = 1_000
+
 
 class Executions:
     def __init__(self, database: Database) -> None:
@@ -104,11 +107,11 @@ class Executions:
         """Whether it was suspended; it is due now."""
         return await self._database.write(lambda session: wake(session, run_id))
 
-    async def due(self, moment: datetime, limit: int = 100) -> Sequence[str]:
+    async def due(self, moment: datetime, limit: int = DUE_MAX) -> Sequence[str]:
         """Suspended executions whose time has come, longest due first."""
         query = select(Execution.id).join(Run, Run.id == Execution.id).where(Run.status == "suspended")
         query = query.where(Execution.status == WAITING, Execution.wake_at <= moment)
-        query = query.order_by(Execution.wake_at).limit(cursors.bounded(limit))
+        query = query.order_by(Execution.wake_at).limit(limit)
         return await self._database.read(lambda session: session.scalars(query).all())
 
     async def resolve_input(self, org_id: int, user_id: int, input_id: str, by: str, value: Any) -> ExecutionRecord:
@@ -174,6 +177,13 @@ class Executions:
     async def previews(self, execution_id: str) -> Sequence[StepRecord]:
         """``steps`` to be shown: with as much of their inputs and results as there is room for."""
         return await self._database.read(lambda session: read_previews(session, execution_id))
+
+    async def started_by(self, execution_id: str) -> Sequence[tuple[str, str | None]]:
+        """Id and request id of the unfinished executions that this one has started."""
+        query = select(Execution.id, Run.request_id).join(Run, Run.id == Execution.id)
+        query = query.where(Execution.parent_id == execution_id, Execution.status.in_(steps.OPEN))
+        found = await self._database.read(lambda session: session.execute(query).all())
+        return [(child, request) for child, request in found]
 
     async def pending_inputs(self, execution_id: str) -> Sequence[InputRecord]:
         """Oldest first."""

@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 from shared.store.execution_tables import Execution
 from shared.store.records import EXECUTION, UNFINISHED
 from shared.store.tables import Conversation, Run, Workflow
-from shared.store.waking import wake_each
+from shared.store.waking import forsake, wake_each
 
 THREAD = "thread"
 
@@ -49,6 +49,7 @@ def delete_executions(session: Session, workflow_id: str, limit: int | None = No
     ).all()
     if not found:
         return []
+    forsake(session, [row.public_id for row in found])
     session.execute(delete(Conversation).where(Conversation.pk.in_([row.pk for row in found])))
     wake_each(session, [row.parent_id for row in found if row.parent_id is not None])
     return [

@@ -170,8 +170,11 @@ class Runs:
 
         def work(session: Session) -> bool:
             pair = _locked(session, run_id)
-            if pair is None or pair[0].status != "running" or pair[0].attempt != attempt:
+            if pair is None or pair[0].attempt != attempt:
                 return False
+            if pair[0].status != "running":
+                # A call whose answer was lost is made again.
+                return terminal is not None and pair[0].terminal == terminal
             ending.write(session, *pair)
             return True
 

@@ -22,7 +22,7 @@ from shared.errors import CaddieError
 from shared.store.conversations import input_record
 from shared.store.endings import append_messages
 from shared.store.execution_records import Begun, StepKey, StepWrite
-from shared.store.execution_rows import execution_record, executions, find_execution, read_steps
+from shared.store.execution_rows import find_execution, read_steps
 from shared.store.execution_tables import Execution, Step
 from shared.store.inserts import insert_new
 from shared.store.records import UNFINISHED, InputRecord, MessageRecord
@@ -65,6 +65,9 @@ _SUSPEND = (
         status=WAITING, wake_at=bindparam("moment", type_=UtcTime()), progress_attempt=bindparam("holder"), **_NUMBERS
     )
 )
+_SUSPENDED = select(Run.id).where(
+    Run.id == bindparam("execution"), Run.attempt == bindparam("holder"), Run.status == "suspended"
+)
 _Child = aliased(Execution)
 _ANSWERED = Step.input_id.is_not(None) & ~exists().where(Input.id == Step.input_id, Input.status == "pending")
 _CHILD_OVER = Step.child_id.is_not(None) & ~exists().where(_Child.id == Step.child_id, _Child.status.in_(OPEN))
@@ -104,14 +107,12 @@ def begin(session: Session, run_id: str, attempt: int) -> Begun | None:
     version = WorkflowVersion.workflow_id == execution.workflow_id, WorkflowVersion.version == execution.version
     definition = session.scalar(select(WorkflowVersion.definition).where(*version))
     inputs = session.scalars(select(Input).where(Input.run_id == run_id))
-    children = session.execute(executions().where(Execution.parent_id == run_id))
     return Begun(
         execution=execution,
         definition=definition or {"nodes": {}},
         steps=tuple(read_steps(session, run_id)),
         variables=variable_values(session, execution.workflow_id),
         inputs={row.id: input_record(row) for row in inputs},
-        children={row[0].id: execution_record(*row) for row in children},
         resumed=before == "waiting",
     )
 
@@ -184,7 +185,8 @@ def suspend(
     its = {"execution": run_id, "holder": attempt}
     cancelled = connection.execute(_SUSPEND_RUN, its | {"first": first_index, "last": last_index}).scalar()
     if cancelled is None:
-        return False
+        # A call whose answer was lost is made again.
+        return connection.execute(_SUSPENDED, its).scalar() is not None
     connection.execute(_SUSPEND, its | {"moment": wake_at, "count": node_runs, "active": active_ms})
     # A statement of its own: on PostgreSQL it sees what was committed while the one before waited for the lock.
     if cancelled or connection.execute(_WAIT_OVER, {"execution": run_id}).scalar() is not None:

@@ -83,7 +83,10 @@ def _changed(change: VariableWrite, present: Any) -> Any:
         raise _refused(change, "a number to increment", present)
     if not _is_number(change.value):
         raise _refused(change, "a number to increment by", change.value)
-    return present + change.value
+    total = present + change.value
+    if not abs(total) < 2**63:
+        raise CaddieError("INVALID", f"variable {change.name}: expected a number of at most 63 bits, got a larger one")
+    return total
 
 
 def _is_number(value: object) -> bool:

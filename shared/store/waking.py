@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import ColumnElement, bindparam, case, update
+from sqlalchemy import ColumnElement, bindparam, case, select, update
 from sqlalchemy.orm import Session
 
-from shared.store.execution_tables import Execution
-from shared.store.tables import UtcTime, now
+from shared.store.execution_tables import Execution, Step
+from shared.store.records import UNFINISHED
+from shared.store.tables import Run, UtcTime, now
 
 WAITING = "waiting"
 # Not in WHERE: PostgreSQL would pass over a row that another transaction is making wait, instead of waiting for it.
@@ -29,6 +30,15 @@ def wake(session: Session, execution_id: str) -> bool:
 
 def wake_all(session: Session, which: ColumnElement[bool]) -> None:
     session.connection().execute(_WAKE.where(which), {"moment": now()})
+
+
+def forsake(session: Session, execution_ids: Sequence[str]) -> None:
+    """These executions go: those they wait for are asked to end. Before they go, or a child's end would lock them."""
+    waited = select(Step.child_id).where(Step.execution_id.in_(execution_ids), Step.status == WAITING)
+    for child in sorted({child for child in session.scalars(waited) if child is not None}):
+        wish = update(Run).where(Run.id == child, Run.status.in_(UNFINISHED)).values(cancel_requested=True)
+        session.execute(wish.execution_options(synchronize_session=False))
+        wake(session, child)
 
 
 def wake_each(session: Session, execution_ids: Sequence[str]) -> None:

@@ -12,8 +12,8 @@ import pytest
 
 from caddie.executing import ExecutionAttempts, Workshop
 from caddie.workflow.blocks import logic, text
-from caddie.workflow.executor import Bounds
 from caddie.workflow.runner import Call, Result, Runner, StepError, instant
+from caddie.workflow.terms import Bounds
 from shared.errors import CaddieError
 from shared.events import ExecutionNode, RunFailed, RunFinished
 from shared.executions import Executions, chat_thread

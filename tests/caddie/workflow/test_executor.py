@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from caddie.workflow import tries
-from caddie.workflow.executor import Bounds
 from caddie.workflow.runner import Call, Result, Runner, StepError
+from caddie.workflow.terms import Bounds
 from tests.caddie.workflow.walker import Walker
 from tests.product import until
 
@@ -285,13 +285,17 @@ async def test_an_attempt_that_takes_over_ends_as_the_first_would_have() -> None
     }  # fmt: skip
     whole = Walker(nodes)
     await whole.walk()
-    for cut in range(whole.memory.commits):
+    cuts = [(cut, stored) for cut in range(whole.memory.commits) for stored in (False, True)]
+    for cut, stored in cuts:
         walker = Walker(nodes)
         commit, left = walker.memory.commit, cut
 
-        async def dying(steps: Any, said: Any, commit: Any = commit, walker: Walker = walker) -> Any:
+        async def dying(
+            steps: Any, said: Any, commit: Any = commit, walker: Walker = walker, stored: bool = stored
+        ) -> Any:
             nonlocal left
             if not left:
+                await commit(steps if stored else (), ())
                 raise ConnectionError
             left -= 1
             return await commit(steps, said)
@@ -300,8 +304,38 @@ async def test_an_attempt_that_takes_over_ends_as_the_first_would_have() -> None
         with pytest.raises(ConnectionError):
             await walker.walk()
         walker.memory.commit = commit  # type: ignore[method-assign]
-        stopped = await walker.walk()
-        assert stopped.failure is None
+        executor = walker.executor()
+        stopped = await executor.run()
+        assert stopped.failure is None and executor.node_runs == 9
         ended = {key: (step.status, step.result) for key, step in walker.memory.steps.items()}
         assert ended == {key: (step.status, step.result) for key, step in whole.memory.steps.items()}
         assert sorted(walker.events("success", "skipped")) == sorted(whole.events("success", "skipped"))
+
+
+async def test_a_loop_may_gather_no_more_than_an_expression_can_fill_in() -> None:
+    nodes = {
+        "root": ROOT,
+        "a": ("for-each", {"items": list(range(10))}, [], {"loopBody": ["b"]}),
+        "b": ("say", {"x": "{{root.big}}"}, []),
+    }
+    walker = Walker(nodes)
+    walker.trigger_result["big"] = "x" * 600_000
+    stopped = await walker.walk()
+    assert stopped.failure and (stopped.failure.code, stopped.failure.node_id) == ("RESULT_TOO_LARGE", "a")
+
+
+async def test_results_of_one_execution_have_a_bound_together() -> None:
+    names = [f"n{number}" for number in range(20)]
+    nodes = {
+        "root": ("manual", {}, names[:1]),
+        **{
+            name: ("say", {"x": "{{root.big}}"}, [after])
+            for name, after in zip(names, [*names[1:], "none"], strict=True)
+        },
+    }
+    walker = Walker(nodes)
+    walker.trigger_result["big"] = "x" * 100_000
+    stopped = await walker.walk(bounds=Bounds(result_bytes=1_000_000))
+    assert stopped.failure and (stopped.failure.code, stopped.failure.node_id) == ("RUN_LIMIT", "n8")
+    again = await walker.walk(bounds=Bounds(result_bytes=1_000_000))
+    assert again.failure == stopped.failure

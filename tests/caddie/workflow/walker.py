@@ -9,19 +9,22 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
-from caddie.workflow.executor import Bounds, Executor, Given, Stopped
+from caddie.workflow.executor import Executor
 from caddie.workflow.flow import Flow, Started, changed
 from caddie.workflow.masking import Mask
 from caddie.workflow.pauses import Answered, Child, Pause
 from caddie.workflow.program import Program
 from caddie.workflow.runner import Call, Kind, Origin, Result, Runner, StepError, instant
 from caddie.workflow.steps import Place
+from caddie.workflow.terms import Bounds, Given, Stopped
 from shared.events import Data, ExecutionNode, InputRequested, MessageCompleted
 from shared.resolution import Scope
 from shared.store.execution_records import StepRecord, StepWrite
 from shared.workflows import parse_definition
 
 BOUNDS = Bounds()
+#: What a later write of a step may leave out.
+KEPT = ("input", "started_at", "input_id", "child_id")
 
 
 @dataclass
@@ -56,15 +59,17 @@ class Memory:
 
     async def commit(self, steps: Sequence[StepWrite], said: Sequence[Data]) -> Mapping[Place, Any]:
         self.commits += 1
+        await asyncio.sleep(0)
         values = {}
         for step in steps:
             if (change := step.variable) is not None:
                 before = self.kept.get(change.name, change.default)
                 self.kept[change.name] = values[step.key] = changed(change.operation, before, change.value)
                 step = _with(step, result={"name": change.name, "value": self.kept[change.name]})
-            self.steps[step.key] = step
+            before = self.steps.get(step.key)
+            kept = {name: getattr(before, name, None) for name in KEPT if getattr(step, name) is None}
+            self.steps[step.key] = _with(step, **kept)
         self.said.extend(said)
-        await asyncio.sleep(0)
         return values
 
     async def signals(self, pauses: Iterable[Pause]) -> tuple[Mapping[str, Answered], Mapping[str, Child]]:
@@ -124,6 +129,7 @@ class Walker:
         self.id = str(uuid4())
         self.trigger_result: dict[str, Any] = {"text": "hello"}
         self.inputs: dict[str, Any] = {}
+        self.leaving = False
 
     async def walk(self, trigger: str = "root", bounds: Bounds = BOUNDS) -> Stopped:
         """One attempt, from where the last one has come to."""
@@ -141,11 +147,14 @@ class Walker:
         scope = Scope(trigger, variables=variables, inputs=self.inputs, workflow={"id": "w"})
         origin = Origin(self.id, 1, 1, "w")
         given = Given(
-            origin, self.attempt, self.trigger_result, scope, variables, self.memory.records(), self.memory.told()
-        )
+            origin, self.attempt, self.trigger_result, scope, variables, self.memory.records(), self.memory.told(),
+            self.memory.asked,
+        )  # fmt: skip
         program = Program(self.definition, trigger)
         flow = Flow(self.definition, self.memory)
-        return Executor(program, given, self.memory, self.runners, flow, self.mask, lambda: self.now, bounds)
+        return Executor(
+            program, given, self.memory, self.runners, flow, self.mask, lambda: self.now, bounds, lambda: self.leaving
+        )
 
     def later(self, **time: float) -> None:
         self.now += timedelta(**time)

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from caddie.models.offline import occasion, schedule
+from caddie.models.offline import occasion, rhythm, schedule
 
 
 @pytest.mark.parametrize(
@@ -55,5 +55,5 @@ def test_what_happens_once_gets_its_local_time(text: str, local: str) -> None:
 
 
 def test_a_rule_is_told_in_words() -> None:
-    assert schedule.tell("FREQ=MONTHLY;BYDAY=1MO;BYHOUR=9;BYMINUTE=0") == "on the first Monday of every month at 09:00"
-    assert schedule.tell("FREQ=MINUTELY;INTERVAL=15") == "every 15 minutes"
+    assert rhythm.tell("FREQ=MONTHLY;BYDAY=1MO;BYHOUR=9;BYMINUTE=0") == "on the first Monday of every month at 09:00"
+    assert rhythm.tell("FREQ=MINUTELY;INTERVAL=15") == "every 15 minutes"

@@ -391,3 +391,5 @@ def test_values_are_checked_against_users_schemas(value: Any, schema: dict[str, 
 def test_short_schemas_become_whole_ones() -> None:
     assert whole({"name": "string"}) == {"type": "object", "properties": {"name": {"type": "string"}}}
     assert whole(PERSON) is PERSON and whole({"description": "x"}) == {"description": "x"}
+    odd: dict[str, Any] = {"a": {"b": [1]}, "c": ["string"]}
+    assert whole(odd) is odd

@@ -35,6 +35,11 @@ OPEN = ("pending", "running", WAITING)
 _NUMBERS: dict[str, Any] = {"node_runs": bindparam("count"), "active_ms": bindparam("active")}
 _ITS_ATTEMPT = select(Run.attempt).where(Run.id == bindparam("execution"), Run.status == "running").scalar_subquery()
 _HOLDS = (Execution.id == bindparam("execution"), _ITS_ATTEMPT == bindparam("holder"))
+_STATUS = select(Execution.status).where(Execution.id == bindparam("execution"))
+_DEFINITION = select(WorkflowVersion.definition).where(
+    WorkflowVersion.workflow_id == bindparam("workflow"), WorkflowVersion.version == bindparam("number")
+)
+_INPUTS = select(Input).where(Input.run_id == bindparam("execution"))
 # An attempt that was claimed later may have begun first.
 _BEGIN = (
     update(Execution)
@@ -96,7 +101,7 @@ _UPSERT = {"sqlite": _upsert(sqlite.insert(Step)), "postgresql": _upsert(postgre
 
 def begin(session: Session, run_id: str, attempt: int) -> Begun | None:
     connection = session.connection()
-    before = session.scalar(select(Execution.status).where(Execution.id == run_id))
+    before = connection.execute(_STATUS, {"execution": run_id}).scalar()
     mine = connection.execute(_BEGIN, {"execution": run_id, "holder": attempt, "moment": now()})
     if mine.rowcount != 1:
         _require_present(session, run_id, attempt)
@@ -104,13 +109,13 @@ def begin(session: Session, run_id: str, attempt: int) -> Begun | None:
     execution = find_execution(session, run_id)
     if execution is None:
         return None
-    version = WorkflowVersion.workflow_id == execution.workflow_id, WorkflowVersion.version == execution.version
-    definition = session.scalar(select(WorkflowVersion.definition).where(*version))
-    inputs = session.scalars(select(Input).where(Input.run_id == run_id))
+    version = {"workflow": execution.workflow_id, "number": execution.version}
+    fresh = before == "pending"
+    inputs = () if fresh else session.scalars(_INPUTS, {"execution": run_id})
     return Begun(
         execution=execution,
-        definition=definition or {"nodes": {}},
-        steps=tuple(read_steps(session, run_id)),
+        definition=connection.execute(_DEFINITION, version).scalar() or {"nodes": {}},
+        steps=() if fresh else tuple(read_steps(session, run_id)),
         variables=variable_values(session, execution.workflow_id),
         inputs={row.id: input_record(row) for row in inputs},
         resumed=before == "waiting",

@@ -28,6 +28,7 @@ _WORKFLOW = (
     .where(Execution.id == bindparam("execution"))
     .with_for_update(read=True, key_share=True, of=Workflow)
 )
+_VALUES = select(Variable.name, Variable.value).where(Variable.workflow_id == bindparam("workflow"))
 _VALUE = (
     select(Variable.value)
     .where(Variable.workflow_id == bindparam("workflow"), Variable.name == bindparam("called"))
@@ -38,8 +39,7 @@ _CHANGE = _CHANGE.values(value=bindparam("new", type_=Variable.__table__.c.value
 
 
 def values(session: Session, workflow_id: str) -> dict[str, Any]:
-    found = session.execute(select(Variable.name, Variable.value).where(Variable.workflow_id == workflow_id))
-    return {name: value for name, value in found}
+    return {name: value for name, value in session.connection().execute(_VALUES, {"workflow": workflow_id})}
 
 
 def write_variables(session: Session, execution_id: str, changes: Mapping[int, VariableWrite]) -> dict[int, Any]:

@@ -60,12 +60,16 @@ class _Search:
     """One pass over a rule without gaps, from ``begin`` on."""
 
     def __init__(self, rule: Rrule, anchor: datetime, begin: datetime, steps: int) -> None:
-        self._rule, self._anchor, self._left = rule, anchor, steps
+        self._rule, self._anchor, self._steps, self._left = rule, anchor, steps, steps
         self._first = begin.toordinal()
         self._last = min(self._first + HORIZON_DAYS, date.max.toordinal() - 1)
 
     def times(self) -> Iterator[datetime]:
-        return self._within_days() if self._rule.sub_daily else self._of_days()
+        for found in self._within_days() if self._rule.sub_daily else self._of_days():
+            yield found
+            if not self._rule.count:
+                # Whoever lists many asks for another search each time; what is counted is one search for all.
+                self._left = self._steps
 
     def _step(self) -> None:
         self._left -= 1

@@ -197,7 +197,13 @@ class Kept(Protocol):
 
 async def assert_stored_equals_log(product: Kept, conversation: str) -> None:
     """What the log folds to is what the database keeps, and nothing is left open."""
-    folded = await product.folded(conversation)
+
+    async def complete() -> State | None:
+        """The store has the end of a run a moment before the log."""
+        state = await product.folded(conversation)
+        return state if state.runId is None else None
+
+    folded: State = await until(complete)
     record = await product.store.conversations.get(product.org, conversation)
     assert record is not None and record.active_run_id is None
     stored = await product.store.conversations.messages(record.pk)

@@ -137,7 +137,7 @@ async def test_counting_goes_on_from_when_the_rule_was_stored(
     assert len(days) == 4
 
 
-@pytest.mark.parametrize("count", [200])
+@pytest.mark.parametrize("count", [60, pytest.param(200, marks=pytest.mark.fuzz)])
 async def test_many_workers_fire_each_due_time_once(
     store: Store, tenant: Tenant, url: str, log: EventLog, redis: Redis, redis_url: str, clock: Clock, count: int
 ) -> None:

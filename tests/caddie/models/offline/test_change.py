@@ -85,3 +85,61 @@ async def test_a_mail_can_wait_for_an_okay() -> None:
     nodes = await changed("news", "I need to okay the mail before it goes out")
     assert nodes["mail_anna"]["branch"] == "then"
     assert "human_confirmation" in [each["type"] for each in nodes.values()]
+
+
+async def test_a_question_moves_to_the_beginning_and_what_it_leaves_is_connected() -> None:
+    nodes = await changed("bookings", "move the confirmation to the very beginning")
+    assert nodes["root"]["children"] == ["ask_me"]
+    assert nodes["ask_me"]["children"] == ["store_booking"]
+    assert nodes["store_booking"]["children"] == ["mail_guest"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "swap the filter and the summary",
+        "the summary should come before the filter",
+        "move the filter after the summary",
+        "first summarize it and then filter the tickets",
+    ],
+)
+async def test_two_steps_are_told_in_another_order(text: str) -> None:
+    nodes = await changed("tickets", text)
+    assert nodes["fetch_tickets"]["children"] == ["digest"]
+    assert nodes["digest"]["children"] == ["open_only"]
+    assert nodes["open_only"]["children"] == ["mail_team"]
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "step", "field", "value"),
+    [
+        ("plants", "if the sensor doesn't answer try again up to 3 times", "read_sensor", "retries", 3),
+        ("plants", "never retry the sensor call", "read_sensor", "retries", 0),
+        ("orders", "give the stock request 20 seconds before it times out", "reserve", "timeoutSeconds", 20),
+        ("news", "use gpt-4o for the summary", "shorten", "model", "gpt-4o"),
+        ("news", "I care more about wind power than solar energy", "find_news", "query", "wind power"),
+        ("orders", "add the header X-Team: blue to the stock call", "reserve", "headers", {"X-Team": "blue"}),
+    ],
+)
+async def test_a_setting_of_a_step_is_changed(name: str, text: str, step: str, field: str, value: object) -> None:
+    nodes = await changed(name, text)
+    assert nodes[step]["payload"][field] == value
+    assert {key: node["type"] for key, node in nodes.items()} == {
+        key: node["type"] for key, node in workflows()[name]["nodes"].items()
+    }
+
+
+async def test_more_tries_than_there_can_be_become_the_most() -> None:
+    nodes = await changed("plants", "retry the sensor call 10 times")
+    assert nodes["read_sensor"]["payload"]["retries"] == 5
+
+
+async def test_a_service_people_moved_from_is_replaced_in_its_place() -> None:
+    nodes = await changed("plants", "We switched from Slack to Discord, please update the workflow.")
+    assert nodes["ping_garden"]["type"] == "discord-send-message" and nodes["ping_garden"]["branch"] == "then"
+
+
+async def test_a_new_meaning_becomes_a_label_of_the_classification_there_is() -> None:
+    nodes = await changed("support", "If someone asks for a refund, notify #refunds.")
+    assert nodes["sort_topic"]["payload"]["labels"] == ["billing", "bug", "refund", "other"]
+    assert "check_refund" in nodes["sort_topic"]["children"]

@@ -26,6 +26,13 @@ from caddie.models.offline import occasion, rhythm, schedule
         ("each day at half past five in the afternoon", "FREQ=DAILY;BYHOUR=17;BYMINUTE=30"),
         ("every two hours", "FREQ=HOURLY;INTERVAL=2;BYMINUTE=0"),
         ("each quarter hour", "FREQ=MINUTELY;INTERVAL=15"),
+        ("every year on March 3rd", "FREQ=YEARLY;BYMONTH=3;BYMONTHDAY=3;BYHOUR=9;BYMINUTE=0"),
+        ("every 1st of January at midnight", "FREQ=YEARLY;BYMONTH=1;BYMONTHDAY=1;BYHOUR=0;BYMINUTE=0"),
+        ("on June 12 each year at 9:30", "FREQ=YEARLY;BYMONTH=6;BYMONTHDAY=12;BYHOUR=9;BYMINUTE=30"),
+        ("every quarter", "FREQ=YEARLY;BYMONTH=1,4,7,10;BYMONTHDAY=1;BYHOUR=9;BYMINUTE=0"),
+        ("every monday in december at 8", "FREQ=WEEKLY;BYMONTH=12;BYDAY=MO;BYHOUR=8;BYMINUTE=0"),
+        ("every day at 8 find flights to Rome in May", "FREQ=DAILY;BYHOUR=8;BYMINUTE=0"),
+        ("mon wed and fri at 6pm", "FREQ=WEEKLY;BYDAY=MO,WE,FR;BYHOUR=18;BYMINUTE=0"),
     ],
 )
 def test_everyday_schedules_become_rules(text: str, rule: str) -> None:
@@ -57,3 +64,5 @@ def test_what_happens_once_gets_its_local_time(text: str, local: str) -> None:
 def test_a_rule_is_told_in_words() -> None:
     assert rhythm.tell("FREQ=MONTHLY;BYDAY=1MO;BYHOUR=9;BYMINUTE=0") == "on the first Monday of every month at 09:00"
     assert rhythm.tell("FREQ=MINUTELY;INTERVAL=15") == "every 15 minutes"
+    yearly = "FREQ=YEARLY;BYMONTH=3;BYMONTHDAY=3;BYHOUR=9;BYMINUTE=0"
+    assert rhythm.tell(yearly) == "every year on day 3 of March at 09:00"

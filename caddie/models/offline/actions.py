@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from caddie.models.offline import conditions, language, notices, words
+from caddie.models.offline import conditions, language, memory, notices, words
 from caddie.models.offline.guess import index
 from caddie.models.offline.outside import discord, email, fetch, further, http, reply, run, slack, web
 from caddie.models.offline.reading import LATER, about_what, dictated, needs
@@ -203,7 +203,7 @@ def _filter(clause: str, about: str) -> Action | None:
         and (pair := re.fullmatch(r"(?:an?\s+|the\s+)?(\w+)\s+(?:of\s+)?(\w+)", match.group(2).strip()))
     ):
         test = conditions.find(f"{pair.group(1)} is {pair.group(2)}")
-    if match is None or test is None:
+    if match is None or test is None or any(map(memory.remembers, test.conditions)):
         return None
     if re.match(r"^(?:drop|discard|exclude|filter\s+out)", clause, re.I):
         test = conditions.negated(test)

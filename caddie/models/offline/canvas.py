@@ -71,12 +71,23 @@ class Canvas:
                     if node_id in node["children"]:
                         at = node["children"].index(node_id)
                         node["children"][at : at + 1] = gone["children"]
-            elif tool == "connect_nodes":
-                nodes[args["source"]]["children"].append(args["target"])
-                nodes[args["target"]] |= {"branch": args["branch"]} if args.get("branch") else {}
-            elif tool == "disconnect_nodes" and args["target"] in nodes[args["source"]]["children"]:
-                nodes[args["source"]]["children"].remove(args["target"])
+            elif tool in ("connect_nodes", "disconnect_nodes"):
+                self._linked(nodes, args, tool == "connect_nodes")
         return Canvas({"nodes": nodes, "triggerNodeIds": self.triggers})
+
+    @staticmethod
+    def _linked(nodes: dict[str, dict[str, Any]], args: dict[str, Any], joined: bool) -> None:
+        source, target = nodes[args["source"]], args["target"]
+        body = [each for each in source.get("loopBody") or [] if each != target]
+        source["children"] = [each for each in source["children"] if each != target]
+        nodes[target].pop("branch", None)
+        if joined and args.get("inLoop"):
+            body.append(target)
+        elif joined:
+            source["children"].append(target)
+            nodes[target] |= {"branch": args["branch"]} if args.get("branch") else {}
+        if body or source.get("loopBody"):
+            source["loopBody"] = body
 
     def of(self, *blocks: str) -> list[str]:
         return [key for key, node in self.nodes.items() if node.get("type") in blocks]
@@ -133,7 +144,7 @@ class Canvas:
         told = " ".join(str(value) for value in self.payload(node_id).values()).lower()
         score = 0
         for word in re.findall(r"#?[\w@.-]+", phrase):
-            stem = re.sub(r"(?:ations?|ing|es|s|e)$", "", word) if len(word) > 4 else word
+            stem = re.sub(r"(?:ations?|ing|ed|es|s|e)$", "", word) if len(word) > 4 else word
             score += (
                 3 * (stem in re.split(r"[\s_-]+", named) or word in named.split()) + (stem in named) + (word in told)
             )

@@ -15,12 +15,16 @@ from caddie.models.offline import (
     conditions,
     corrections,
     fields,
+    moves,
     openings,
+    options,
     phrasing,
     reshape,
+    rhythm,
     schedule,
     tuning,
     turns,
+    wishes,
     words,
     zones,
 )
@@ -78,7 +82,7 @@ _PARTS = re.compile(
     r"(?<=[.!;])\s+|\n+|\s*(?:,|,?\s*\b(?:and|but|plus)\b)\s*(?:then\s+|and\s+|also\s+|please\s+)*(?=(?:also|if|"
     r"then|when|add|remove|"
     r"change|set|make|use|send|post|e?mail|log|put|drop|delete|rename|call|wait|cap|limit|only|move|raise|"
-    r"lower|switch|replace|"
+    r"lower|switch|replace|take|get\s+rid|throw|swap|duplicate|retry|try|mail|raise|increase|decrease|"
     r"tell|notify|let|give|copy|cc|skip|ask|keep|turn|run|start|have|leave|search|instead)\b)",
     re.I,
 )
@@ -115,13 +119,17 @@ def edits(said: Talk, request: Request) -> Change | None:
     canvas, text = Canvas(said.start), _plain(said.request)
     if (complete := openings.completed(text, canvas, said)) is not None:
         return complete
-    if request.trigger is not None and len(request.actions()) > 1 and not _CHANGE.match(text) and not ADD.match(text):
+    # A classification comes with a condition on what somebody means, and is no step the message tells.
+    told = [each for each in request.actions() if each.block != "classify"]
+    if request.trigger is not None and len(told) > 1 and not _CHANGE.match(text) and not ADD.match(text):
         return None
     if asked := reshape.asked_first(phrasing.plain(said.request).strip(" .!"), canvas, said):
         # Politeness would take "I need to okay" for "I need it, okay".
         return asked
     if (correct := corrections.corrected(text, canvas, said)) is not None and not re.search(r"[.;]\s|\band\b", text):
         return correct
+    if (ordered := moves.sequenced(text, canvas)) is not None:
+        return ordered
     parts = _parts(text)
     if len(parts) > 1 and (several := _several(parts, canvas, said)) is not None:
         return several
@@ -145,7 +153,7 @@ def _parts(text: str) -> list[str]:
 
 
 def _plain(text: str) -> str:
-    return phrasing.without_chatter(phrasing.plain(text)).strip(" .!")
+    return wishes.text(phrasing.without_chatter(phrasing.plain(text)).strip(" .!"))
 
 
 def _several(parts: list[str], canvas: Canvas, said: Talk) -> Change | None:
@@ -155,8 +163,11 @@ def _several(parts: list[str], canvas: Canvas, said: Talk) -> Change | None:
     for part in parts:
         if new := [each for each in _labels(now) if each not in labels]:
             part = re.sub(r"\b(?:those|these|them)\b", f"{new[0]} ones", part)
-        change = _explicit(part, now, said) or extended(part, said, now, None)
-        if change is None and turns.background(part) and part is not parts[-1]:
+        told = turns.background(part) and part is not parts[-1]
+        change = _explicit(part, now, said)
+        if change is None and (not told or ADD.search(part)):
+            change = extended(part, said, now, None)
+        if change is None and told:
             continue
         if change is None or change.slots:
             return None
@@ -182,12 +193,12 @@ def _several(parts: list[str], canvas: Canvas, said: Talk) -> Change | None:
 
 def _explicit(text: str, canvas: Canvas, said: Talk) -> Change | None:
     readers: tuple[Callable[[str, Canvas, Talk], Change | None], ...] = (
-        openings.completed, reshape.renamed, reshape.asked_first, tuning.searched_for,
+        openings.completed, reshape.renamed, reshape.asked_first, moves.moved, tuning.searched_for, options.headed,
         corrections.corrected, reshape.replaced,
-        fields.labelled, tuning.narrowed,
+        fields.labelled, tuning.widened, tuning.narrowed,
         tuning.respelt, tuning.conditioned, _removed, reshape.held_back, reshape.gated, reshape.swapped, reshape.copied,
         reshape.restarted, fields.copied_in, _timed, _zoned, fields.completed, fields.reworded, fields.retargeted,
-        tuning.styled, fields.prompted, fields.numbered, tuning.renumbered, fields.threshold,
+        options.modelled, tuning.styled, fields.prompted, options.numbered, tuning.renumbered, fields.threshold,
     )  # fmt: skip
     return next((found for reader in readers if (found := reader(text, canvas, said)) is not None), None)
 
@@ -197,7 +208,7 @@ def _removed(text: str, canvas: Canvas, said: Talk) -> Change | None:
     match, unneeded = _REMOVE.match(text), _UNNEEDED.match(text)
     if re.search(r"\b\w+s\s+(?:with|that|which|whose|where|older|newer|from)\b", text, re.I):
         return None
-    if re.search(fields.PATIENCE, text, re.I) and re.search(r"\d", text):
+    if re.search(options.AGAIN, text, re.I) or (re.search(options.PATIENCE, text, re.I) and re.search(r"\d", text)):
         return None
     if match is None and (
         unneeded is None or not re.search(r"\bnot\b|\bno\b|any\s*more|needless|unnecessary|drop|remove", text, re.I)
@@ -304,7 +315,7 @@ def _timed(text: str, canvas: Canvas, said: Talk) -> Change | None:
         args["payload"]["cron"] = None
     if canvas.nodes[root].get("type") != "cronjob":
         args["type"] = "cronjob"
-    return Change(Plan([Edit("update_node", args)]), f"I set the schedule to {schedule.tell(merged.rrule())} ({zone}).")
+    return Change(Plan([Edit("update_node", args)]), f"I set the schedule to {rhythm.tell(merged.rrule())} ({zone}).")
 
 
 def _cut(text: str, found: schedule.Schedule) -> str:

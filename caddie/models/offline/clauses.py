@@ -50,6 +50,12 @@ _CUT = re.compile(
     r"month|hour|minute|morning|evening)))",
     re.I,
 )
+_COORDINATED = re.compile(
+    r"^(?:[\w-]+\s+)?(?:the|their|its|his|her|our|my|your)\s+[a-z][\w'-]*"
+    r"(?:\s+[a-z][\w'-]*)?$",
+    re.I,
+)
+_PLACED = re.compile(rf"(?:{_BOTH})s?\s+(?:into|to|in|on|at)\s", re.I)
 _STOP = re.compile(rf"(?<=[.!?;])\s+|\n+|(?<=:)\s+(?={LEAD})", re.I)
 _TRAILING = re.compile(r"[\s,]+(?:please|thanks|thank\s+you|thx|for\s+me|if\s+possible|if\s+you\s+can)$", re.I)
 _JOINING = re.compile(r"^(?:and|but|then|also|please|finally|next|afterwards|so)[\s,]+", re.I)
@@ -60,6 +66,9 @@ def split(text: str) -> list[str]:
     shadow, parts, start = words.masked(text), [], 0
     for cut in _CUT.finditer(shadow):
         if cut.start() == 0 and cut.end() == 0:
+            continue
+        if _COORDINATED.match(text[start : cut.start()].strip()) and _PLACED.match(shadow[cut.end() :]):
+            # "put their name and message into …"
             continue
         parts.append(text[start : cut.start()])
         start = cut.end()

@@ -9,7 +9,7 @@ import re
 from dataclasses import replace
 from typing import Any, Literal
 
-from caddie.models.offline import judgement, words
+from caddie.models.offline import judgement, memory, words
 from caddie.models.offline.request import Condition, Test
 
 _BE = (
@@ -75,6 +75,12 @@ _FEELING = re.compile(r"\b(?:sentiment|mood|feedback|review|tone|label|category|
 _GOES_ON = re.compile(
     r"(?<!\bin)(?<!\bof)(?<!\bon)(?<!\bat)(?<!\bper)(?<!\bfor)(?<!\bfrom)(?<!\bthan)\s(?:an?|the|i|we|my|our|you|"
     r"someone|somebody|please)\s",
+    re.I,
+)
+#: "a is cheaper": than what is not said, so it is no value to compare with.
+_THAN_WHAT = re.compile(
+    r"(?:much\s+|even\s+)?(?:cheaper|dearer|more\s+expensive|higher|lower|bigger|larger|smaller|warmer|colder|hotter|cooler|"
+    r"faster|slower|heavier|lighter|greater|newer|older)",
     re.I,
 )
 _TRUE = {"true": True, "yes": True, "approved": True, "false": False, "no": False}
@@ -177,6 +183,8 @@ def operator(text: str) -> tuple[re.Match[str], str] | None:
 
 
 def _one(text: str, before: Condition | None) -> Condition | None:
+    if (moved := memory.moved(text)) is not None:
+        return moved
     found = operator(text)
     if found is None:
         return None
@@ -207,11 +215,13 @@ def _one(text: str, before: Condition | None) -> Condition | None:
         counted := re.match(rf"(\d+|{words.NUMBER_WORD})\s+(.+)$", text[match.end() :].strip(), re.I)
     ):
         return Condition(f"number of {counted.group(2).strip()}", op, words.number(counted.group(1)), text)
+    if re.fullmatch(r"there", subject, re.I):
+        subject = ""
     said = text[match.end() :].strip(" ,.;:")
     said = re.sub(r"^(?:the\s+(?:word|words|text|value)\s+|that\s+of\s+)", "", said, flags=re.I)
     if not said:
         return None
-    if "," in words.masked(said):
+    if "," in words.masked(said) or (op in ("eq", "neq") and _THAN_WHAT.fullmatch(said)):
         return None
     if op in ("eq", "neq") and re.match(
         r"(?:not|more|less|greater|higher|lower|at|above|below|over|under|older|heavier|worse|better|only|also|"
@@ -223,6 +233,8 @@ def _one(text: str, before: Condition | None) -> Condition | None:
     value: Any = _value(said)
     if op in ("eq", "neq") and value in ("positive", "negative") and subject and not _FEELING.search(subject):
         return Condition(subject, {"positive": "gt", "negative": "lt"}[value] if op == "eq" else "lte", 0, text)
+    if op in ("gt", "gte", "lt", "lte") and memory.before(said):
+        return Condition(subject, op, memory.LAST, text)
     if op in ("gt", "gte", "lt", "lte") and (not isinstance(value, int | float) or _GOES_ON.search(said)):
         return None
     if op in ("contains", "not_contains", "starts_with", "ends_with", "matches"):

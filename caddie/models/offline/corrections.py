@@ -15,7 +15,7 @@ from caddie.models.offline.extension import Change
 from caddie.models.offline.plan import Edit, Plan
 from caddie.models.offline.thread import Talk
 
-_NOT = re.compile(r"\b(?:not|no\s+longer|instead\s+of|rather\s+than|in\s+place\s+of|from)\b", re.I)
+_NOT = re.compile(r"\b(?:not|no\s+longer|instead\s+of|rather\s+than|in\s+place\s+of|from|than)\b", re.I)
 _WORDS = re.compile(
     r"(?:\b(?:the|only|to|for|about|in|into|as|by|of|all|just|on|at|with)\s+)*\b(?P<new>[\w-]+)(?:\s+(?!instead|"
     r"rather|not\b)[\w-]+){0,2}?\s*,?\s+"
@@ -33,8 +33,65 @@ _KINDS: tuple[Callable[[str], list[str]], ...] = (
 _SPOKEN = frozenset("query prompt subject text message instructions".split())
 
 
+#: "change X to Y"
+_PUT = re.compile(r"^(?:change|replace|switch|swap|rename|correct|set|turn|exchange)\b", re.I)
+#: In front of the new words, and no part of them.
+_LEAD = re.compile(
+    r"^.*?\b(?:search|look|looking|interested|want|need|like|prefer|use|take|make|put|write|say|be|is|are|get|it|news|hear|"
+    r"care|should|have|keep|only|change|set)\b(?:\s+(?:it|that|this|them|to|the|for|about|in|on|with|be|say|more|now|"
+    r"only|rather|just|something|search|look|query|subject|text|word|label|category|topic|from|a|an|get|see|have|news|me|us)\b)*\s+"
+    r"(?!.*\b(?:want|need|search|look|interested)\b)|^(?:for|about|on|in|to|with|by|but|it|the|use|rather|now|just|is|be)\s+",
+    re.I,
+)
+_TURN = re.compile(
+    r"\s*,?\s*\b(?:(?:and|but)\s+)?(?:instead\s+of|rather\s+than|in\s+place\s+of|than|not|no\s+longer)"
+    r"(?:\s+(?:about|for|in|on|the))*$",
+    re.I,
+)
+_TAIL = re.compile(
+    r"(?:\s*[,;.]?\s*\b(?:now|instead|please|from\s+now\s+on|and|but|rather|"
+    r"any\s*more|the|an?|for|about|on|in|of))+$",
+    re.I,
+)
+
+
+def _phrased(text: str, canvas: Canvas) -> Change | None:
+    """Several words that stand in a field, told beside those that shall stand there."""
+    low = text.lower()
+    for node_id in canvas.order():
+        for name in sorted(_SPOKEN & canvas.payload(node_id).keys()):
+            old = canvas.payload(node_id)[name]
+            if not isinstance(old, str) or "{{" in old or " " not in old or (at := low.find(old.lower())) < 0:
+                continue
+            new = _beside(text[:at], text[at + len(old) :])
+            if new and new.lower() != old.lower():
+                edit = Edit("update_node", {"nodeId": node_id, "payload": {name: new}})
+                return Change(Plan([edit]), f"I put “{new}” in the place of “{old}”.")
+    return None
+
+
+def _beside(before: str, after: str) -> str | None:
+    """What comes in the place of the words between."""
+    before, after = before.rstrip(" \"'“‘"), after.lstrip(" \"'”’")
+    if _PUT.match(before) or re.search(r"\bfrom$", before, re.I):
+        found = re.match(r"^(?:to|into|with|by|for|as)\s+(?:be\s+|say\s+|read\s+)?(.+)$", after, re.I)
+        if found:
+            return words.quoted(found.group(1)) or _TAIL.sub("", found.group(1).strip(" .,")).strip(" .,\"'") or None
+    turn = _TURN.search(before)
+    if turn is None:
+        return None
+    told = before[: turn.start()].strip()
+    if told:
+        new = words.quoted(told) or told
+        for _ in range(6):
+            new = _LEAD.sub("", new, count=1)
+        return _TAIL.sub("", new).strip(" .,\"'") or None
+    found = re.match(r"^[,;]\s*(?:but\s+)?(.+)$", after)
+    return words.quoted(found.group(1)) or _LEAD.sub("", _TAIL.sub("", found.group(1)), count=1) if found else None
+
+
 def corrected(text: str, canvas: Canvas, said: Talk) -> Change | None:
-    if not _NOT.search(text):
+    if not _NOT.search(text) and not _PUT.match(text):
         return None
     for kind in _KINDS:
         found = list(dict.fromkeys(kind(text)))
@@ -43,6 +100,8 @@ def corrected(text: str, canvas: Canvas, said: Talk) -> Change | None:
         for old, new in (found, found[::-1]):
             if edits := _put(canvas, old, new):
                 return Change(Plan(edits), f"I put {new} in the place of {old}.")
+    if (phrased := _phrased(text, canvas)) is not None:
+        return phrased
     match = _WORDS.search(text)
     if match and not re.fullmatch(r"\d+", match.group("new")):
         old, new = match.group("old"), match.group("new")

@@ -201,6 +201,8 @@ def _mend(said: Talk) -> Reply:
     open_ = report.get("incomplete") if isinstance(report, dict) and not report.get("errors") else None
     if open_ and not repaired and (wired := repair.wired(said.context.definition or {}, open_)):
         return Reply("Something was not connected to the data before it; I do that.", tuple(wired))
+    if not open_ and not repaired and (read := repair.misread(said.context.definition or {})):
+        return Reply("A step reads something that the step before does not give; I mend that.", tuple(read))
     found = (
         "Repaired. The workflow now does this:"
         if repaired

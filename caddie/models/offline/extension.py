@@ -11,13 +11,13 @@ from dataclasses import dataclass, field
 from caddie.models.offline import clauses, judgement, phrasing, speak, starts, thread, words
 from caddie.models.offline.canvas import Canvas
 from caddie.models.offline.plan import Edit, Place, Plan, Planner
-from caddie.models.offline.request import Branch, Condition, Request, Slot, Step, Test
+from caddie.models.offline.request import Action, Branch, Condition, Request, Slot, Step, Test
 from caddie.models.offline.splicing import informed, placed, reread
 from caddie.models.offline.thread import Talk
 from caddie.models.offline.understand import understand
 
 ADD = re.compile(
-    r"\b(?:also|add|append|insert|in\s+addition|additionally|another|as\s+well|too|plus|then|afterwards|after\s+that|"
+    r"\b(?:also|add|append|insert|in\s+addition|additionally|another|as\s+well|too(?!\s+(?:long|short|much|many|early|late|high|low|often|big|small|little|few|strict|slow|fast|noisy|verbose|wordy)\b)|plus|then|afterwards|after\s+that|"
     r"finally|before|after)\b",
     re.I,
 )
@@ -143,6 +143,7 @@ def extended(text: str, said: Talk, canvas: Canvas, request: Request | None) -> 
     if starts_it and not ADD.search(text) and not breaks:
         return None
     place, where, body = _position(text, canvas)
+    sorted_already = canvas.of("classify")
     labels = [str(label) for each in canvas.of("classify") for label in canvas.payload(each).get("labels") or []]
     new = _topic(body, labels)
     labels = [*labels, new] if new else labels
@@ -150,6 +151,12 @@ def extended(text: str, said: Talk, canvas: Canvas, request: Request | None) -> 
     extra = understand(_verbal(body), said.context.timezone, labels=labels, standalone=False, known=known)
     if not extra.steps:
         return None
+    if where == "after" and all(isinstance(each, Branch) and each.idle for each in extra.steps):
+        # A condition on which nothing hangs was not understood.
+        return None
+    if place is None and sorted_already and (meant := _judged(extra.steps, canvas, sorted_already[-1])):
+        new, extra.steps[:1] = meant, []
+        labels = [*labels, new]
     if place is None and breaks and isinstance(extra.steps[0], Branch):
         head = extra.steps[0].test.said
         place = canvas.meant(head, calls) or calls[-1]
@@ -177,6 +184,16 @@ def extended(text: str, said: Talk, canvas: Canvas, request: Request | None) -> 
     elif where == "before" and place and canvas.nodes[place].get("type") == "agent":
         informed(plan, canvas, place)
     return Change(plan, f"I add this to the workflow: {speak.steps(extra.steps)}.", extra.steps, open_, extra.unknown)
+
+
+def _judged(steps: list[Step], canvas: Canvas, known: str) -> str | None:
+    """The label of a classification that only repeats, for one more label, what the workflow has already."""
+    first = steps[0]
+    if not isinstance(first, Action) or first.block != "classify" or len(steps) < 2 or not isinstance(steps[1], Branch):
+        return None
+    added = [str(each) for each in first.payload.get("labels") or [] if each != "other"]
+    fed = str(canvas.payload(known).get("text", ""))
+    return added[0] if len(added) == 1 and any(f"{{{{{root}." in fed for root in canvas.triggers) else None
 
 
 def _topic(text: str, labels: list[str]) -> str | None:

@@ -1,7 +1,7 @@
-"""Changes of one step's fields: its words, target, numbers, labels, prompt, condition.
+"""Changes of one step's fields: its words, target, labels, prompt, condition.
 
 Invariant: a field is changed only when the message names it, its step or something only it can hold; all else of the
-step stays. Which numbers a block takes is read from the catalog. Callers: ``change``.
+step stays. Callers: ``change``.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from caddie.models.offline import actions, conditions, speak, words
+from caddie.models.offline import actions, conditions, memory, speak, words
 from caddie.models.offline.canvas import Canvas
 from caddie.models.offline.extension import ADD, Change
 from caddie.models.offline.guess import index
@@ -21,8 +21,9 @@ _TEXTS = {"slack-send-message": "text", "discord-send-message": "text", "send-em
           "log": "message", "format": "template", "human_confirmation": "message"}  # fmt: skip
 _LABEL_GONE = re.compile(r"\b([\w-]+)\s+(?:category|label|class)\b", re.I)
 _TEXT = re.compile(
-    r"\b(?:message|text|wording|body|question|mail|e-?mail|post|reply|answer|log(?:\s+line)?)\s+(?:to\s+(?:say|read|"
-    r"be)\s+|(?:to|into)\s+(?=[\"“'])|should\s+(?:say|be|read)\s+|so\s+(?:that\s+)?it\s+says\s+|says?\s+|"
+    r"\b(?:message|text|wording|body|question|mail|e-?mail|post|reply|answer|log(?:\s+line)?)\s+(?:(?:to|for|in|on|of)\s+"
+    r"(?:the\s+|my\s+|our\s+)?(?!say\b|read\b|be\b)[\w#@.-]+\s+)?(?:to\s+(?:say|read|"
+    r"be)\s+|(?:to|into)\s+(?=[\"“'])|should\s+(?:say|be|read)(?:\s+|(?=:))|so\s+(?:that\s+)?it\s+says\s+|says?\s+|"
     r"reads?\s+)\s*:?\s*(.+)$|"
     r"\b(?:say|write|post|reply(?:\s+with)?|answer(?:\s+with)?)\s+([\"“'].+?[\"”'])(?:\s+instead)?\s*$|"
     r"\bsay\s+(.+?)\s+instead\b",
@@ -62,11 +63,6 @@ _LIMIT = re.compile(
 )
 
 
-PATIENCE = (
-    r"\btime-?\s?out\b|\bwait\s+(?:at\s+most|up\s+to|(?:more|longer)\s+than|no\s+(?:more|longer)\s+than|"
-    r"max\w*|for\s+at\s+most)|\bgive\s+up\s+after\b|"
-    r"\b(?:take|wait|last)s?\s+(?:no\s+)?longer\s+than\b"
-)
 #: The same mail to one more.
 _TOO = re.compile(
     r"^(?:also\s+)?(?:send|mail|e-?mail|forward|deliver)\s+(?:it|this|that|the\s+(?:same\s+)?(?:e-?mail|mail|"
@@ -224,54 +220,6 @@ def labelled(text: str, canvas: Canvas, said: Talk) -> Change | None:
     return _set(canvas, node_id, {"labels": new}, f"The categories of `{node_id}` are now {words.joined(new)}")
 
 
-def numbered(text: str, canvas: Canvas, said: Talk) -> Change | None:
-    """A number a block takes: "at most 50 words", "wait 5 minutes instead", "only 3 results"."""
-    text = re.sub(
-        rf"\b(?:{words.NUMBER_WORD})\b", lambda each: str(words.NUMBER_WORDS[each.group().lower()]), text, flags=re.I
-    )
-    if (
-        ADD.search(text)
-        and "instead" not in text
-        or not re.search(
-            r"\b(?:change|set|make|limit|cap|max|just|use|instead|only|wait|keep|should|raise|lower|"
-            r"increase|decrease|reduce|"
-            r"shorten|extend|get|fetch|show|take|return|find|enough|suffice|plenty|at\s+most|up\s+to|no\s+more|"
-            r"give\s+up|time-?\s?out)\b",
-            text,
-            re.I,
-        )
-    ):
-        return None
-    number, seconds = words.number(text), words.duration_s(text)
-    for node_id, name, unit, low, high in _numbers(canvas):
-        waits = canvas.nodes[node_id].get("type") in ("delay", "wait")
-        said_so = re.search(r"\b(?:wait|delay|pause)\b" if waits else PATIENCE, text, re.I)
-        counted = re.search(rf"\d+\s+(?:[a-z]+\s+)?{unit}s?\b|\b{unit}s?\b.*\d", text, re.I)
-        value = (seconds if said_so else None) if unit == "second" else (number if counted else None)
-        if value is not None and low <= value <= high:
-            return _set(canvas, node_id, {name: value}, f"I set {name} of `{node_id}` to {value:g}")
-    return None
-
-
-def _numbers(canvas: Canvas) -> list[tuple[str, str, str, float, float]]:
-    """(node, field, what it counts, least, most) of every number a step can be given; those it has come first."""
-    catalog, _ = index()
-    found = []
-    for node_id in canvas.order():
-        block = catalog.get(str(canvas.nodes[node_id].get("type")))
-        properties = block.payloadSchema.get("properties") if block else None
-        for name, schema in properties.items() if isinstance(properties, dict) else ():
-            if isinstance(schema, dict) and schema.get("type") in ("number", "integer"):
-                word = re.sub(r"^.*?([A-Z]?[a-z]+)s?$", r"\1", name).lower().rstrip("s")
-                low, high = schema.get("minimum", 0), schema.get("maximum", 1e9)
-                bounds = (
-                    float(low) if isinstance(low, int | float) else 0.0,
-                    float(high) if isinstance(high, int | float) else 1e9,
-                )
-                found.append((node_id, name, "result" if name == "limit" else word, *bounds))
-    return sorted(found, key=lambda each: each[1] not in canvas.payload(each[0]))
-
-
 def threshold(text: str, canvas: Canvas, said: Talk) -> Change | None:
     """Another number, or another direction, for a condition that is there."""
     checks = canvas.of("if", "filter")
@@ -281,7 +229,7 @@ def threshold(text: str, canvas: Canvas, said: Talk) -> Change | None:
     about = text[: compared.start()] if compared else text
     said_so = _VERB.sub("", compared.group()) if compared else ""
     test = conditions.find(f"it is {said_so}") if compared else None
-    if not test and not plain:
+    if (not test and not plain) or (test and memory.remembers(test.conditions[0])):
         return None
     node_id = _one(canvas, text, checks)
     old = [dict(each) for each in canvas.payload(node_id).get("conditions") or [] if isinstance(each, dict)]

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import re
 
+from caddie.models.offline.request import Trigger
+
 NAMED = re.compile(
     r"(?:\b(?:that|which)\s+(?:(?:we|i)\s+(?:get|receive)|arrives?|comes?(?:\s+in)?|reach(?:es)?(?:\s+us)?|is|are)\s+)?"
     r"(?:(?:\b(?:sent|posted|submitted|delivered|received|coming(?:\s+in)?|arriving|reported)\s+)?\b(?:with|using|via|"
@@ -32,3 +34,29 @@ RECEIVES = re.compile(
     r"web\s?hook\b(?:\s+(?:calls?|requests?|events?))?",
     re.I,
 )
+#: "a webhook that takes an order, …"
+TAKES = re.compile(
+    r"^(?:(?:i|we)\s+(?:want|need|would\s+like)\s+)?(?:(?:build|make|create|set\s+up|give)\s+(?:me\s+|us\s+)?)?(?:an?\s+|the\s+|our\s+)?web\s?hook\s+(?:that|which|to)\s+(?:takes?|receives?|gets?|accepts?|collects?|catch(?:es)?|"
+    r"listens?\s+(?:to|for)|is\s+called\s+with|handles?)\b[^,.;\n]*?(?=[,.;\n]|\s+and\s)",
+    re.I,
+)
+_KINDS = (
+    r"(?:messages?|e-?mails?|mails?|orders?|tickets?|requests?|leads?|reviews?|sign-?ups?|complaints?|questions?|"
+    r"enquir(?:y|ies)|inquir(?:y|ies)|applications?|bookings?|events?|invoices?|reports?|submissions?|feedback|"
+    r"registrations?|subscriptions?|payments?|comments?|notifications?)"
+)
+#: Things that come by themselves, where nothing else says what starts the workflow.
+INCOMING = re.compile(
+    rf"\b(?:the|our|each|every|all)\s+web\s?hook\s+(?:calls?|requests?|events?)\b|"
+    rf"\b(?:incoming|inbound|(?:every|each|all|any)\s+(?:new|incoming))\s+(?:[\w-]+\s+){{0,2}}?{_KINDS}\b|"
+    rf"^(?:[\w-]+\s+){{1,4}}?(?:events?|notifications?|submissions?|callbacks?)\s+(?:from\s+[\w-]+\s+)?(?:should|must|are\s+to|need|"
+    rf"have\s+to|get|go)\b",
+    re.I,
+)
+
+
+def incoming(text: str) -> Trigger | None:
+    """What comes by itself comes over a webhook, unless it is fetched or answered."""
+    if not INCOMING.search(text) or re.search(r"https?:|\b(?:back|reply|replies|respond|answer)\b", text, re.I):
+        return None
+    return Trigger("webhook")

@@ -14,7 +14,7 @@ from caddie.models.offline.request import Condition, Test
 _FAIL = (
     r"fail(?:s|ed|ing)?|errors?(?:\s+out)?|errored|goes\s+wrong|went\s+wrong|breaks?|crash(?:es|ed)?|times?\s+out|"
     r"timed\s+out|(?:does|did|do|could|can|will)\s+not\s+(?:work|succeed|go\s+through|respond|answer|load|be\s+reached|"
-    r"come\s+back|return\s+anything)|never\s+answers|(?:returns?|gives?|throws?|gets?|has|had|produces?|"
+    r"come\s+back|return\s+anything|be\s+(?:reserved|stored|saved|fetched|loaded|called|delivered|booked|read|sent|processed))|never\s+answers|(?:returns?|gives?|throws?|gets?|has|had|produces?|"
     r"answers?\s+with|responds?\s+with)\s+(?:back\s+)?(?:an?\s+|any\s+)?errors?"
 )
 _STATE = r"unreachable|unavailable|unsuccessful|not\s+(?:reachable|available|successful|working)|down|offline|broken"
@@ -99,16 +99,17 @@ _OPPOSITES = tuple(
 def opposed(text: str, name: str) -> bool | None:
     """Whether "the soil is wet enough" is what a step called `is_dry` asks, or its opposite; None when neither."""
     match = re.search(
-        r"\b(?:is|are|gets?|was|looks?|feels?)\s+(?:still\s+|too\s+|very\s+)?(\w+)(?:\s+(?:enough|"
+        r"\b(?:is|are|gets?|was|looks?|feels?)\s+(not\s+)?(?:still\s+|too\s+|very\s+)?(\w+)(?:\s+(?:enough|"
         r"again))?$",
         text.strip(" ,."),
     )
-    said, asked = match.group(1).lower() if match else "", set(re.split(r"[\s_-]+", name.lower()))
+    said, asked = match.group(2).lower() if match else "", set(re.split(r"[\s_-]+", name.lower()))
+    denied = bool(match and match.group(1))
     if said and said in asked:
-        return True
+        return not denied
     for one, other in _OPPOSITES:
         if (said in one and asked & other) or (said in other and asked & one):
-            return False
+            return denied
     return None
 
 

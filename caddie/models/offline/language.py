@@ -22,6 +22,11 @@ _SUMMARY = re.compile(
     r"write|create|give|send)\s+(?:me\s+)?a\s+(?:short\s+|brief\s+)?summary)\b",
     re.I,
 )
+_TONGUE = re.compile(
+    r"\b(?:in|into)\s+((?:simple\s+|plain\s+|easy\s+)?(?:German|French|Spanish|Italian|Portuguese|Dutch|Polish|Turkish|Russian|Chinese|Japanese|"
+    r"Korean|Arabic|Swedish|Danish|Norwegian|Finnish|Czech|Hindi|Greek|Ukrainian|English))\b",
+    re.I,
+)
 _CLASSIFY = re.compile(
     r"\b(?:classify|categori[sz]e|label|triage|detect|determine|tag|sort|rate|judge|analy[sz]e|(?:work|figure|"
     r"find)\s+out|decide|see|check)\b",
@@ -65,6 +70,11 @@ _GATHER = re.compile(
     r"their\s+|his\s+|her\s+|its\s+)?[\w' -]+?(?:\s*(?:,|and)\s*[\w' -]+)+)$",
     re.I,
 )
+_HALF = re.compile(
+    r"(?:start|end|begin|first|last|full|birth|due|arrival|departure|check-?in|check-?out|delivery|order|home|work|billing|"
+    r"shipping|mobile|old|new|pick-?up|return)",
+    re.I,
+)
 _WRITES = re.compile(r"\b(?:chat\w*|bots?|web\s?hooks?|forms?|messages?|writes?|applications?|comes?\s+in)\b", re.I)
 _AGENT = re.compile(
     r"^(?:(?:have|let|ask|use|(?:i|we)\s+(?:want|need|would\s+like))\s+(?:the\s+|an?\s+)?(?:ai|agent|llm|gpt|"
@@ -89,7 +99,15 @@ def summary(clause: str, about: str) -> Action | None:
         re.I,
     ):
         action.payload["instructions"] = words.sentence(how.group(1))
+    if (told := tongue(clause)) and told.lower() not in str(action.payload.get("instructions", "")).lower():
+        action.payload["instructions"] = ". ".join(filter(None, [action.payload.get("instructions"), told]))
     return action
+
+
+def tongue(clause: str) -> str:
+    """ "a summary in Spanish": in which language."""
+    match = _TONGUE.search(clause)
+    return f"In {match.group(1)}" if match else ""
 
 
 def classify(clause: str, about: str) -> Action | None:
@@ -134,8 +152,8 @@ def extract(clause: str, about: str) -> Action | None:
     )
     names = words.listed(told)
     if len(names) > 1 and (kind := re.fullmatch(r"\w+ (date|time|name|address|number)", names[-1])):
-        # "start and end date"
-        names = [each if " " in each or each.endswith(kind.group(1)) else f"{each} {kind.group(1)}" for each in names]
+        # "start and end date", but not "amount and due date"
+        names = [f"{each} {kind.group(1)}" if _HALF.fullmatch(each) else each for each in names]
     fields = [words.slug(name) for name in names]
     vague = {
         "data",

@@ -54,6 +54,11 @@ _ASKING = re.compile(
     r"where|which)\s+(.+)$",
     re.I,
 )
+_ABOUT = re.compile(
+    rf"^(?:also\s+)?remind\s+(?:(?:{_PERSON}|[#@][\w-]+|\S+@\S+)\s+)?(?:(?:in|on|via|by)\s+(?:the\s+|our\s+)?\S+\s+(?:channel\s+)?){{0,2}}"
+    r"(?:about|of)\s+(.+)$",
+    re.I | re.S,
+)
 _WISHED = re.compile(rf"^wish\s+(?:{_PERSON})\s+(?:an?\s+)?(.+)$", re.I)
 _LEADS = {
     "thank": "Thank you", "congratulate": "Congratulations", "apologize": "We apologize", "welcome": "Welcome",
@@ -120,6 +125,8 @@ def performed(clause: str) -> str | None:
         joint, rest = asking.group(1).lower(), asking.group(2).strip(" .")
         told = {"for": f"We would like to ask for {rest}.", "to": f"Please {rest}."}
         return told.get(joint, f"We would like to know {joint} {rest}.")
+    if about := _ABOUT.match(clause):
+        return f"Reminder: {_WHERE.sub('', f' {about.group(1)}').strip(' ,.')}"
     if wish := _WISHED.match(clause):
         return f"{words.sentence(_WHERE.sub('', f' {wish.group(1)}').strip(' ,.'))}!"
     match = _PERFORMED.match(clause)

@@ -8,10 +8,10 @@ from __future__ import annotations
 import re
 from datetime import datetime, timedelta, tzinfo
 
+from caddie.models.offline.calendar import MONTHS
 from caddie.models.offline.schedule import DAYS, LONG_DAY, TIME, Schedule, times
 from caddie.models.offline.words import NUMBER_WORD, duration_s, number
 
-_MONTHS = "january february march april may june july august september october november december".split()
 _LATER = re.compile(
     rf"\bin\s+((?:\d+|an?|half\s+an|{NUMBER_WORD})\s+(?:minutes?|mins?|hours?|hrs?|days?|weeks?))(?:\s+from\s+now)?\b",
     re.I,
@@ -19,7 +19,7 @@ _LATER = re.compile(
 _DATED = re.compile(
     rf"\b(?:(today|tonight|tomorrow)(?!['’]s)|(?:on\s+)?(?:next\s+)({LONG_DAY})|"
     rf"on\s+(?:the\s+)?(?:(\d{{1,2}})(?:st|nd|rd|"
-    rf"th)?\s+(?:of\s+)?({'|'.join(_MONTHS)})|({'|'.join(_MONTHS)})\s+(\d{{1,2}})(?:st|nd|rd|th)?))\b",
+    rf"th)?\s+(?:of\s+)?({'|'.join(MONTHS)})|({'|'.join(MONTHS)})\s+(\d{{1,2}})(?:st|nd|rd|th)?))\b",
     re.I,
 )
 
@@ -44,7 +44,7 @@ def once(text: str, now: datetime, zone: tzinfo) -> tuple[str, list[tuple[int, i
     else:
         month, number = (match.group(4) or match.group(5)).lower(), int(match.group(3) or match.group(6))
         try:
-            day = day.replace(month=_MONTHS.index(month) + 1, day=number)
+            day = day.replace(month=MONTHS.index(month) + 1, day=number)
         except ValueError:
             return None
         day = day.replace(year=day.year + 1) if day < local else day
@@ -53,7 +53,9 @@ def once(text: str, now: datetime, zone: tzinfo) -> tuple[str, list[tuple[int, i
 
 def upcoming(rule: Schedule, now: datetime, zone: tzinfo) -> datetime | None:
     """When a schedule of days fires next, local to the zone; None for one that counts minutes, hours or intervals."""
-    if rule.freq not in ("DAILY", "WEEKLY", "MONTHLY") or rule.interval > 1 or not rule.hours:
+    if rule.freq not in ("DAILY", "WEEKLY", "MONTHLY", "YEARLY") or rule.interval > 1 or not rule.hours:
+        return None
+    if rule.freq == "YEARLY" and not rule.months:
         return None
     local = now.astimezone(zone).replace(second=0, microsecond=0, tzinfo=None)
     for ahead in range(400):
@@ -66,6 +68,8 @@ def upcoming(rule: Schedule, now: datetime, zone: tzinfo) -> datetime | None:
 
 
 def _falls(rule: Schedule, day: datetime) -> bool:
+    if rule.months and day.month not in rule.months:
+        return False
     code = list(DAYS.values())[day.weekday()]
     last = (day + timedelta(days=1)).month != day.month
     if rule.month_day is not None and day.day != rule.month_day and not (rule.month_day == -1 and last):

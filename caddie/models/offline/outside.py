@@ -60,7 +60,7 @@ _METHOD = re.compile(r"\b(GET|POST|PUT|PATCH|DELETE|HEAD)\b")
 _WEB = re.compile(
     r"\b(?:search\s+(?:the\s+)?(?:web|internet|net|online|google)(?:\s+for)?|web\s+search\s+for|google|"
     r"look\s+(?:(?:it|that|this|them)\s+)?up|look\s+for\s+(?=.*\b(?:web|internet|online|net)\b)|"
-    r"search\s+online\s+for|search\s+for|"
+    r"search\s+online\s+for|search\s+for|(?:look|check|search)(?:\s+(?:it|that|this))?\s+(?:on|in)\s+(?:the\s+)?(?:web|internet|net|google)|"
     r"(?:run|do|make)\s+an?\s+(?:web|internet|google|online)\s+search\s+(?:for|on|about)|"
     r"find\s+(?:me\s+)?(?=.*\b(?:news|articles|headlines|posts|papers|online|on\s+the\s+(?:web|internet))\b)|"
     r"(?:get|grab|collect|gather|fetch|pull)\s+(?=(?:the\s+|me\s+)?(?:latest|newest|top|"
@@ -119,6 +119,9 @@ def discord(clause: str, about: str) -> Action | None:
     return Action("discord-send-message", topic=about_what(clause, _TELL)) if _DISCORD.search(clause) else None
 
 
+_ASKS = re.compile(r"^(?:also\s+)?(?:ask|confirm)\b.*\b(?:by|via|per|over)\s+(?:an?\s+)?(?:e-?mail|mail)\b", re.I)
+
+
 def email(clause: str, about: str) -> Action | None:
     found = words.emails(words.QUOTE.sub("", clause))
     if (
@@ -128,7 +131,7 @@ def email(clause: str, about: str) -> Action | None:
     ):
         return None
     sends = re.match(r"^(?:also\s+)?(?:e-?mail|mail)\b", clause, re.I) or (
-        _MAIL.search(clause) and _TELL.search(clause)
+        (_MAIL.search(clause) or pointing.addressed(clause)) and (_TELL.search(clause) or _ASKS.match(clause))
     )
     if not (sends or found):
         return None
@@ -159,6 +162,8 @@ def http(clause: str, about: str) -> Action | None:
     address, method = words.url(clause), _METHOD.search(clause)
     hook = re.search(r"\bweb\s?hook\b", clause, re.I)
     if address is None and re.search(r"\b(?:form|web\s?hook)\s+data\b", clause, re.I):
+        return None
+    if address is None and re.match(r"(?:count|tally|increment|remember|record|log)\b", clause, re.I):
         return None
     if address is None and not hook:
         if not (

@@ -33,6 +33,19 @@ _RULES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
          r", then wait \1, then "),
         (rf"(?:(?<=^)|(?<=[.;,\n])|(?<=\band)|(?<=\bthen))\s*after\s+({_SPAN})\s*,?\s+(?=[a-z])(?!of\b|or\b)",
          r" wait \1, then "),
+        # "forward it to …, translated to English"
+        (r"\b(forward|send|post|mail|e-?mail|pass)\s+([^,.;\n]{2,80}?)\s+((?:on\s+)?(?:to|in|into)\s+(?:the\s+)?(?:#[\w-]+|\x00+)[^,.;\n]*?)\s*,?\s*(?:but\s+)?"
+         r"translated\s+((?:in)?to\s+\w+)", r"translate \2 \4, then \1 it \3"),
+        (r"\b(forward|send|post|mail|e-?mail|pass)\s+([^,.;\n]{2,80}?)\s+((?:on\s+)?(?:to|in|into)\s+(?:the\s+)?(?:#[\w-]+|\x00+)[^,.;\n]*?)\s*,\s*(?:but\s+)?"
+         r"(?:summari[sz]ed|shortened|condensed)\b", r"summarize \2, then \1 it \3"),
+        # "write a reply to each one by posting it to …"
+        (r"\b((?:write|draft|compose|generate|send|make)\s+(?:an?\s+)?(?:[\w-]+\s+){0,3}?(?:reply|answer|response|thank-you|comment|note|"
+         r"message))\s+(?:to|for)\s+(?:each|every)(?:\s+(?:one|single|of\s+(?:them|these|those)|\w+))?\s*([^.;\n\x00]{0,60}?)\s*,?\s*"
+         r"(?:by|and\s+then|then|and)\s+(?:post|send|submitt?)(?:ing)?\s+(?:it|them|that)\s+((?:back\s+)?(?:to|at)\s+\x00+)",
+         r"for each item: \1 \2, then post it \3"),
+        (r"\b(?:reply|respond|answer)\s+(?:to\s+)?(?:each|every)(?:\s+(?:one|single|of\s+(?:them|these|those)|\w+))?\s+with\s+((?:an?\s+)?"
+         r"[^.;\n\x00,]{2,60}?)(?:\s+written\s+by\s+(?:the\s+)?\w+)?\s*,?\s*(?:by|and\s+then|then|and)\s+(?:post|send|submitt?)(?:ing)?\s+"
+         r"(?:it|them|that)\s+((?:back\s+)?(?:to|at)\s+\x00+)", r"for each item: write \1, then post it \2"),
         (r"(?<![\w.,#/-])(\d+)\s?k(?![\w-])", r"\g<1>000"),
         (r"\bthen\s+((?:an?|another|the|one)\s+(?:(?!to\b)[\w-]+\s+){0,2}?(?:e-?mail|mail|message|reminder|"
          r"notification|note)\b"
@@ -96,6 +109,11 @@ _EACH_MEASURED = re.compile(
     r"remind|warn|create|add|put|alert)\b.*)$",
     re.I | re.S,
 )
+_OWED = re.compile(
+    r"(?:ha(?:s|ve)\s+to|needs?\s+to|must|should|(?:is|are)\s+to|gets?|will)\s+(?:first\s+)?"
+    r"(?:be\s+)?\w+(?:ed|en)\b",
+    re.I,
+)
 _QUESTION = re.compile(
     r"^(?:will|is|are|was|does|do|did|has|have|what|who|when|why|how|ever|want|need|tired|who)\b", re.I
 )
@@ -151,6 +169,9 @@ def clause(said: str) -> str:
         of = re.match(r"of\s+(?=[$€£\d])", how, re.I)
         vague = noun in ("anything", "everything", "something", "those", "ones", "all")
         measure = re.match(r"(?:score|rating|price|level|temperature|amount|age|total|value|count|grade|cost)s?$", noun)
+        if measured.group("rest") and _OWED.match(measured.group("rest")):
+            # "expenses over 200 have to be approved"
+            return f"if {'it' if vague else f'the {noun.rstrip(chr(115))}'} is {how}, it {measured.group('rest')}"
         subject = "the amount" if of and not measure else "it" if vague else f"the {noun.rstrip('s')}"
         rest = re.sub(r"^(?:also|then)\s+", "", measured.group("rest") or "", flags=re.I)
         return f"if {subject} is {how[of.end() :] if of else how}, {rest}".rstrip(" ,")

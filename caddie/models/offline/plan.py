@@ -11,15 +11,17 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from caddie.models.offline import sequence, words
-from caddie.models.offline.naming import last_of, node_name, singular, test_name
+from caddie.models.offline import language, memory, sequence, words
+from caddie.models.offline.naming import node_name, singular, test_name
 from caddie.models.offline.request import Action, Branch, Condition, Loop, Request, Step, Test, Trigger
 from caddie.models.offline.wiring import PRIMARY, Scope, Source, clean, fill, sends
 
 _SENDERS = ("slack-send-message", "discord-send-message", "send-email", "reply_chat")
 #: "reply with a brief answer": to be written, whatever was found.
 _ANSWER = re.compile(
-    r"\bwith\s+(?:an?\s+)(?:\w+\s+)*(?:answer|explanation|recommendation|advice|suggestion|tip|response)s?\b", re.I
+    r"^answers?(?:\s+(?:it|them|him|her|people|the\s+\w+|their\s+\w+))?$|\bwith\s+(?:an?\s+)(?:\w+\s+)*(?:answer|"
+    r"explanation|recommendation|advice|suggestion|tip|response)s?\b",
+    re.I,
 )
 _DIGEST = re.compile(
     r"\b(?:summary|digest|recap|overview|briefing|roundup|round-up|run-?down|highlights|bullet\s+points|"
@@ -138,7 +140,7 @@ class Planner:
         place, scope = self._prepare(action, place, scope)
         node_id = self._id(node_name(action))
         self._add(node_id, action.block, self._payload(action, scope), place)
-        if action.block in PRIMARY:
+        if action.block in PRIMARY and action.topic not in memory.TOPICS:
             path, kind = PRIMARY[action.block]
             sent = sends(action.block, action.payload)
             scope = scope.add(Source(f"{node_id}.{path}", kind, action.topic, action.block, sent))
@@ -152,7 +154,8 @@ class Planner:
         """A step in front when this one has nothing to work with: sum up, think of an answer."""
         sums_up = action.block in _SENDERS and _DIGEST.search(action.clause)
         if sums_up and not action.said and not scope.of("summarize") and scope.nearest("data", "list", "text"):
-            return self._action(Action("summarize"), place, scope)
+            tongue = language.tongue(action.clause)
+            return self._action(Action("summarize", {"instructions": tongue} if tongue else {}), place, scope)
         if (
             action.block == "reply_chat"
             and not action.said
@@ -192,7 +195,7 @@ class Planner:
                 payload.setdefault(name, value)
         if action.block == "set-variable":
             operation = payload.get("operation", "set")
-            kind = "number" if operation == "increment" else "text"
+            kind = "number" if operation == "increment" or action.topic == memory.NUMBER else "text"
             default: Any = 0 if kind == "number" else ""
             name = str(payload.setdefault("name", "value"))
             if name not in self._declared():
@@ -219,12 +222,8 @@ class Planner:
         self._add(node_id, "if", payload, place)
         subject = next((c.subject for c in test.conditions if c.subject and c.op != "changed"), "")
         inner = replace(scope, subject=clean(subject))
-        noted = [
-            self._note(made["left"])
-            for made, each in zip(conditions, test.conditions, strict=True)
-            if each.op == "changed"
-        ]
-        for name, steps in (("then", [*noted, *branch.then]), ("else", branch.otherwise)):
+        noted, either = memory.notes(conditions, test)
+        for name, steps in (("then", [*noted, *branch.then]), ("else", [*either, *branch.otherwise])):
             self.steps(steps, Place((node_id,), name, place.loop), inner)
         return Place((node_id,), "then", place.loop), inner
 
@@ -247,15 +246,9 @@ class Planner:
                 place, scope = self._action(Action("classify", {"labels": labels}, topic=clean(said)), place, scope)
         return place, scope, test
 
-    def _note(self, expression: str) -> Action:
-        """Remembers the value that was compared, for the next run."""
-        return Action("set-variable", {"name": last_of(expression), "value": expression}, topic="last value")
-
     def _condition(self, condition: Condition, scope: Scope) -> dict[str, Any]:
-        if condition.op in ("changed", "unchanged"):
-            left = self._left(replace(condition, op="neq"), scope)
-            op = "neq" if condition.op == "changed" else "eq"
-            return {"left": left, "op": op, "right": "{{$vars." + last_of(left) + "}}"}
+        if memory.remembers(condition):
+            return memory.compared(condition, self._left(memory.plain(condition), scope))
         made: dict[str, Any] = {"left": self._left(condition, scope), "op": condition.op}
         if condition.right is not None:
             made["right"] = condition.right
@@ -268,7 +261,9 @@ class Planner:
             return approval.member("approved")
         counter = scope.of("set-variable")
         if counter and (
-            re.search(r"\b(?:counter|count|number|total)\b", subject, re.I) or words.slug(subject) in self._declared()
+            not subject
+            or re.search(r"\b(?:counter|count|number|total)\b", subject, re.I)
+            or words.slug(subject) in self._declared()
         ):
             return counter.expression()
         label = scope.nearest("label")

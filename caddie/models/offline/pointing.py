@@ -65,6 +65,8 @@ def resolved(clause: str, sent: Action | None, chat: bool) -> str:
     place = "discord" if sent.block == "discord-send-message" else target if isinstance(target, str) else ""
     if not place or place.startswith("{{"):
         return clause
+    if "@" not in place and re.match(r"(?:also\s+)?(?:send\s+(?:them|him|her)\s+an?\s+)?e?-?mail\b", clause, re.I):
+        return clause
     if _THERE.search(clause):
         return _THERE.sub(f" to {place}", clause)
     return clause if chat else _THEM.sub(rf"\g<1>{place}", clause)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
-from caddie.models.offline import actions, conditions, judgement, turns, words
+from caddie.models.offline import actions, conditions, judgement, memory, phrasing, turns, words
 from caddie.models.offline.request import Action, Condition, Test
 from caddie.models.offline.tree import LISTS, Tree
 
@@ -37,6 +37,12 @@ _TEXTUAL = re.compile(
 
 #: Of what a unit is the measure, for a comparison that names nothing else.
 _MONEY = r"[$€£]\s?\d|\d\s*(?:[$€£]|euros?|dollars?|pounds|bucks|usd|eur|gbp)"
+#: What has an amount, and is none.
+_TRADED = re.compile(
+    r"(?:an?|any|new)\s|(?:the\s+)?(?:expense|order|invoice|purchase|payment|donation|transaction|claim|bill|booking|deal|sale|"
+    r"transfer|refund|quote|offer|contract)$",
+    re.I,
+)
 _QUANTITIES = tuple(
     (re.compile(pattern, re.I), name)
     for pattern, name in (
@@ -63,6 +69,13 @@ _UNWANTED = re.compile(
 )
 
 
+_FELT = re.compile(
+    r"(?<![\w#@/-])(?:the\s+|all\s+|any\s+)?(positive|negative|neutral)\s+(?:ones?|reviews?|comments?|messages?|feedback|"
+    r"mails?|e-?mails?|posts?|answers?|responses?)(?![\w@/-])",
+    re.I,
+)
+
+
 class Premises:
     """labels: those a classification before has. known: blocks that are there already, the trigger's too."""
 
@@ -78,7 +91,7 @@ class Premises:
     def bounded(self, clause: str) -> bool:
         """ "it must not get warmer than 5 degrees": what a later "if it does" means."""
         match = turns.MUST_NOT.match(clause)
-        if match is None:
+        if match is None or turns.IF.match(clause):
             return False
         test = conditions.find(f"{match.group(1)} is {match.group(2)}")
         named = conditions.comparative(match.group(2))
@@ -102,6 +115,13 @@ class Premises:
             test = replace(test, conditions=tuple(map(self._settled, test.conditions)))
         return conditions.negated(test) if test and word.lower() == "unless" else test
 
+    def lost(self, told: str, word: str) -> bool:
+        """Whether a message hangs on a condition that was not understood: it must not go out whatever happens."""
+        if word.lower() not in ("if", "unless"):
+            return False
+        action = actions.recognise(turns.told(told), self._about)
+        return action is not None and action.block in ("slack-send-message", "discord-send-message", "send-email")
+
     def _quality(self, text: str) -> Test | None:
         """ "overdue", "not paid yet", said of an item."""
         match = _QUALITY.fullmatch(text.strip(" ,."))
@@ -112,7 +132,7 @@ class Premises:
 
     def _settled(self, condition: Condition) -> Condition:
         """What is compared, when only a unit or what was said before tells it: "at least 3 years", "it is above 5"."""
-        if re.match(r"(?:an?|any|new)\s", condition.subject, re.I) and re.search(_MONEY, condition.said, re.I):
+        if _TRADED.match(condition.subject) and re.search(_MONEY, condition.said, re.I):
             return replace(condition, subject="amount")
         if condition.subject and not _PRONOUN.fullmatch(condition.subject):
             return condition
@@ -120,6 +140,9 @@ class Premises:
             if re.fullmatch(r"[a-z]+", condition.right) and condition.right not in self.labels:
                 return replace(condition, subject=actions.stated(condition.right)["field"])
             return condition
+        if condition.right == memory.LAST:
+            named = _NAMED.search(self._about)
+            return replace(condition, subject=named.group(1)) if named else condition
         if not isinstance(condition.right, int | float) or isinstance(condition.right, bool):
             return condition
         unit = re.search(r"\d[\d.,]*\s+([a-z]{3,})", condition.said)
@@ -179,7 +202,20 @@ class Premises:
             if shorter != clause:
                 if actions.recognise(turns.told(shorter), about) is not None:
                     return label, shorter
-        return None
+        return self._felt(clause, about)
+
+    def _felt(self, clause: str, about: str) -> tuple[str, str] | None:
+        """ "negative ones go to …" before anything has judged what came in."""
+        found = _FELT.search(words.masked(clause))
+        if found is None or self.labels or not (self._known & {"trigger_chat", "webhook"} or self._tree.loops):
+            return None
+        shorter = f"{clause[: found.start()]}it{clause[found.end() :]}"
+        if actions.recognise(turns.told(shorter), about) is None and phrasing.imperative(shorter) == shorter:
+            return None
+        self._judge = Action("classify", {"labels": ["positive", "neutral", "negative"]}, topic="text")
+        self._tree.add(self._judge)
+        self.labels = [*self._judge.payload["labels"]]
+        return found.group(1).lower(), shorter
 
     def unwanted(self, clause: str) -> bool:
         """ "throw away the spam": nothing is done with such a message; what is done with the others follows."""

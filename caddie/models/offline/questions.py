@@ -41,6 +41,10 @@ _FACTS: tuple[tuple[re.Pattern[str], tuple[str, ...], tuple[str, ...]], ...] = (
                 r"endpoint)\b", re.I), ("http-request", "web-search"), ("url", "query")),
     (re.compile(r"\b(?:categor|label|class)", re.I), ("classify",), ("labels",)),
     (re.compile(r"\b(?:condition|threshold|limit)s?\b", re.I), ("if", "filter"), ("conditions",)),
+    (re.compile(r"\bhow\s+(?:many|much|long|often)\b.*\b(?:results?|articles?|items?|hits|news|words?|summary|tr(?:y|ies)|retr(?:y|ies)|"
+                r"wait|pause|delay|take|attempts?)\b", re.I),
+     ("web-search", "summarize", "delay", "wait", "http-request"),
+     ("limit", "maxWords", "seconds", "timeoutSeconds", "retries")),
     (re.compile(r"\bprompt\b|\binstruct", re.I), ("agent",), ("prompt",)),
     (re.compile(r"\b(?:message|text|wording)\b.*\b(?:say|says|send|sent|read)\b|\bwhat\s+does\s+the\s+(?:message|"
                 r"text)", re.I), ("slack-send-message", "discord-send-message", "send-email", "reply_chat"), ("text",)),
@@ -68,7 +72,10 @@ def about(said: Talk) -> str | None:
     if _WHEN.search(text) and _RUNS.search(text):
         return _when(said)
     for pattern, blocks, names in _FACTS:
-        if pattern.search(text) and (found := canvas.of(*blocks)):
+        found = canvas.of(*blocks)
+        if "limit" in names:
+            found = [each for each in found if set(names) & canvas.payload(each).keys()]
+        if pattern.search(text) and found:
             return "\n".join(_fact(canvas, each, names) for each in found)
     return None
 

@@ -95,6 +95,8 @@ class Reader:
             test := self._premises.test(match.group(2), match.group(3)) or self._premises.judged(match.group(3))
         ):
             self._branch(test, match.group(1))
+        elif match and self._premises.lost(match.group(1), match.group(2)):
+            self.unknown.append(clause)
         else:
             self._action(clause)
 
@@ -109,7 +111,7 @@ class Reader:
     def finish(self, blind: bool) -> None:
         """blind: the trigger brings no data, so what a condition looks at has to be fetched."""
         sequence.remembered(self.steps)
-        sequence.approved(self.steps)
+        sequence.settled(self.steps)
         if blind:
             sequence.hoisted(self.steps)
             sequence.supplied(self.steps)

@@ -313,3 +313,31 @@ def _rewire(definition: dict[str, Any], node_id: str, node: dict[str, Any], path
 
     better = walk(value)
     return [Edit("update_node", {"nodeId": node_id, "payload": {top: better}})] if better != value else []
+
+
+def misread(definition: dict[str, Any]) -> list[Edit]:
+    """References to a member that a step's result does not have: they read what it is mostly used for."""
+    nodes = definition.get("nodes") or {}
+    catalog, _ = index()
+    made = []
+    for node_id, node in nodes.items():
+        changed = {name: _known(value, nodes, catalog) for name, value in (node.get("payload") or {}).items()}
+        payload = {name: value for name, value in changed.items() if value != node["payload"][name]}
+        if payload:
+            made.append(Edit("update_node", {"nodeId": node_id, "payload": payload}))
+    return made
+
+
+def _known(value: Any, nodes: dict[str, Any], catalog: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+
+    def better(match: re.Match[str]) -> str:
+        block = str((nodes.get(match.group(1)) or {}).get("type"))
+        found, way = catalog.get(block), match.group(2).split(".")[1:]
+        members = (found.resultSchema.get("properties") if found and found.resultSchema else None) or {}
+        if block not in PRIMARY or len(way) < 2 or way[0] != "result" or not members or way[1] in members:
+            return match.group()
+        return "{{" + f"{match.group(1)}.{PRIMARY[block][0]}" + "}}"
+
+    return _REFERENCE.sub(better, value)

@@ -66,6 +66,11 @@ class Branch:
     otherwise: list[Step] = field(default_factory=list)
     waits: bool = False
 
+    @property
+    def idle(self) -> bool:
+        """Whether nothing hangs on it."""
+        return not (self.then or self.otherwise or self.waits)
+
 
 @dataclass(slots=True)
 class Loop:

@@ -9,11 +9,11 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from caddie.models.offline import actions, conditions, phrasing, speak, starts, words
+from caddie.models.offline import actions, conditions, phrasing, speak, starts, turns, words
 from caddie.models.offline.canvas import Canvas
 from caddie.models.offline.extension import Change, extended
 from caddie.models.offline.plan import Edit, Plan
-from caddie.models.offline.request import Action, Slot
+from caddie.models.offline.request import Action, Condition, Slot, Test
 from caddie.models.offline.splicing import gate
 from caddie.models.offline.thread import Talk, value
 from caddie.models.offline.wiring import fill
@@ -37,8 +37,8 @@ _COPY = re.compile(
     re.I,
 )
 _RENAME = re.compile(
-    r"^(?:rename|call|title|name)\s+(?:the\s+)?(.+?)(?:\s+(?:step|node|block))?\s+(?:to|as|into|:)?\s*(?=[\"'“`]|"
-    r"to\b|as\b|into\b|[A-Z])(?:to\s+|as\s+)?(.+)$",
+    r"^(?:rename|call|title|name)\s+(?:the\s+)?(?:(?:step|node|block)\s+)?(.+?)(?:\s+(?:step|node|block))?\s+(?:to|as|into|"
+    r":)?\s*(?=[\"'“`]|to\b|as\b|into\b|(?-i:[A-Z]))(?:to\s+|as\s+)?(.+)$",
     re.I,
 )
 _START = re.compile(
@@ -230,9 +230,15 @@ def gated(text: str, canvas: Canvas, said: Talk) -> Change | None:
     groups = match.groupdict()
     what = next(groups[name] for name in ("what", "what2", "what3") if groups[name])
     word = next(groups[name] for name in ("word", "word2", "word3") if groups[name])
-    test = conditions.find(groups["test"])
+    asks, waits = canvas.of("human_confirmation"), words.duration_s(groups["test"])
+    decided = turns.APPROVED.match(groups["test"]) if asks else None
+    test = Test((Condition("approved", "eq", True),)) if decided else conditions.find(groups["test"])
     target = canvas.meant(what)
     if test is None or target is None or target in canvas.triggers or not canvas.parents(target):
         return None
     test = conditions.negated(test) if word.lower() == "unless" else test
+    if decided and waits:
+        plan = gate(canvas, target, test)
+        plan.edits.append(Edit("update_node", {"nodeId": asks[-1], "payload": {"timeoutSeconds": waits}}))
+        return Change(plan, f"I wait for the answer {waits:g} seconds and put a condition in front of `{target}`.")
     return Change(gate(canvas, target, test), f"I put a condition in front of `{target}`: {speak.told(test)}.")

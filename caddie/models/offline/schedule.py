@@ -1,7 +1,7 @@
-"""Schedules in everyday English and as RFC 5545 recurrence rules, both ways.
+"""Schedules in everyday English as RFC 5545 recurrence rules.
 
 Invariant: a rule made here names its minute whenever it names its hour, so nothing fires at a time left to chance.
-Callers: ``clauses`` (find), ``change`` (change), ``speak`` (tell).
+Callers: ``clauses`` (find), ``change`` (change).
 """
 
 from __future__ import annotations
@@ -10,7 +10,8 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
-from caddie.models.offline.words import NUMBER_WORD, NUMBER_WORDS, joined
+from caddie.models.offline import calendar
+from caddie.models.offline.words import NUMBER_WORD, NUMBER_WORDS
 
 DAYS = {"monday": "MO", "tuesday": "TU", "wednesday": "WE", "thursday": "TH", "friday": "FR", "saturday": "SA",
         "sunday": "SU"}  # fmt: skip
@@ -65,7 +66,7 @@ _NTH_DAY = re.compile(
 _NAMED_DAYS = re.compile(
     rf"\b(?:{_EVERY}|on|weekly\s+on)\s+((?:{_DAY})(?:\s*(?:,|and|&|or)\s*(?:and\s+)?(?:on\s+)?(?:{_DAY}))*)\b|"
     rf"\b((?:{LONG_DAY})s(?:\s*(?:,|and|&|or)\s*(?:and\s+)?(?:{LONG_DAY})s)*)\b|"
-    rf"\b((?:{_DAY})(?:\s*(?:,|and|&)\s*(?:and\s+)?(?:{_DAY}))+)\b|"
+    rf"\b((?:{_DAY})(?:(?:\s*(?:,|and|&|/|\+)\s*|\s+)(?:and\s+)?(?:{_DAY}))+)\b|"
     rf"^\W*((?:{LONG_DAY})(?=\s+(?:mornings?|evenings?|afternoons?|nights?|at|\d)))",
     re.I,
 )
@@ -98,6 +99,7 @@ class Schedule:
     interval: int = 1
     days: tuple[str, ...] = ()
     month_day: int | None = None
+    months: tuple[int, ...] = ()
     hours: tuple[int, ...] = ()
     minute: int | None = None
     spans: tuple[tuple[int, int], ...] = field(default=(), compare=False)
@@ -109,6 +111,8 @@ class Schedule:
         parts = [f"FREQ={'MINUTELY' if seconds else self.freq or 'DAILY'}"]
         if interval > 1:
             parts.append(f"INTERVAL={interval}")
+        if self.months:
+            parts.append(f"BYMONTH={','.join(map(str, self.months))}")
         if self.days:
             parts.append(f"BYDAY={','.join(self.days)}")
         if self.month_day is not None:
@@ -148,6 +152,10 @@ def find(text: str, changing: bool = False) -> Schedule | None:
         result = replace(result, hours=hours, minute=minute, spans=(*result.spans, *spans))
     elif word and not result.hours:
         result = replace(result, hours=(_PARTS[word],), minute=0)
+    season = calendar.season(low) if result.freq and not result.months else None
+    if season and any(-2 <= start - season[1][1] <= 2 or -2 <= season[1][0] - end <= 2 for start, end in result.spans):
+        # Beside the schedule; "flights to Rome in May" limits nothing.
+        result = replace(result, months=season[0], spans=(*result.spans, season[1]))
     return result
 
 
@@ -164,6 +172,9 @@ _OFTEN = re.compile(
 
 
 def _frequency(low: str) -> Schedule | None:
+    if yearly := calendar.yearly(low):
+        months, day, spans = yearly
+        return Schedule("YEARLY", month_day=day, months=months, spans=spans)
     if match := _OTHER_DAY.search(low):
         return Schedule("WEEKLY", interval=2, days=(_day(match.group(1) or match.group(2)),), spans=(match.span(),))
     if match := _NTH_DAY.search(low):
@@ -306,41 +317,7 @@ def read(rrule: str) -> Schedule:
         interval=next(iter(numbers("INTERVAL")), 1),
         days=tuple(day for day in parts.get("BYDAY", "").split(",") if day),
         month_day=next(iter(numbers("BYMONTHDAY")), None),
+        months=numbers("BYMONTH"),
         hours=numbers("BYHOUR"),
         minute=next(iter(numbers("BYMINUTE")), None),
     )
-
-
-def tell(rrule: str) -> str:
-    """A recurrence rule in words."""
-    rule = read(rrule)
-    unit = {
-        "SECONDLY": "second",
-        "MINUTELY": "minute",
-        "HOURLY": "hour",
-        "DAILY": "day",
-        "WEEKLY": "week",
-        "MONTHLY": "month",
-        "YEARLY": "year",
-    }
-    name = unit.get(rule.freq or "", "time the rule names")
-    text = f"every {rule.interval} {name}s" if rule.interval > 1 else f"every {name}"
-    names = {code: day.capitalize() for day, code in DAYS.items()}
-    if rule.days == ("MO", "TU", "WE", "TH", "FR"):
-        text = "every weekday" if rule.freq not in ("HOURLY", "MINUTELY") else f"{text} on weekdays"
-    elif rule.days and rule.freq == "MONTHLY":
-        places = {"1": "first", "2": "second", "3": "third", "4": "fourth", "-1": "last"}
-        told = [f"{places.get(day[:-2], day[:-2])} {names.get(day[-2:], day[-2:])}".strip() for day in rule.days]
-        text = f"on the {joined(told)} of every month"
-    elif rule.days and rule.freq in ("HOURLY", "MINUTELY"):
-        text = f"{text} on {joined([names.get(day, day) for day in rule.days])}"
-    elif rule.days:
-        text = f"every {joined([names.get(day, day) for day in rule.days])}"
-    if rule.month_day is not None:
-        which = "the last day" if rule.month_day == -1 else f"day {rule.month_day}"
-        text = f"on {which} of {text}"
-    if rule.hours:
-        text += f" at {joined([f'{hour:02d}:{rule.minute or 0:02d}' for hour in rule.hours])}"
-    elif rule.freq == "HOURLY" and rule.minute:
-        text += f" at minute {rule.minute}"
-    return text

@@ -5,10 +5,25 @@ Invariant: a step is moved, gated or dropped only because of what another step n
 
 from __future__ import annotations
 
-from caddie.models.offline import actions, notices, wiring, words
+import re
+
+from caddie.models.offline import actions, memory, notices, wiring, words
 from caddie.models.offline.reading import LATER
 from caddie.models.offline.request import Action, Branch, Condition, Loop, Slot, Step, Test
 from caddie.models.offline.request import actions as actions_of
+
+_THEM = re.compile(
+    r"^(?:also\s+)?(?:e-?mail|mail|(?:send|write|notify|remind|invite|thank|inform|ask))\s+(?:an?\s+(?:e-?mail|mail)\s+to\s+)?(?:to\s+)?(?:them|him|"
+    r"her|it|the\s+(?!team|boss|manager|office|group|staff|owner|admin|mail|e-?mail|list|result|summary|report)[a-z]+)\b",
+    re.I,
+)
+
+
+def settled(steps: list[Step]) -> None:
+    """What follows from the steps around, once all are there."""
+    approved(steps)
+    chained(steps)
+    addressed(steps)
 
 
 def approved(steps: list[Step]) -> None:
@@ -33,7 +48,7 @@ def approved(steps: list[Step]) -> None:
 def remembered(steps: list[Step]) -> None:
     """ "only when it changed" remembers the last value by itself."""
     branches = [each for each in steps if isinstance(each, Branch)]
-    if any(c.op == "changed" for branch in branches for c in branch.test.conditions):
+    if any(memory.remembers(c) for branch in branches for c in branch.test.conditions):
         steps[:] = [each for each in steps if not (isinstance(each, Action) and each.block == "set-variable")]
 
 
@@ -73,6 +88,52 @@ def supplied(steps: list[Step]) -> None:
         if (source := notices.supply(step)) is not None:
             steps.insert(at, source)
             return
+
+
+def chained(steps: list[Step]) -> None:
+    """ "bugs go to A, billing to B, the rest to C": the rest is what neither of them is."""
+    at = 0
+    while at < len(steps):
+        step = steps[at]
+        if isinstance(step, Loop):
+            chained(step.body)
+        row = [at]
+        while isinstance(step, Branch) and row[-1] + 1 < len(steps) and _beside(steps[row[-1]], steps[row[-1] + 1]):
+            row.append(row[-1] + 1)
+        last = steps[row[-1]]
+        if len(row) > 1 and isinstance(last, Branch) and last.otherwise:
+            for inner in reversed(row[1:]):
+                outer = steps[inner - 1]
+                if isinstance(outer, Branch):
+                    outer.otherwise = [steps.pop(inner)]
+        at += 1
+
+
+def _beside(one: Step, other: Step) -> bool:
+    """Whether two conditions ask the same for different values, and the first has no other branch."""
+    if not (isinstance(one, Branch) and isinstance(other, Branch)) or one.otherwise or one.waits or other.waits:
+        return False
+    asked, also = one.test.conditions, other.test.conditions
+    return (
+        len(asked) == len(also) == 1
+        and asked[0].op == also[0].op == "eq"
+        and asked[0].subject == also[0].subject
+        and isinstance(asked[0].right, str)
+        and asked[0].right != also[0].right
+    )
+
+
+def addressed(steps: list[Step], inside: bool = False) -> None:
+    """Within a loop a mail to "them" goes to the address of the item."""
+    for step in steps:
+        if isinstance(step, Branch):
+            addressed(step.then, inside)
+            addressed(step.otherwise, inside)
+        elif isinstance(step, Loop):
+            addressed(step.body, True)
+        elif inside and step.block == "send-email" and step.missing and _THEM.match(step.clause):
+            step.members = step.members or ["email"]
+            step.missing = [slot for slot in step.missing if slot.field != "to"]
 
 
 def closed(steps: list[Step]) -> list[Step]:

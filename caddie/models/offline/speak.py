@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from caddie.models.offline import schedule, words
+from caddie.models.offline import rhythm, words
 from caddie.models.offline.request import Action, Branch, Loop, Request, Step, Test
 
 OFFLINE = (
@@ -63,7 +63,7 @@ def trigger(block: str, payload: dict[str, Any], event: str = "") -> str:
     match block:
         case "cronjob":
             when = (
-                schedule.tell(str(payload["rrule"]))
+                rhythm.tell(str(payload["rrule"]))
                 if payload.get("rrule")
                 else f"on the schedule {payload.get('cron', '(not set)')}"
             )

@@ -197,7 +197,7 @@ def trigger(text: str, timezone: str, now: datetime | None = None) -> tuple[Trig
         return Trigger("cronjob", {"rrule": found.rrule(), "timezone": named or timezone or "UTC"}), _cut_out(
             text, spans
         )
-    if received := hooks.RECEIVES.match(shadow):
+    if received := hooks.RECEIVES.match(shadow) or hooks.TAKES.match(shadow):
         return Trigger("webhook", event=received.group()), _cut_out(text, [received.span()])
     if stated := _STATED.search(shadow) or _HOOKED.search(shadow):
         block = "trigger_chat" if re.search(r"\bchat\b", stated.group(), re.I) else "webhook"
@@ -212,7 +212,7 @@ def trigger(text: str, timezone: str, now: datetime | None = None) -> tuple[Trig
         return Trigger("webhook", event=new.group()), _cut_out(text, [new.span()])
     if _OCCURS.match(shadow) and "\x00" not in shadow[: _clause_end(shadow, 3)]:
         return Trigger("webhook"), text
-    return (Trigger("trigger_chat") if _CHAT_TEXT.search(shadow) else None), text
+    return (Trigger("trigger_chat") if _CHAT_TEXT.search(shadow) else hooks.incoming(text)), text
 
 
 def _event(text: str, shadow: str, scheduled: bool) -> tuple[Trigger, str] | None:

@@ -91,6 +91,8 @@ _EXPLAIN = re.compile(
     r"give\s+me\s+an?\s+(?:\w+\s+)?(?:overview|"
     r"summary)\s+of)\b(?=.*\b(?:this|the|my|it|workflow|flow|does|do|canvas|automation|graph|steps?|happens|loop|"
     r"works?)\b)(?!.*https?:)|"
+    r"^\s*(?:tl;?dr|(?:the\s+)?short\s+version|(?:a\s+|the\s+)?(?:quick\s+|short\s+)?(?:summary|overview|gist))\b(?:\s*,?\s*(?:of|for)\s+"
+    r"(?:this|the|my|it)\b.*|\s+please)?\W*$|"
     r"^\s*(?:so\s+|and\s+|but\s+)?what\s+(?:does|do|is|are|will|would|happens)\b|^\s*(?:in\s+|to\s+|at\s+|"
     r"on\s+)?(?:how|which|does|is|are|do|did|where|why|who|whom|whose|when|what)\b.*\?\s*$|^\s*(?:how\s+often|"
     r"how\s+many|where|why|who|what\s+time)\b|\bwhat\s+happens\b",
@@ -119,6 +121,18 @@ _REFUSAL = (
 )
 
 
+#: How often at all, not how often this one.
+_OFTEN = re.compile(
+    r"\b(?:shortest|smallest|minimum|maximum|highest|fastest)\s+(?:possible\s+|allowed\s+)?(?:interval|frequency|time\s+between|schedule|rate)\b|"
+    r"\bhow\s+(?:often|frequently)\s+(?:can|could|may)\s+(?:i|we|it|a\s+workflow|workflows|one|something)\b",
+    re.I,
+)
+_OFTEN_TOLD = (
+    "A schedule fires once a minute at most: “every minute” is the shortest interval. The longest is not bounded; "
+    "“every year on 3 March” works too."
+)
+
+
 def answer(said: Talk) -> str | None:
     """The answer to a message that wants no change, else None."""
     text = said.request
@@ -140,11 +154,13 @@ def answer(said: Talk) -> str | None:
         return f"{questions.listing(text)}\n\n{speak.OFFLINE}"
     if _WAYS.search(text) and not _builds(text) and not re.search(r"\b(?:this|it|here)\b", text, re.I):
         return f"{questions.listing(text)}\n\n{speak.OFFLINE}"
+    if _OFTEN.search(text):
+        return f"{_OFTEN_TOLD}\n\n{speak.OFFLINE}"
     if not said.nodes and (told := ability(said)):
         return told
     if said.context.mode == "repair":
         return None
-    if named := questions.described(text, bool(said.nodes)):
+    if not _builds(text) and (named := questions.described(text, bool(said.nodes))):
         return f"{named}\n\n{speak.OFFLINE}"
     changes = said.nodes and _INSTEAD.search(text)
     asks = not changes and (_EXPLAIN.search(text) or _EXPLAIN.search(phrasing.without_politeness(text)))

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from caddie.models.offline import actions, conditions, speak, words
+from caddie.models.offline import actions, conditions, memory, speak, words
 from caddie.models.offline.canvas import Canvas
 from caddie.models.offline.extension import Change, extended
 from caddie.models.offline.plan import Edit, Plan
@@ -25,6 +25,8 @@ _NUMBERS: tuple[tuple[re.Pattern[str], int, int], ...] = tuple(
     (rf"\b{_N}\b[^\d,.]{{0,25}}?\b(?:instead\s+of|rather\s+than|not)\s+{_N}", 2, 1),
     (rf"\bnot\s+{_N}\b\D{{0,20}}?\bbut\s+{_N}", 1, 2),
     (rf"\b(?:{_OFF})\b\D*?\b(?:to|at|it|make|use|say|try|want|like|better)\b\D{{0,12}}?{_N}", 0, 1),
+    (r"\b(?:earlier|later|sooner|already|only)\b\W+(?:(?:already|only|from|starting)\s+)*(?:at|from|below|above|"
+     rf"under|over)\s+{_N}\W*$", 0, 1),
     (rf"\b(?:bump|up|raise|lower|drop|reduce|increase|decrease|push)\s+(?:it|that|this|"
         rf"the\s+\w+)\s+(?:up\s+|down\s+)?to\s+{_N}", 0, 1),
 ))  # fmt: skip
@@ -43,6 +45,13 @@ _HAVING = re.compile(
     r"^(?P<verb>leave\s+out|skip|ignore|exclude|drop|remove|filter\s+out|only(?:\s+(?:take|keep|send|use|show|"
     r"want))?|keep\s+only|just|show\s+only)\s+"
     r"(?:the\s+|all\s+|any\s+)?\w+s\s+with\s+(?:an?\s+|the\s+)?(?P<value>[a-z]\w*)\s+(?P<field>[a-z]\w*)$",
+    re.I,
+)
+_TOO = re.compile(r"\b(?:too|as\s+well|also|not\s+(?:only|just))\b", re.I)
+_WIDER = re.compile(
+    r"^(?:also\s+)?(?:include|keep|take|show|list|send|consider|add|allow|get|fetch|mail|report)\s+(?:also\s+|in\s+)?(?:the\s+|all\s+|those\s+)?"
+    r"(?:(?:\w+s|ones|those)\s+(?:that|which)\s+are\s+(?P<word>[a-z]+)|(?P<word2>[a-z]+)\s+(?:ones|[a-z]+s))\b\s*(?:,?\s*(?:too|as\s+well|also))?"
+    r"(?:\s*,?\s*(?:and\s+)?not\s+(?:only|just)\s+.*)?$",
     re.I,
 )
 _QUERY = re.compile(
@@ -116,6 +125,27 @@ def _with(value: Any, old: float, new: float) -> Any:
             {**each, "right": new} if isinstance(each, dict) and each.get("right") == old else each for each in value
         ]
     return new
+
+
+def _names_one(condition: dict[str, Any]) -> bool:
+    return condition.get("op") == "eq" and isinstance(condition.get("right"), str)
+
+
+def widened(text: str, canvas: Canvas, said: Talk) -> Change | None:
+    """ "the pending ones too": one more value for the filter, any of them."""
+    match, filters = _WIDER.match(text), canvas.of("filter")
+    if match is None or len(filters) != 1 or not _TOO.search(text):
+        return None
+    old = [dict(each) for each in canvas.payload(filters[0]).get("conditions") or [] if isinstance(each, dict)]
+    word = (match.group("word") or match.group("word2")).lower()
+    fields = {str(each.get("field")) for each in old}
+    if not old or len(fields) != 1 or not all(map(_names_one, old)):
+        return None
+    if word in (str(each["right"]).lower() for each in old):
+        return None
+    payload = {"conditions": [*old, {**old[0], "right": word}], "match": "any"}
+    edit = Edit("update_node", {"nodeId": filters[0], "payload": payload})
+    return Change(Plan([edit]), f"I change the condition: {speak.conditions(payload)}.")
 
 
 def narrowed(text: str, canvas: Canvas, said: Talk) -> Change | None:
@@ -233,7 +263,12 @@ def conditioned(text: str, canvas: Canvas, said: Talk) -> Change | None:
     else:
         return None
     old = [dict(each) for each in canvas.payload(node_id).get("conditions") or [] if isinstance(each, dict)]
-    if test is None or not old or test.match == "any" or any(not each.subject for each in test.conditions):
+    if (
+        test is None
+        or not old
+        or test.match == "any"
+        or any(not each.subject or memory.remembers(each) for each in test.conditions)
+    ):
         return None
     for each in test.conditions:
         old = _joined(old, each)

@@ -55,7 +55,8 @@ PASSED = re.compile(
     re.I,
 )
 SUFFIX = re.compile(
-    r"^(.+?)\s*,?\s+(?:but\s+)?(?:only\s+)?(if|unless|when|in\s+case|as\s+soon\s+as|once)\s+(.+)$", re.I | re.S
+    r"^(.+?)\s*,?\s+(?:but\s+)?(?:only\s+)?(if|unless|whenever|when|(?:every|each|any)\s*time|in\s+case|"
+    r"as\s+soon\s+as|once)\s+(.+)$", re.I | re.S
 )
 THEN = re.compile(r"^(.*?)\s*(?:,\s*then\b|\bthen\b|,|:)\s*(.+)$", re.I | re.S)
 APPROVED = re.compile(

@@ -1,0 +1,64 @@
+"""One way of wishing a change for the many that people have: "we moved from Slack to Discord", "Discord, not Slack".
+
+Invariant: as in ``paraphrase``. Callers: ``change``.
+"""
+
+from __future__ import annotations
+
+import re
+
+from caddie.models.offline import judgement, words
+
+_PLACE = (
+    r"(?:(?:the|our|my)\s+)?(?:e-?mails?|mails?|slack(?:\s+messages?)?|discord(?:\s+messages?)?|web\s?hooks?|logs?|"
+    r"the\s+chat)(?:\s+(?:step|message|channel))?"
+)
+_TIDY = (
+    r"(?:\s*[,.;]?\s*(?:so\s+|and\s+)?(?:please\s+|can\s+you\s+|could\s+you\s+)?(?:update|adapt|adjust|change|fix|switch|"
+    r"rework)\b(?:\s+(?:it|that|this|the\s+\w+|everything|accordingly|too|please|for\s+that))*)?\s*$"
+)
+_RULES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
+    (re.compile(pattern, re.I), to)
+    for pattern, to in (
+        (rf"^(?:we|i|they|(?:our|the|my)\s+\w+)\s+(?:have\s+|has\s+|are\s+|is\s+)?(?:just\s+|now\s+|all\s+|recently\s+)*"
+         rf"(?:switch|mov|migrat|chang|go|went)(?:ed|ing|e)?\s+(?:over\s+|away\s+)?from\s+({_PLACE})\s+to\s+({_PLACE}){_TIDY}",
+         r"replace \1 with \2"),
+        (rf"^(?:we|i|they|(?:our|the|my)\s+\w+)\s+(?:do\s+not|no\s+longer|stopped|never|quit)\s+(?:us(?:e|ing)|read(?:ing)?|"
+         rf"check(?:ing)?|look(?:ing)?\s+at)\s+({_PLACE})(?:\s+any\s*more|\s+any\s*longer|\s+now)?\s*[,;.]?\s*(?:(?:and|but|so)\s+)?"
+         rf"(?:please\s+)?(?:we\s+)?(?:use|take|it\s+is|switch\s+to|make\s+it|go\s+with|everything\s+is\s+on)\s+"
+         rf"({_PLACE})(?:\s+(?:now|instead))?{_TIDY}", r"replace \1 with \2"),
+        (rf"^({_PLACE})\s*,?\s*(?:instead\s+of|rather\s+than|"
+         rf"not)\s+({_PLACE})(?:\s+please)?\s*$", r"replace \2 with \1"),
+        (rf"^(?:can|could|may)\s+(?:we|i|you|it)\s+(?:have|get|use|do|make\s+it|send)\s+(?:an?\s+)?({_PLACE})\s+(?:instead\s+of|rather\s+"
+         rf"than)\s+(?:an?\s+)?({_PLACE})\s*\??$", r"replace \2 with \1"),
+        # "1.2, not 1.1" and "1.1 should become 1.2" are read where numbers are.
+        (r"^(?:the\s+)?(?:time|schedule|start)\s+(?:should|must|has\s+to|needs\s+to)\s+(?:be|become|"
+         r"change\s+to)\s+", "run it at "),
+        (r"^(?:it|this|that)\s+(?:is|was|will\s+be)\s+(?:now\s+)?(?:supposed|meant)\s+to\s+(?:be\s+)?(?=run|start|"
+         r"go|send|post|mail)", ""),
+        (r"^i\s+(?:would\s+)?(?:rather|prefer|like)\s+(?:to\s+)?(?:have|get|see|receive)\s+(.+?)\s+(?:instead\s+of|rather\s+than)\s+(.+)$",
+         r"use \1 instead of \2"),
+    )
+)  # fmt: skip
+
+
+#: "tell me when the call fails": the condition behind what to do.
+_WHEN = re.compile(
+    r"^(?P<what>(?:also\s+)?(?:tell|notify|send|post|e?mail|mail|ping|let|warn|alert|message|log|write|inform)\b.+?)\s+(?:if|when(?:ever)?|in\s+case|"
+    r"as\s+soon\s+as|once|every\s+time|each\s+time)\s+(?P<test>.+)$",
+    re.I,
+)
+
+
+def text(said: str) -> str:
+    """A wish for a change; quotes and addresses stay as they are."""
+    if (when := _WHEN.match(words.masked(said))) and judgement.failed(said[slice(*when.span("test"))]):
+        return f"if {said[slice(*when.span('test'))]}, {said[slice(*when.span('what'))]}"
+    for pattern, to in _RULES:
+        match = pattern.search(words.masked(said))
+        if match is None:
+            continue
+        groups = [said[slice(*match.span(at))] for at in range(len(match.groups()) + 1)]
+        told = re.sub(r"\\(\d)", lambda each, groups=groups: groups[int(each.group(1))], to)  # type: ignore[misc]
+        return f"{said[: match.start()]}{told}{said[match.end() :]}".strip()
+    return said

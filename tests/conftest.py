@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import shutil
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -20,6 +21,14 @@ from shared.tokens import KeyTable
 from tests.postgres import Postgres, running_postgres
 from tests.product import Product, running
 from tests.valkey import Valkey
+
+
+def pytest_collection_finish() -> None:
+    """A million objects of thousands of tests would be walked in every full collection, half a second each, while a
+    test waits for an answer within one.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")

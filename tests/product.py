@@ -90,7 +90,7 @@ class Client:
             auth["lastEventIndex"] = last
         await self.socket.connect(
             self.session["socketUrl"], socketio_path=self.session["socketPath"], auth=auth,
-            transports=transports or ["websocket"],
+            transports=transports or ["websocket"], wait_timeout=10,
         )  # fmt: skip
 
     async def call(self, command: str, body: Any) -> dict[str, Any]:

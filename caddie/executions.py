@@ -15,9 +15,9 @@ import orjson
 
 from shared.errors import CaddieError
 from shared.events import timestamp
-from shared.executions import Executions, by_hand_result, started_by_hand
+from shared.executions import Executions, fired, started_by_hand
 from shared.store import Store
-from shared.store.execution_records import ExecutionRecord, ExecutionStart, StepRecord
+from shared.store.execution_records import ExecutionRecord, StepRecord
 from shared.store.records import Claim, RunRecord, WorkflowRecord
 from shared.workflows import parse_definition
 
@@ -63,12 +63,8 @@ class StoredExecutions:
         node = started_by_hand(definition, trigger)
         if node is None:
             raise CaddieError("INVALID", f"expected a trigger of the workflow, got {trigger or 'none'}")
-        started = await self.starter.start(
-            ExecutionStart(
-                self.org_id, self.user_id, workflow.id, workflow.version, "agent", node,
-                input=by_hand_result(definition, node, inputs), inputs=inputs, request_id=f"{self.claim.run.id}.run",
-            )
-        )  # fmt: skip
+        start = fired(workflow, self.user_id, "agent", node, inputs, request_id=f"{self.claim.run.id}.run")
+        started = await self.starter.start(start)
         return await self._whole(await self._watched(started))
 
     async def _stored(self, claim: Claim, definition: dict[str, Any]) -> WorkflowRecord:

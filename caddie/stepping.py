@@ -21,9 +21,9 @@ from caddie.workflow.runner import Call, StepError
 from caddie.workflow.steps import Place
 from shared.errors import CaddieError
 from shared.events import Data, InputRequested, timestamp
-from shared.executions import Executions, by_hand_result, started_by_hand
+from shared.executions import Executions, fired, started_by_hand
 from shared.store import Store
-from shared.store.execution_records import ExecutionRecord, ExecutionStart, StepWrite
+from shared.store.execution_records import ExecutionRecord, StepWrite
 
 
 class StoredJournal:
@@ -99,11 +99,8 @@ class Surroundings:
         if node is None:
             raise StepError("WORKFLOW_UNKNOWN", f"workflow: expected {found.slug} to have a trigger, got none")
         inputs: dict[str, Any] = given if isinstance(given, dict) else {} if given is None else {"value": given}
-        start = ExecutionStart(
-            execution.org_id, execution.user_id, found.id, found.version, "workflow", node,
-            input=by_hand_result(found.definition, node, inputs), inputs=inputs, request_id=call.step_id,
-            parent_id=execution.id, parent_node=call.node_id,
-        )  # fmt: skip
+        names = {"request_id": call.step_id, "parent_id": execution.id, "parent_node": call.node_id}
+        start = fired(found, execution.user_id, "workflow", node, inputs, **names)
         try:
             begun = await patiently(lambda: self._executions.start(start), execution.id)
         except CaddieError as error:

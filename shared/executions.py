@@ -2,7 +2,7 @@
 
 An execution is a run of kind `execution` with rows of its own in the store (``store.executions``). Invariant: what was
 started here has a job or leaves no row; whoever answers or cancels one that is suspended wakes it.
-Callers: the gateway, the socket server, the scheduler, the executor (other workflows), the agent's tool.
+Callers: the gateway, the socket server, the executor (other workflows), the agent's tool.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ from pydantic import JsonValue
 from shared.errors import CaddieError
 from shared.runs import Runs
 from shared.store import Store
-from shared.store.execution_records import ExecutionRecord, ExecutionStart
+from shared.store.execution_records import ExecutionRecord, ExecutionStart, TriggerKind
+from shared.store.records import WorkflowRecord
 
 #: What starts a workflow by itself or from outside, and what a person or another workflow can start.
 BY_HAND = ("manual", "trigger_chat", "webhook", "cronjob")
@@ -50,6 +51,16 @@ def by_hand_result(definition: Mapping[str, Any], node: str, given: Mapping[str,
             return {"body": dict(given), "headers": {}, "query": {}, "method": "POST"}
         case _:
             return dict(given)
+
+
+def fired(
+    workflow: WorkflowRecord, user: int, trigger: TriggerKind, node: str, inputs: Mapping[str, JsonValue], **more: Any
+) -> ExecutionStart:
+    """What starts a workflow's stored version at one of its triggers, with some inputs; more: of the start."""
+    return ExecutionStart(
+        workflow.org_id, user, workflow.id, workflow.version, trigger, node,
+        input=by_hand_result(workflow.definition, node, inputs), inputs=dict(inputs), **more,
+    )  # fmt: skip
 
 
 class Executions:

@@ -26,14 +26,13 @@ from gateway.sse import HEADERS, EventStream, Streams
 from gateway.waiting import ANSWER_S, ended
 from shared.errors import CaddieError, Fault
 from shared.events import timestamp
-from shared.executions import Executions, by_hand_result, started_by_hand, trigger_nodes
+from shared.executions import Executions, fired, started_by_hand, trigger_nodes
 from shared.follow import LogReader
 from shared.keys import conversation_key
 from shared.log import EventLog
 from shared.models import ModelNames
 from shared.runs import Runs, Submission, TurnInput
 from shared.store import Store
-from shared.store.execution_records import ExecutionStart
 from shared.store.records import ConversationRecord, MessageRecord, RunRecord
 
 FRAMES = (
@@ -194,9 +193,7 @@ class ChatMessages:
     async def message_list(self, call: Call[None, MessageListQuery]) -> MessageList:
         chat, query = await own_chat(self._store, call), call.query
         before = moment(query.before, "before") if query.before is not None else None
-        rows, more = await self._store.conversations.history(
-            chat.org_id, chat.pk, query.limit, before, query.beforeId
-        )
+        rows, more = await self._store.conversations.history(chat.org_id, chat.pk, query.limit, before, query.beforeId)
         found = await self._shown(chat, rows)
         oldest = found[0] if found and more else None
         return MessageList(
@@ -233,13 +230,10 @@ class ChatMessages:
         if workflow is None or node is None:
             text = "expected a workflow with a trigger, got none"
             raise CaddieError("INVALID", f"workflowId: {text}", faults=(Fault("workflowId", text),))
-        execution = await self._executions.start(
-            ExecutionStart(
-                principal.org, principal.user, workflow.id, workflow.version, "chat", node,
-                input=by_hand_result(workflow.definition, node, {"text": body.content}), inputs={"text": body.content},
-                conversation=chat.public_id,
-            )
+        start = fired(
+            workflow, principal.user, "chat", node, {"text": body.content}, conversation=chat.public_id
         )  # fmt: skip
+        execution = await self._executions.start(start)
         return await self._made(principal, execution.id)
 
     async def _submit(self, principal: Principal, chat: ConversationRecord, body: MessageCreate) -> RunRecord:

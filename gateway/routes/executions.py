@@ -24,9 +24,9 @@ from gateway.slug_access import EXECUTION, own_execution, slug_workflow
 from shared.catalog import json_type
 from shared.errors import CaddieError, Fault
 from shared.events import timestamp
-from shared.executions import Executions, by_hand_result, started_by_hand
+from shared.executions import Executions, fired, started_by_hand
 from shared.store import Store
-from shared.store.execution_records import ExecutionRecord, ExecutionStart, ExecutionStatus, StepRecord, TriggerKind
+from shared.store.execution_records import ExecutionRecord, ExecutionStatus, StepRecord, TriggerKind
 from shared.store.records import InputRecord
 
 PATH = f"/api/v1/executions/{EXECUTION}/"
@@ -160,13 +160,8 @@ class ExecutionRoutes:
         inputs = body.inputs or {}
         check_inputs(inputs, workflow.definition.get("inputSchema") or ())
         await self._limits.run(principal.org, principal.user)
-        execution = await self._executions.start(
-            ExecutionStart(
-                principal.org, principal.user, workflow.id, workflow.version, "manual", node,
-                input=by_hand_result(workflow.definition, node, inputs), inputs=inputs,
-            )
-        )  # fmt: skip
-        return ExecutionSummary.of(execution)
+        started = await self._executions.start(fired(workflow, principal.user, "manual", node, inputs))
+        return ExecutionSummary.of(started)
 
     @route(
         "GET", PATH, summary="An execution with a log entry per step", tag="executions", scopes=("read",),
@@ -210,9 +205,7 @@ class ExecutionRoutes:
             text = f"expected one of {', '.join(sorted(nodes))[:500]}, got none"
             raise CaddieError("INVALID", f"node_id: {text}", faults=(Fault("node_id", text),))
         value = _answer(asked[0], body)
-        return ExecutionSummary.of(
-            await self._executions.answer(principal.org, principal.user, asked[0].id, value)
-        )
+        return ExecutionSummary.of(await self._executions.answer(principal.org, principal.user, asked[0].id, value))
 
     def _details(
         self, record: ExecutionRecord, steps: Sequence[StepRecord], waiting: Sequence[InputRecord], labels: Labels

@@ -21,11 +21,11 @@ from gateway.routing import Answer, Call, route
 from gateway.workflow_access import WORKFLOW, own_workflow
 from shared.errors import CaddieError, Fault
 from shared.events import timestamp
-from shared.executions import Executions, by_hand_result, started_by_hand
+from shared.executions import Executions, fired, started_by_hand
 from shared.keys import conversation_key
 from shared.runs import TurnContext
 from shared.store import Store
-from shared.store.execution_records import ExecutionRecord, ExecutionStart, ExecutionStatus, TriggerKind
+from shared.store.execution_records import ExecutionRecord, ExecutionStatus, TriggerKind
 from shared.store.records import InputRecord
 
 TAG = "workflow executions"
@@ -172,12 +172,7 @@ class WorkflowExecutions:
         inputs = body.inputs or {}
         check_inputs(inputs, workflow.definition.get("inputSchema") or ())
         await self._limits.run(principal.org, principal.user)
-        started = await self._executions.start(
-            ExecutionStart(
-                principal.org, principal.user, workflow.id, workflow.version, "manual", node,
-                input=by_hand_result(workflow.definition, node, inputs), inputs=inputs,
-            )
-        )  # fmt: skip
+        started = await self._executions.start(fired(workflow, principal.user, "manual", node, inputs))
         return WorkflowExecution.of(started)
 
     @route(
@@ -191,9 +186,7 @@ class WorkflowExecutions:
         page = await self._store.executions.list(
             principal.org, principal.user, query.limit, query.cursor, workflow_id=workflow.id
         )
-        return WorkflowExecutionList(
-            executions=[WorkflowExecution.of(each) for each in page.items], cursor=page.cursor
-        )
+        return WorkflowExecutionList(executions=[WorkflowExecution.of(each) for each in page.items], cursor=page.cursor)
 
     @route(
         "GET", EXECUTION, summary="An execution with its steps", tag=TAG,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import base64
 import socket
-from collections.abc import AsyncIterator
 from typing import Any
 
 import orjson
@@ -15,24 +14,7 @@ from aiohttp import web
 from caddie.outbound import Outbound
 from caddie.workflow.blocks.http import request_kind, runners
 from shared.workflows import Connector
-from tests.caddie.workflow.blocks.counterparts import Cabinet, Receiver, Steps, reaching, receiving
-
-
-@pytest.fixture
-async def site() -> AsyncIterator[Receiver]:
-    async with receiving() as found:
-        yield found
-
-
-@pytest.fixture
-async def outbound() -> AsyncIterator[Outbound]:
-    async with reaching("127.0.0.1/32") as found:
-        yield found
-
-
-@pytest.fixture
-def cabinet() -> Cabinet:
-    return Cabinet()
+from tests.caddie.workflow.blocks.counterparts import Cabinet, Receiver, Steps, reaching
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import email
 import email.policy
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -28,28 +27,10 @@ from tests.caddie.workflow.blocks.counterparts import (
     authority,
     mail_server,
     reaching,
-    receiving,
     speaking,
 )
 
 MAIL = {"to": "bob@example.com", "subject": "Grüße", "text": "Hallo\n.\nBob"}
-
-
-@pytest.fixture
-async def site() -> AsyncIterator[Receiver]:
-    async with receiving() as found:
-        yield found
-
-
-@pytest.fixture
-async def outbound() -> AsyncIterator[Outbound]:
-    async with reaching("127.0.0.1/32") as found:
-        yield found
-
-
-@pytest.fixture
-def cabinet() -> Cabinet:
-    return Cabinet()
 
 
 @pytest.fixture
@@ -142,9 +123,7 @@ async def test_a_mail_arrives_as_it_was_written(steps: Steps, cabinet: Cabinet) 
     assert plain.get_content().splitlines() == ["Hallo", ".", "Bob"] and html.get_content().strip() == "<p>Hallo</p>"
 
 
-@pytest.mark.parametrize(
-    ("whole", "login"), [(False, False), (False, True), (True, False), (True, True)]
-)
+@pytest.mark.parametrize(("whole", "login"), [(False, False), (False, True), (True, False), (True, True)])
 async def test_tls_and_login(outbound: Outbound, cabinet: Cabinet, tmp_path: Path, whole: bool, login: bool) -> None:
     serving, trusting = authority(tmp_path)
     steps = Steps(runners(outbound, cabinet.accounts(), Post(outbound, trusting)))

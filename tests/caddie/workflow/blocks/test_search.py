@@ -10,26 +10,15 @@ from aiohttp import web
 
 from caddie.outbound import Outbound
 from caddie.workflow.blocks.search import runners
-from tests.caddie.workflow.blocks.counterparts import Cabinet, Receiver, Steps, reaching, receiving
+from tests.caddie.workflow.blocks.counterparts import Cabinet, Receiver, Steps, reaching
 
 HIT = {"title": "News &amp; <strong>more</strong>", "url": "https://example.com/1"}
-
-
-@pytest.fixture
-async def site() -> AsyncIterator[Receiver]:
-    async with receiving() as found:
-        yield found
 
 
 @pytest.fixture
 async def outbound() -> AsyncIterator[Outbound]:
     async with reaching("127.0.0.0/8") as found:
         yield found
-
-
-@pytest.fixture
-def cabinet() -> Cabinet:
-    return Cabinet()
 
 
 @pytest.fixture

@@ -297,7 +297,7 @@ def _timed(text: str, canvas: Canvas, said: Talk) -> Change | None:
         return None
     rest = re.sub(_CHANGE, "", _cut(bare, found))
     told_days = [each for each in re.split(r"[.;!?]\s+", text) if (at := schedule.find(words.masked(each))) and at.days]
-    leaves_out = bool(found.days) and any(_EXCEPT.search(each) for each in told_days)
+    leaves_out = bool(found.days) and not found.spared and any(_EXCEPT.search(each) for each in told_days)
     told = [] if leaves_out else understand(rest, said.context.timezone).actions()
     # "check the rates twice a day": what is there already is only named.
     if any(not each.missing or not canvas.of(each.block) for each in told) or not (_TIMING.search(bare) or found.freq):
@@ -330,13 +330,13 @@ def _merged(old: schedule.Schedule | None, new: schedule.Schedule, more: bool) -
         return new if new.freq else replace(new, freq="DAILY")
     if new.freq is None:
         days = old if old.freq in ("DAILY", "WEEKLY", "MONTHLY", "YEARLY") else replace(old, freq="DAILY", interval=1)
-        return replace(days, hours=new.hours, minute=new.minute)
+        return replace(days, times=new.times)
     if more and old.days and new.days:
         order = list(schedule.DAYS.values())
         both = sorted({*old.days, *new.days}, key=lambda day: order.index(day) if day in order else 9)
         new = replace(new, days=tuple(both))
-    keeps = not new.hours and old.hours and new.freq in ("DAILY", "WEEKLY", "MONTHLY", "YEARLY")
-    return replace(new, hours=old.hours, minute=old.minute) if keeps else new
+    keeps = not new.times and old.times and new.freq in ("DAILY", "WEEKLY", "MONTHLY", "YEARLY")
+    return replace(new, times=old.times) if keeps else new
 
 
 def _zoned(text: str, canvas: Canvas, said: Talk) -> Change | None:

@@ -1,323 +1,208 @@
-"""Schedules in everyday English as RFC 5545 recurrence rules.
+"""Schedules in everyday English: how often, on which days, when in the day, limited to which hours and months.
 
-Invariant: a rule made here names its minute whenever it names its hour, so nothing fires at a time left to chance.
-Callers: ``clauses`` (find), ``change`` (change).
+Invariant: a part of a text that is taken for the schedule is in its spans, so what is cut out is what was understood.
+Callers: ``timing``, ``change``, ``proposal``, ``repair``, ``talk``.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
-from caddie.models.offline import calendar
-from caddie.models.offline.words import NUMBER_WORD, NUMBER_WORDS
+from caddie.models.offline import calendar, clock, frequency
+from caddie.models.offline.frequency import LONG_DAY
+from caddie.models.offline.rule import DAYS, FLOWING, WORKDAYS, Schedule, Span, every, read
 
-DAYS = {"monday": "MO", "tuesday": "TU", "wednesday": "WE", "thursday": "TH", "friday": "FR", "saturday": "SA",
-        "sunday": "SU"}  # fmt: skip
-_SHORT = {"mon": "MO", "tues": "TU", "tue": "TU", "wed": "WE", "thurs": "TH", "thu": "TH", "fri": "FR", "sat": "SA",
-          "sun": "SU"}  # fmt: skip
-_DAY = r"(?:mon|tues|wednes|thurs|fri|satur|sun)days?|(?:mon|tues?|wed|thu(?:rs)?|fri|sat|sun)(?=\b)"
-LONG_DAY = r"(?:mon|tues|wednes|thurs|fri|satur|sun)day"
-_PARTS = {"morning": 8, "noon": 12, "lunchtime": 12, "afternoon": 15, "evening": 18, "night": 22, "midnight": 0}
-_UNITS = {"second": "SECONDLY", "minute": "MINUTELY", "hour": "HOURLY", "day": "DAILY", "week": "WEEKLY",
-          "month": "MONTHLY", "year": "YEARLY"}  # fmt: skip
-_EVERY = r"(?:every|each|once\s+(?:an?|per|every)|per)"
-_CLOCK = (
-    rf"(?:(half|quarter|five|ten|twenty(?:-five)?)(?:\s+minutes)?\s+(past|to)\s+)?(\d{{1,2}}|"
-    rf"{NUMBER_WORD})(?:[:.h](\d{{2}}))?"
-    r"\s*(a\.?m\.?|p\.?m\.?|o['’]?clock)?"
-)
-TIME = re.compile(rf"\b(?:at|around)\s+(?:(noon|midnight|midday)\b|{_CLOCK}(?![\w%]|\.\d))", re.I)
-_CHANGED_TIME = re.compile(rf"\b(?:at|around|to|by|for)\s+(?:(noon|midnight|midday)\b|{_CLOCK}(?![\w%]|\.\d))", re.I)
-_MORE_TIME = re.compile(rf"\s*(?:,|and|&)\s*(?:at\s+)?(?:(noon|midnight|midday)\b|{_CLOCK}(?![\w%]|\.\d))", re.I)
-_BARE_TIME = re.compile(
-    r"\b(\d{1,2})(?:[:.](\d{2}))?\s*(a\.?m\.?|p\.?m\.?|o['’]?clock)(?!\w)|\b(\d{1,2}):(\d{2})\b", re.I
-)
-_INTERVAL = re.compile(
-    rf"\b(?:every|each)\s+(?:(\d+|{NUMBER_WORD}|other|second|third|half|quarter(?:\s+of\s+an)?)(?:st|nd|rd|"
-    rf"th)?\s*(?:an\s+)?-?\s*)?"
-    r"(second|sec|minute|min|hour|day|week|month|year)s?\b",
-    re.I,
-)
-_MONTHDAY = re.compile(
-    rf"\b(?:(?:on|at)\s+)?(?:the\s+)?(first|last|end|beginning|start|\d{{1,2}}(?:st|nd|rd|th))(?:\s+day)?\s+of\s+"
-    rf"(?:{_EVERY}|the|a)\s+month\b|\bmonth(?:ly|'s)?\s+(end)\b|"
-    r"\b(?:every|each)\s+month\s+on\s+the\s+(first|last|\d{1,2}(?:st|nd|rd|th))(?:\s+day)?\b",
-    re.I,
-)
-_WEEKDAYS = re.compile(
-    rf"\b(?:(?:on|{_EVERY})\s+)?(?:weekdays?|work(?:ing)?\s?days?|school\s+days?|business\s+days?)\b|"
-    rf"\b(?:from\s+)?monday\s+(?:to|"
-    rf"through|till|until|-)\s+friday\b",
-    re.I,
-)
-_WEEKEND = re.compile(rf"\b(?:on|at|over|{_EVERY})\s+(?:the\s+)?weekends?\b|\bweekends\b", re.I)
-_OTHER_DAY = re.compile(
-    rf"\b(?:every|each)\s+other\s+({_DAY})\b|\b(?:every\s+(?:two|2|other|second)\s+weeks?|fortnightly|"
-    rf"bi-?weekly)\s+on\s+({_DAY})\b",
-    re.I,
-)
-_NTH_DAY = re.compile(
-    rf"\b(?:(?:on|{_EVERY})\s+)?(?:the\s+)?(first|second|third|fourth|last)\s+({_DAY})\b(?:\s+(?:of|in)\s+(?:the|"
-    rf"{_EVERY}|a)\s+month)?",
-    re.I,
-)
-_NAMED_DAYS = re.compile(
-    rf"\b(?:{_EVERY}|on|weekly\s+on)\s+((?:{_DAY})(?:\s*(?:,|and|&|or)\s*(?:and\s+)?(?:on\s+)?(?:{_DAY}))*)\b|"
-    rf"\b((?:{LONG_DAY})s(?:\s*(?:,|and|&|or)\s*(?:and\s+)?(?:{LONG_DAY})s)*)\b|"
-    rf"\b((?:{_DAY})(?:(?:\s*(?:,|and|&|/|\+)\s*|\s+)(?:and\s+)?(?:{_DAY}))+)\b|"
-    rf"^\W*((?:{LONG_DAY})(?=\s+(?:mornings?|evenings?|afternoons?|nights?|at|\d)))",
-    re.I,
-)
-_RANGE = re.compile(rf"\b(?:from\s+)?({_DAY})\s*(?:\bto\b|through|till|until|-|–)\s*({_DAY})\b", re.I)
-_PART = re.compile(
-    rf"\b(?:{_EVERY}|in\s+the|at|(?:{LONG_DAY})s?)\s+(?:\w+\s+)?(morning|noon|lunchtime|afternoon|evening|night|"
-    rf"midnight)s?\b|\b(nightly)\b",
-    re.I,
-)
-_ADVERB = re.compile(
-    r"\b(hourly|daily|weekly|monthly|yearly|annually|once\s+an?\s+(?:hour|day|week|month|year)|twice\s+(?:a|"
-    r"per)\s+day)\b",
-    re.I,
-)
-_ADVERBS = {
-    "hourly": "HOURLY",
-    "daily": "DAILY",
-    "weekly": "WEEKLY",
-    "monthly": "MONTHLY",
-    "yearly": "YEARLY",
-    "annually": "YEARLY",
-}
+__all__ = ["DAYS", "LONG_DAY", "Schedule", "find", "read", "united"]
 
-
-@dataclass(frozen=True, slots=True)
-class Schedule:
-    """freq None: only a time of day was said. spans: where in the text it was said."""
-
-    freq: str | None = None
-    interval: int = 1
-    days: tuple[str, ...] = ()
-    month_day: int | None = None
-    months: tuple[int, ...] = ()
-    hours: tuple[int, ...] = ()
-    minute: int | None = None
-    spans: tuple[tuple[int, int], ...] = field(default=(), compare=False)
-
-    def rrule(self) -> str:
-        # Once a minute is the most a schedule fires.
-        seconds = self.freq == "SECONDLY"
-        interval = -(-self.interval // 60) if seconds else self.interval
-        parts = [f"FREQ={'MINUTELY' if seconds else self.freq or 'DAILY'}"]
-        if interval > 1:
-            parts.append(f"INTERVAL={interval}")
-        if self.months:
-            parts.append(f"BYMONTH={','.join(map(str, self.months))}")
-        if self.days:
-            parts.append(f"BYDAY={','.join(self.days)}")
-        if self.month_day is not None:
-            parts.append(f"BYMONTHDAY={self.month_day}")
-        if self.freq in ("MINUTELY", "SECONDLY"):
-            return ";".join(parts)
-        if self.freq != "HOURLY":
-            parts.append(f"BYHOUR={','.join(map(str, self.hours or (9,)))}")
-        return ";".join([*parts, f"BYMINUTE={self.minute or 0}"])
+_SPARED = re.compile(
+    rf"\s*,?\s*\b(?:except|but\s+not|(?<=day\s)but|(?<=days\s)but|not|excluding|besides|apart\s+from|other\s+than|"
+    rf"without|save)\s+(?:for\s+)?(?:on\s+|at\s+|the\s+|over\s+)*"
+    rf"((?:{frequency.DAY})(?:\s*(?:,|and|&|or)\s*(?:{frequency.DAY}))*|weekends?|weekdays|work(?:ing)?\s?days|"
+    rf"august|july|december|january|june)(?!\w)",
+    re.I,
+)
+#: "at a quarter past every hour", "hourly on the half hour".
+_PAST = re.compile(
+    r"\b(?:at\s+)?(?:a\s+)?(?P<past>half|quarter|five|ten|twenty|\d{1,2})(?:\s+minutes?)?\s+(?P<way>past|after|to|"
+    r"before)(?:\s+(?:(?:of\s+)?(?:every|each|the)\s+)?(?:full\s+)?hour\b|(?=\s*(?:[,.;:]|$)))|"
+    r"\b(?:at|on)\s+(?:the\s+)?(?P<on>half[\s-]hour|full\s+hour|hour|half)\b|\bat\s+(?:minute\s+|:)"
+    r"(?P<minute>\d{1,2})\b",
+    re.I,
+)
+_AT = {"half": 30, "quarter": 15, "five": 5, "ten": 10, "twenty": 20}
 
 
 def find(text: str, changing: bool = False) -> Schedule | None:
     """The schedule a text speaks of, or None. changing: "to 9" is a time as well."""
     low = text.lower()
-    found = _frequency(low)
-    part = _PART.search(low)
-    word = (part.group(1) or "night") if part else ""
-    if part:
+    spared = _SPARED.search(low)
+    # What is left out must not be taken for the days it runs on, unless nothing else is told.
+    found = frequency.find(_blank(low, [spared.span()])) if spared else None
+    found = _mixed(found or frequency.find(low), low)
+    if found is not None and found.freq in FLOWING:
+        return _seasonal(_spared(_flowing(found, low), low), low)
+    parted, marked = clock.parts(low), clock.mark(low)
+    if parted:
         found = found or Schedule("DAILY")
-        found = replace(found, spans=(*found.spans, part.span()))
-    clocked = times(low, word, _CHANGED_TIME if changing else TIME)
+        found = replace(found, spans=(*found.spans, parted[1]))
+    words = parted[0] if parted else ()
+    shadow = _blank(low, found.spans if found and not parted else ())
+    clocked = clock.times(shadow, words[0] if len(words) == 1 else "", changing)
+    if marked and clocked is None and (found or re.search(r"\b(?:every|each)\b", low[slice(*marked.spans[0])])):
+        found, clocked = found or Schedule("DAILY"), marked
     if found is None and clocked is None:
         return None
-    result = found or Schedule()
-    if (spared := _SPARED.search(low)) and result.freq in ("DAILY", "WEEKLY"):
-        gone = {_day(name) for name in re.findall(_DAY, spared.group(1))}
-        kept = tuple(day for day in (result.days or tuple(DAYS.values())) if day not in gone)
-        result = replace(result, freq="WEEKLY", days=kept or result.days, spans=(*result.spans, spared.span()))
-    if result.days and result.freq == "WEEKLY" and (often := _OFTEN.search(low)):
-        result = replace(
-            _interval(often) if often.group(2) else Schedule("HOURLY"),
-            days=result.days,
-            spans=(*result.spans, often.span()),
-        )
+    result = _spared(found or Schedule(), low)
     if clocked:
-        hours, minute, spans = clocked
-        result = replace(result, hours=hours, minute=minute, spans=(*result.spans, *spans))
-    elif word and not result.hours:
-        result = replace(result, hours=(_PARTS[word],), minute=0)
-    season = calendar.season(low) if result.freq and not result.months else None
-    if season and any(-2 <= start - season[1][1] <= 2 or -2 <= season[1][0] - end <= 2 for start, end in result.spans):
-        # Beside the schedule; "flights to Rome in May" limits nothing.
-        result = replace(result, months=season[0], spans=(*result.spans, season[1]))
+        result = replace(result, times=clocked.times, spans=(*result.spans, *clocked.spans))
+    elif (between := clock.window(shadow)) and between.named and _touch(result.spans, between.span):
+        result = replace(result, times=(between.first,), spans=(*result.spans, between.span))
+    elif words and (not result.times or result.freq == "DAILY"):
+        result = replace(result, times=tuple(sorted(clock.PARTS[word][0] for word in words)))
+    return _seasonal(_apart(result, low), low)
+
+
+def _touch(spans: Iterable[Span], span: Span) -> bool:
+    return any(-2 <= start - span[1] <= 2 or -2 <= span[0] - end <= 2 for start, end in spans)
+
+
+def _apart(result: Schedule, low: str) -> Schedule:
+    """ "weekdays at 8 and weekends at 10": further days, with times of their own."""
+    slots = [(day, time) for day in result.days for time in result.times]
+    while result.freq == "WEEKLY" and result.interval == 1 and slots:
+        end = united(result.spans)[-1][1]
+        joined = re.match(r"\s*(?:,|;|and|but|&|plus|then)+\s*(?:then\s+)?", low[end:])
+        begin = end + joined.end() if joined else end
+        tail = low[begin : begin + 50]
+        more, clocked = frequency.week(tail), clock.times(tail)
+        if joined is None or more is None or clocked is None:
+            break
+        both = united([*more.spans, *clocked.spans])
+        if both[0][0] > 3 or any(tail[one[1] : two[0]].strip(" ,") for one, two in zip(both, both[1:], strict=False)):
+            break
+        slots += [(day, time) for day in more.days for time in clocked.times]
+        days = tuple(dict.fromkeys((*result.days, *more.days)))
+        span = (end, begin + both[-1][1])
+        result = replace(result, days=days, slots=tuple(dict.fromkeys(slots)), spans=(*result.spans, span))
     return result
 
 
-_SPARED = re.compile(
-    rf"\s*,?\s*\b(?:except|but\s+not|not|excluding|besides|apart\s+from)\s+(?:for\s+)?(?:on\s+)?"
-    rf"((?:{_DAY})(?:\s*(?:,|and|&|or)\s*(?:{_DAY}))*)\b"
-)
-#: How often within the days that are named.
-_OFTEN = re.compile(
-    rf"\b(?:every|each)\s+(?:(\d+|{NUMBER_WORD}|half|quarter)\s*(?:of\s+)?(?:an\s+)?-?\s*)?(minute|min|hour)s?\b|"
-    rf"\bhourly\b",
-    re.I,
-)
+def _blank(low: str, spans: Iterable[Span]) -> str:
+    """The text without what is known to be no time of day."""
+    for start, end in spans:
+        low = f"{low[:start]}{chr(1) * (end - start)}{low[end:]}"
+    return low
 
 
-def _frequency(low: str) -> Schedule | None:
-    if yearly := calendar.yearly(low):
-        months, day, spans = yearly
-        return Schedule("YEARLY", month_day=day, months=months, spans=spans)
-    if match := _OTHER_DAY.search(low):
-        return Schedule("WEEKLY", interval=2, days=(_day(match.group(1) or match.group(2)),), spans=(match.span(),))
-    if match := _NTH_DAY.search(low):
-        place = {"first": 1, "second": 2, "third": 3, "fourth": 4, "last": -1}[match.group(1)]
-        return Schedule("MONTHLY", days=(f"{place}{_day(match.group(2))}",), spans=(match.span(),))
-    if match := _WEEKDAYS.search(low):
-        return Schedule("WEEKLY", days=("MO", "TU", "WE", "TH", "FR"), spans=(match.span(),))
-    if match := _RANGE.search(low):
-        codes = list(DAYS.values())
-        first, last = codes.index(_day(match.group(1))), codes.index(_day(match.group(2)))
-        span = codes[first : last + 1] if first <= last else codes[first:] + codes[: last + 1]
-        return Schedule("WEEKLY", days=tuple(span), spans=(match.span(),))
-    if match := _WEEKEND.search(low):
-        return Schedule("WEEKLY", days=("SA", "SU"), spans=(match.span(),))
-    if match := _MONTHDAY.search(low):
-        said = next(each for each in match.groups() if each)
-        day = (
-            1
-            if said in ("first", "beginning", "start")
-            else -1
-            if said in ("last", "end")
-            else min(31, int(re.sub(r"\D", "", said)) or 1)
+def _mixed(found: Schedule | None, low: str) -> Schedule | None:
+    """ "every two hours on weekdays", "twice a day on Mondays": what is counted within the days that are named."""
+    if found is None or found.freq in FLOWING or not (found.days or found.month_days or found.months):
+        return found
+    inner = frequency.often(_blank(low, found.spans))
+    if inner is not None:
+        spans = (*found.spans, *inner.spans)
+        if inner.freq in FLOWING:
+            return replace(inner, days=found.days, month_days=found.month_days, months=found.months, spans=spans)
+        return replace(found, times=inner.times, spans=spans)
+    counted = frequency.counted(_blank(low, found.spans))
+    return replace(found, spans=(*found.spans, counted)) if counted else found
+
+
+def _flowing(found: Schedule, low: str) -> Schedule:
+    """What comes every so many minutes or hours, within its hours of the day."""
+    rest = _blank(low, found.spans)
+    if window := clock.window(rest):
+        days = found.days or (WORKDAYS if window.office else ())
+        return replace(_limited(replace(found, days=days), window), spans=(*found.spans, window.span))
+    if found.freq == "HOURLY" and (past := _PAST.search(low)):
+        return replace(found, minutes=(_minute(past),), spans=(*found.spans, past.span()))
+    clocked = clock.times(rest)
+    if clocked and found.freq == "HOURLY" and 24 % found.interval == 0 and len(clocked.times) == 1:
+        hour, minute = clocked.times[0]
+        begins = re.search(r"(?:starting|beginning|from|start)\s*$", rest[: clocked.spans[0][0]])
+        span = (begins.start(), clocked.spans[0][1]) if begins else clocked.spans[0]
+        times = tuple(sorted(((hour + at) % 24, minute) for at in range(0, 24, found.interval)))
+        return replace(
+            found, freq="WEEKLY" if found.days else "DAILY", interval=1, times=times, spans=(*found.spans, span)
         )
-        return Schedule("MONTHLY", month_day=day, spans=(match.span(),))
-    if match := _NAMED_DAYS.search(low):
-        names = re.findall(_DAY, next(group for group in match.groups() if group))
-        days = tuple(dict.fromkeys(_day(name) for name in names))
-        return Schedule("WEEKLY", days=days, spans=(match.span(),))
-    if match := _INTERVAL.search(low):
-        return _interval(match)
-    if match := _ADVERB.search(low):
-        if match.group().startswith("twice"):
-            return Schedule("DAILY", hours=(9, 17), minute=0, spans=(match.span(),))
-        freq = _ADVERBS.get(match.group()) or _UNITS[match.group().split()[-1]]
-        return _whole(Schedule(freq, spans=(match.span(),)))
-    return None
+    return found
 
 
-def _interval(match: re.Match[str]) -> Schedule:
-    said, unit = (match.group(1) or "").split(" ")[0], match.group(2)
-    freq = _UNITS[{"min": "minute", "sec": "second"}.get(unit, unit)]
-    if said in ("half", "quarter") and unit == "hour":
-        return Schedule("MINUTELY", interval=30 if said == "half" else 15, spans=(match.span(),))
-    words = {"": 1, "other": 2, "second": 2, "third": 3, **NUMBER_WORDS}
-    interval = max(1, int(said) if said.isdigit() else words.get(said, 1))
-    return _whole(Schedule(freq, interval=interval, spans=(match.span(),)))
+def _limited(found: Schedule, window: clock.Window) -> Schedule:
+    minutes = found.interval * {"HOURLY": 60, "MINUTELY": 1}.get(found.freq or "", 1)
+    hours = window.hours
+    if found.freq == "HOURLY" and found.interval == 1 and not window.first[1]:
+        ends = (
+            ()
+            if window.outside or window.last[1] or window.last[0] >= 24 or window.last <= window.first
+            else (window.last[0],)
+        )
+        return replace(found, window=(*hours, *ends), minutes=(0,))
+    if minutes < 60 and 60 % minutes == 0 and not (window.first[1] or window.last[1]):
+        return replace(found, window=hours)
+    if window.last > window.first and not window.outside:
+        times = every(minutes, window.first, window.last)
+    else:
+        begin = (hours[0] if window.outside else window.first[0]) * 60
+        found_at = sorted((begin + at) % (24 * 60) for at in range(0, len(hours) * 60, minutes))
+        times = tuple(divmod(each, 60) for each in found_at)
+    return replace(found, freq="WEEKLY" if found.days else "DAILY", interval=1, times=times)
 
 
-def _whole(schedule: Schedule) -> Schedule:
-    """A week begins on Monday and a month on its first day, unless said otherwise."""
-    if schedule.freq == "WEEKLY":
-        return replace(schedule, days=("MO",))
-    return replace(schedule, month_day=1) if schedule.freq == "MONTHLY" else schedule
+def _minute(past: re.Match[str]) -> int:
+    if past.group("minute"):
+        return int(past.group("minute")) % 60
+    if past.group("on"):
+        return 30 if "half" in past.group("on") else 0
+    said = past.group("past")
+    minute = int(said) % 60 if said.isdigit() else _AT[said]
+    return (60 - minute) % 60 if past.group("way") in ("to", "before") else minute
 
 
-def _day(name: str) -> str:
-    name = name.rstrip("s") if name.endswith("days") else name
-    return DAYS.get(name) or _SHORT[name]
-
-
-def times(
-    low: str, part: str, clock: re.Pattern[str]
-) -> tuple[tuple[int, ...], int, tuple[tuple[int, int], ...]] | None:
-    match = clock.search(low)
-    parted = (
-        re.search(rf"\b(\d{{1,2}}|{NUMBER_WORD})(?:[:.](\d{{2}}))?\s+(?:in\s+the|at)\s+{part}\b", low) if part else None
+def _spared(result: Schedule, low: str) -> Schedule:
+    """ "every day except Sunday", "not at weekends"."""
+    spared = _SPARED.search(low)
+    if spared is None or result.freq in (None, "YEARLY") or (result.freq == "MONTHLY" and not result.days):
+        return result
+    name = spared.group(1)
+    spans = (*result.spans, spared.span())
+    if name in calendar.MONTHS:
+        kept = tuple(each for each in range(1, 13) if each != calendar.number(name))
+        return replace(result, months=kept, spans=spans)
+    gone = (
+        {"SA", "SU"}
+        if name.startswith("weekend")
+        else set(WORKDAYS)
+        if re.match(r"w\w+\s?days$", name) and not name.startswith("wednes")
+        else set(frequency.named(name))
     )
-    if parted and (match is None or match.start() > parted.start()):
-        digits = parted.group(1)
-        hour = _hour(int(digits) if digits.isdigit() else NUMBER_WORDS[digits], "", part)
-        return None if hour is None else ((hour,), int(parted.group(2) or 0) % 60, (parted.span(),))
-    if match is None:
-        bare = _BARE_TIME.search(low)
-        if bare is None:
-            return None
-        digits, minutes = bare.group(1) or bare.group(4), bare.group(2) or bare.group(5)
-        hour = _hour(int(digits), bare.group(3) or "", part)
-        return None if hour is None or int(minutes or 0) > 59 else ((hour,), int(minutes or 0), (bare.span(),))
-    hours: list[int] = []
-    first_minute, end, more = 0, match.start(), match
-    while more is not None:
-        moment = _moment(more, part)
-        if moment is None or (hours and moment[1] != first_minute):
-            break
-        hours.append(moment[0])
-        first_minute, end = moment[1], more.end()
-        following = _MORE_TIME.match(low, end)
-        if following is None:
-            break
-        more = following
-    return (tuple(dict.fromkeys(hours)), first_minute, ((match.start(), end),)) if hours else None
+    left = tuple(each for each in (result.days or tuple(DAYS.values())) if each not in gone)
+    if not left or left == result.days:
+        return result
+    freq = "WEEKLY" if result.freq == "DAILY" else result.freq
+    return replace(result, freq=freq, days=left, spans=spans, spared=True)
 
 
-def _moment(match: re.Match[str], part: str) -> tuple[int, int] | None:
-    if match.group(1):
-        return (0 if match.group(1) == "midnight" else 12), 0
-    said = match.group(4)
-    hour = _hour(int(said) if said.isdigit() else NUMBER_WORDS[said], match.group(6) or "", part)
-    minute = int(match.group(5) or 0)
-    if hour is None or minute > 59:
-        return None
-    shift = {"half": 30, "quarter": 15, "five": 5, "ten": 10, "twenty": 20, "twenty-five": 25}.get(
-        match.group(2) or "", 0
-    )
-    if shift and match.group(3) == "to":
-        return (hour - 1) % 24, 60 - shift
-    return hour, minute + shift
+def _seasonal(result: Schedule, low: str) -> Schedule:
+    season = calendar.season(low) if result.freq and not result.months else None
+    if season is None:
+        return result
+    months, span = season
+    leads = span[0] <= 2
+    if leads or _touch(result.spans, span):
+        # Beside the schedule; "flights to Rome in May" limits nothing.
+        return replace(result, months=months, spans=(*result.spans, span))
+    return result
 
 
-def _hour(hour: int, suffix: str, part: str) -> int | None:
-    if hour > 24:
-        return None
-    suffix = suffix.replace(".", "")
-    late = suffix == "pm" or (not suffix.startswith("a") and part in ("afternoon", "evening", "night"))
-    if late and hour < 12 and not (part == "night" and not suffix and hour < 6):
-        return hour + 12
-    return 0 if suffix == "am" and hour == 12 else hour % 24
-
-
-def united(spans: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+def united(spans: Iterable[Span]) -> list[Span]:
     """Spans without overlaps: "every Sunday" lies in "every Sunday evening"."""
-    merged: list[tuple[int, int]] = []
+    merged: list[Span] = []
     for start, end in sorted(spans):
         if merged and start <= merged[-1][1]:
             merged[-1] = (merged[-1][0], max(end, merged[-1][1]))
         else:
             merged.append((start, end))
     return merged
-
-
-def read(rrule: str) -> Schedule:
-    """A recurrence rule back as a schedule; parts this module does not make are lost."""
-    parts = dict(part.split("=", 1) for part in rrule.removeprefix("RRULE:").split(";") if "=" in part)
-
-    def numbers(name: str) -> tuple[int, ...]:
-        return tuple(int(value) for value in parts.get(name, "").split(",") if re.fullmatch(r"-?\d+", value))
-
-    return Schedule(
-        freq=parts.get("FREQ"),
-        interval=next(iter(numbers("INTERVAL")), 1),
-        days=tuple(day for day in parts.get("BYDAY", "").split(",") if day),
-        month_day=next(iter(numbers("BYMONTHDAY")), None),
-        months=numbers("BYMONTH"),
-        hours=numbers("BYHOUR"),
-        minute=next(iter(numbers("BYMINUTE")), None),
-    )

@@ -63,7 +63,7 @@ def trigger(block: str, payload: dict[str, Any], event: str = "") -> str:
     match block:
         case "cronjob":
             when = (
-                rhythm.tell(str(payload["rrule"]))
+                rhythm.tell(str(payload["rrule"]), str(payload.get("start") or ""))
                 if payload.get("rrule")
                 else f"on the schedule {payload.get('cron', '(not set)')}"
             )

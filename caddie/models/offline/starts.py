@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 from datetime import datetime
-from zoneinfo import ZoneInfo
 
 from caddie.models.offline import (
     actions,
@@ -15,11 +14,10 @@ from caddie.models.offline import (
     conditions,
     hooks,
     judgement,
-    occasion,
     persona,
     schedule,
+    timing,
     words,
-    zones,
 )
 from caddie.models.offline.request import Trigger
 from caddie.models.offline.verbs import VERBS
@@ -64,11 +62,6 @@ _QUOTES = re.compile(
 #: "webhook → …", "chat message: …", "webhook to Discord".
 _BARE = re.compile(
     r"^(?:an?\s+|incoming\s+|new\s+)*(web\s?hook|chat(?:\s+messages?)?)(?:\s+trigger)?(\s+(?:to|into)\s+|\s*[:\n,]\s*)",
-    re.I,
-)
-_TIMES_A_WEEK = re.compile(
-    r"\b(?:once|twice|(?:two|three|four|five|\d+)\s+times)\s+(?:a|per|each|every)\s+(?:day|week|month|"
-    r"year)\b\s*,?\s*(?:on\s+)?",
     re.I,
 )
 _STATED = re.compile(
@@ -178,25 +171,8 @@ def trigger(text: str, timezone: str, now: datetime | None = None) -> tuple[Trig
         return event
     if (hooked := _HOOKED.search(shadow)) and found and found.spans and found.spans[-1][1] <= hooked.end():
         return Trigger("webhook", event=text[: hooked.end()].strip()), _cut_out(text, [hooked.span()])
-    if (
-        now is not None
-        and (found is None or found.freq is None)
-        and (once := occasion.once(shadow, now, ZoneInfo(timezone)))
-    ):
-        start, spans = once
-        return Trigger("cronjob", {"rrule": "FREQ=DAILY;COUNT=1", "start": start, "timezone": timezone}), _cut_out(
-            text, spans
-        )
-    if found is not None and (found.freq or found.hours):
-        named = zones.zone(text)
-        spans = [*found.spans, *(each.span() for each in _TIMES_A_WEEK.finditer(shadow) if found.days)]
-        if named and (
-            said := re.search(rf"\s*\(?(?:in\s+)?(?:{re.escape(named)}|{zones.city(named)})(?:\s+time)?\)?", text, re.I)
-        ):
-            spans.append(said.span())
-        return Trigger("cronjob", {"rrule": found.rrule(), "timezone": named or timezone or "UTC"}), _cut_out(
-            text, spans
-        )
+    if timed := timing.once(text, shadow, found, timezone, now) or timing.scheduled(text, shadow, found, timezone, now):
+        return timed[0], _cut_out(text, timed[1])
     if received := hooks.RECEIVES.match(shadow) or hooks.TAKES.match(shadow):
         return Trigger("webhook", event=received.group()), _cut_out(text, [received.span()])
     if stated := _STATED.search(shadow) or _HOOKED.search(shadow):

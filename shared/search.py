@@ -11,7 +11,7 @@ import math
 import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Literal, NamedTuple
 
 from shared.catalog import Block, Catalog
@@ -34,6 +34,8 @@ FUSED = 20
 NEAR = 0.1
 NO_EMBEDDINGS = "hybrid search needs the extra `hybrid` (pip install caddie[hybrid]); answered by keywords"
 MAX_QUERY_CHARS = 2000
+#: More than the words of the library, which every index of it stems again.
+STEMS_REMEMBERED = 8192
 STOP_WORDS = frozenset(
     "a an and are as at be by can could do does for from get give has have how i if in into is it its let like"
     " make me my need of on or our please should so some that the their them then there these this to up use using"
@@ -74,6 +76,7 @@ def words(text: str) -> list[str]:
     return [stem(word) for word in kept or found]
 
 
+@lru_cache(STEMS_REMEMBERED)
 def stem(word: str) -> str:
     """``posting``, ``posted``, ``posts`` → ``post``; ``summarise``, ``summarizing`` → ``summariz``."""
     for suffix, ending in _SUFFIXES:

@@ -9,8 +9,10 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+from aiohttp.web_app import _cached_build_middleware
 from pydantic import SecretStr
 from redis.asyncio import Redis
+from uncalled_for import annotations, introspection
 
 from shared.connections import open_redis
 from shared.log import EventLog
@@ -22,13 +24,30 @@ from tests.postgres import Postgres, running_postgres
 from tests.product import Product, running
 from tests.valkey import Valkey
 
+#: Of the younger generations, after which all is collected: some seven thousand new objects each.
+COLLECTIONS = 30
+
 
 def pytest_collection_finish() -> None:
-    """A million objects of thousands of tests would be walked in every full collection, half a second each, while a
-    test waits for an answer within one.
+    """Whole collections happen between tests only: after a thousand products in one process one would take two seconds,
+    in the middle of a test that waits for an answer within one.
     """
     gc.collect()
     gc.freeze()
+    gc.set_threshold(*gc.get_threshold()[:2], 1_000_000)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown() -> Iterator[None]:
+    """Two libraries remember every function they were given, for good, and so the whole product it belongs to."""
+    yield
+    _cached_build_middleware.cache_clear()
+    for module in (annotations, introspection):
+        for name, remembered in vars(module).items():
+            if name.endswith("_cache"):
+                remembered.clear()
+    if gc.get_count()[2] > COLLECTIONS:
+        gc.collect()
 
 
 @pytest.fixture(scope="session")

@@ -23,8 +23,6 @@ ARGS ?=
 
 # Long tests run in CI and by their own targets
 LONG := $(filter true,$(CI))
-# On a shared machine a test may meet a stall longer than its time limit: what failed has to pass by itself, in plain view
-AGAIN := || $(BIN)/python -m pytest -n 0 --last-failed --last-failed-no-failures none
 WEB_SOURCES := $(shell find $(WEB) -type f -not -path '*/node_modules/*' -not -path '*/.*' 2>/dev/null)
 
 # What package.json names as engines: 20.19 and later, 22.12 and later
@@ -50,8 +48,8 @@ setup: $(STAMPS)/base $(STAMPS)/project $(PAGE) ## virtual environment, packages
 test: $(STAMPS)/test $(STAMPS)/project $(PAGE) ## everything quick (in CI: everything)
 	@PATH="$(NODE_PATH_PREFIX)$$PATH" npm --prefix $(WEB) run --silent test
 	@# The drills by themselves: what they do to the machine must not be what the others measure their time limits by.
-	@$(if $(LONG),$(BIN)/python -m pytest -n 1 -m "faults or fuzz" $(ARGS) $(AGAIN) -m "faults or fuzz" $(ARGS))
-	@$(BIN)/python -m pytest -n $(WORKERS) -m "not faults and not fuzz" $(ARGS) $(if $(LONG),$(AGAIN) -m "not faults and not fuzz" $(ARGS))
+	@$(if $(LONG),$(BIN)/python -m pytest -n 1 -m "faults or fuzz" $(ARGS))
+	@$(BIN)/python -m pytest -n $(WORKERS) -m "not faults and not fuzz" $(ARGS)
 
 check: $(STAMPS)/test $(STAMPS)/project $(MODULES) ## lint, types, architecture
 	$(BIN)/python -m ruff check .

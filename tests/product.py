@@ -137,14 +137,10 @@ class Product:
     stops: dict[str, asyncio.Event] = field(default_factory=dict)
     tasks: dict[str, asyncio.Task[None]] = field(default_factory=dict)
 
-    async def post(self, path: str, body: Any, key: str | None = None, tries: int = 3) -> tuple[int, dict[str, Any]]:
-        """A client that does as it is told: on a busy machine a call may be asked to come again (503)."""
+    async def post(self, path: str, body: Any, key: str | None = None) -> tuple[int, dict[str, Any]]:
         headers = {"Authorization": f"Bearer {key or self.api_key}"}
-        while True:
-            async with self.http.post(self.url + path, json=body, headers=headers) as response:
-                tries -= 1
-                if response.status != 503 or tries <= 0:
-                    return response.status, await response.json()
+        async with self.http.post(self.url + path, json=body, headers=headers) as response:
+            return response.status, await response.json()
 
     async def get(self, path: str, key: str | None = None) -> tuple[int, dict[str, Any]]:
         headers = {"Authorization": f"Bearer {key or self.api_key}"}

@@ -32,7 +32,7 @@ async def stay(product: Product, client: Client) -> None:
 
 async def refused(product: Product) -> None:
     """A session call while Redis is away."""
-    status, answer = await product.post(CHAT, {"agentVersion": "v3", "conversationId": str(uuid4())}, tries=1)
+    status, answer = await product.post(CHAT, {"agentVersion": "v3", "conversationId": str(uuid4())})
     assert status == 503, answer
 
 

@@ -10,9 +10,9 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from caddie.models.offline import conditions, language, memory, notices, words
+from caddie.models.offline import conditions, language, memory, notices, variables, web, words
 from caddie.models.offline.guess import index
-from caddie.models.offline.outside import discord, email, fetch, further, http, reply, run, slack, web
+from caddie.models.offline.outside import discord, email, fetch, further, http, reply, run, slack
 from caddie.models.offline.reading import LATER, about_what, dictated, needs
 from caddie.models.offline.request import Action, Slot
 
@@ -34,6 +34,18 @@ _MADE = re.compile(
     r"^((?!send\b|post\b|e?mail\b|notify\b|write\s+(?:to|in|into)\b)\w.*?)\s+((?:for|to|into|in|on|and\s+(?:send|"
     r"post)\s+it\s+to)\s+(?:the\s+|our\s+|my\s+)?(?:#[\w-]+.*|discord\b.*|slack\b.*|[\w.+-]+@[\w.-]+.*|channel\s+.*))$",
     re.I,
+)
+#: What people mean by a pattern of a known kind.
+_KINDS = (
+    (re.compile(r"\be-?mail(?:\s+address(?:es)?|s)\b|\bmail\s+address(?:es)?", re.I), r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+"),
+    (re.compile(r"\b(?:urls?|links?|web\s+address(?:es)?)\b", re.I), r"https?://[^\s<>\"]+"),
+    (re.compile(r"\b(?:phone|telephone|mobile)\s*(?:numbers?)?\b", re.I), r"\+?\d[\d ()/-]{5,}\d"),
+    (re.compile(r"\bhash\s?tags?\b", re.I), r"#\w+"),
+    (re.compile(r"\bibans?\b", re.I), r"\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){2,7} ?[A-Z0-9]{1,4}\b"),
+    (re.compile(r"\b(?:zip|post(?:al)?)\s?codes?\b", re.I), r"\b\d{4,5}\b"),
+    (re.compile(r"\bdates?\b", re.I), r"\b\d{1,4}[./-]\d{1,2}[./-]\d{1,4}\b"),
+    (re.compile(r"\b(?:prices?|amounts?)\b", re.I), r"\d+(?:[.,]\d{2})?\s?(?:€|\$|£|EUR|USD)"),
+    (re.compile(r"\b(?:numbers?|digits)\b", re.I), r"\d+(?:[.,]\d+)?"),
 )
 _PATTERN = re.compile(r"\b(?:pattern|regex|regular\s+expression|regexp)\s*:?\s*(\S+)", re.I)
 _WAIT = re.compile(r"\b(?:wait|pause|sleep|delay|hold)\b", re.I)
@@ -98,21 +110,15 @@ _PLUCK = re.compile(
     r"every|all|the)\s+(.+)$",
     re.I,
 )
-_SET = re.compile(
-    r"^(?:remember|save|store|keep|set)\s+(.+?)\s+(?:as|in|into|to)\s+(?:the\s+|a\s+)?(?:variable\s+)?(?:called\s+|"
-    r"named\s+)?[\"']?([A-Za-z_]\w*)[\"']?(?:\s+variable)?$",
-    re.I,
-)
-_COUNT = re.compile(
-    r"^(?:count|increment|increase|tally)\s+(?:up\s+)?(?:(?:the|an?|every|each|all|our|how\s+many)\s+)?(?:counter\s+|"
-    r"variable\s+|number\s+of\s+)?[\"']?([A-Za-z_][\w-]*)(?:.*?\b(?:called|named|(?:variable|counter)(?!\s+(?:called|"
-    r"named)))\s+[\"']?([A-Za-z_]\w*))?",
-    re.I,
-)
-_REMEMBER = re.compile(
-    r"^(?:remember|save|store|keep)\s+(?:the\s+)?((?:last|latest|current|new|previous)\s+\w+|\w+)$", re.I
-)
 _MERGE = re.compile(r"^(?:merge|combine|join|bring\s+together)\b", re.I)
+
+_ONE_FIELD = re.compile(
+    r"^(?:pluck|pick|take|keep|get|grab|extract|pull|leave|filter|read|use|select)\s+(?:out\s+)?(?:only|"
+    r"just)\s+(?:the\s+|their\s+)?(?!ones\b)((?:[a-z]\w+\s+(?=(?:id|name|number|address|e-?mail|title|"
+    r"price|url|link|total|amount|date)e?s\b))?[a-z]\w*[a-rt-z])e??s"
+    r"(?:\s+(?:of|from|out\s+of)\s+(?:it|them|the\s+\w+|all))?$",
+    re.I,
+)
 
 Recogniser = Callable[[str, str], Action | None]
 
@@ -227,21 +233,9 @@ def _pluck(clause: str, about: str) -> Action | None:
     return Action("pluck", {"field": re.sub(r"(?<=[a-rt-z])s$", "", name)}, topic=match.group(1))
 
 
-def _variable(clause: str, about: str) -> Action | None:
-    if match := _SET.match(clause):
-        return Action("set-variable", {"name": match.group(2)}, topic=match.group(1))
-    if match := _COUNT.match(clause):
-        return Action(
-            "set-variable",
-            {"name": words.slug(match.group(2) or match.group(1)), "operation": "increment", "value": 1},
-            topic="count",
-        )
-    if (match := _REMEMBER.match(clause)) and not re.fullmatch(r"it|them|this|that", match.group(1), re.I):
-        return Action("set-variable", {"name": words.slug(match.group(1))}, topic=match.group(1))
-    return None
-
-
 def _regex(clause: str, about: str) -> Action | None:
+    if known := _known(clause, about):
+        return known
     if not (match := _PATTERN.search(clause)):
         return None
     pattern = words.quoted(clause[match.start() :]) or match.group(1).strip("`\"'“”")
@@ -251,6 +245,44 @@ def _regex(clause: str, about: str) -> Action | None:
     if re.match(r"^find\s+(?:all|every)\b", clause, re.I):
         action.payload["mode"] = "all"
     return action
+
+
+def _known(clause: str, about: str) -> Action | None:
+    """ "find all e-mail addresses in it": a pattern everybody means by the same words."""
+    worded = re.search(
+        r"\b(?:with|by|using|via|through)\s+(?:an?\s+)?(?:regex|regexp|regular\s+expression|"
+        r"pattern)\s*$",
+        clause,
+        re.I,
+    )
+    every = re.match(r"^(?:find|extract|get|pull\s+out|pick\s+out|list|collect)\s+(?:all|every|each)\b", clause, re.I)
+    every = (
+        every
+        if re.search(
+            r"\b(?:in|from|out\s+of)\s+(?:it|them|(?:the\s+|a\s+)?(?:\w+\s+)?(?:text|message|"
+            r"body|mail|e-?mail|answer|page|document))s?$",
+            clause,
+            re.I,
+        )
+        else None
+    )
+    if not (worded or every):
+        return None
+    pattern = next((pattern for kind, pattern in _KINDS if kind.search(clause)), None)
+    slot = Slot("pattern", "text", "Which pattern (regular expression) should I look for?", (LATER,))
+    if pattern is None and not worded:
+        return None
+    several = every or re.search(r"\b(?:all|every|each)\b", clause, re.I)
+    action = Action("regex", {"mode": "all"} if several else {}, topic=about_what(clause, re.compile(r"^\w+", re.I)))
+    return needs(action, slot, pattern)
+
+
+def _single(clause: str, about: str) -> Action | None:
+    """ "pick out only the ids": one field of a list that was fetched."""
+    match = _ONE_FIELD.match(clause)
+    if match is None or not words.url(about):
+        return None
+    return Action("pluck", {"field": words.field_name(match.group(1))}, topic=match.group(1))
 
 
 def _merge(clause: str, about: str) -> Action | None:
@@ -268,7 +300,7 @@ def _transform(clause: str, about: str) -> Action | None:
         else next(
             (
                 made
-                for each in (language.summary, language.extract, language.agent)
+                for each in (language.summary, language.extract, language.agent, language.invented)
                 if (made := each(match.group(1), about))
             ),
             None,
@@ -288,7 +320,7 @@ def destinations(action: Action, clause: str) -> list[Action]:
 
 
 RECOGNISERS: tuple[Recogniser, ...] = (
-    _human, run, _transform, slack, discord, email, _regex, language.extract, _filter, web, http, language.summary,
-    _variable, _wait, language.classify, _pluck, reply, _log, _format, _merge, language.agent, notices.notice,
-    notices.sought, fetch,
+    _human, run, _transform, slack, discord, email, _regex, _single, language.extract, _filter, web.search, http,
+    variables.variable, language.summary, _wait, language.classify, _pluck, reply, _log, _format, _merge,
+    language.agent, language.invented, notices.notice, notices.sought, fetch,
 )  # fmt: skip

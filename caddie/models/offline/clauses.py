@@ -11,6 +11,14 @@ from caddie.models.offline import words
 from caddie.models.offline.verbs import NOUN_TOO, VERBS, third
 
 _VERB = "|".join(sorted({*VERBS, *map(third, VERBS)}, key=len, reverse=True))
+#: What is done to a thing, told in the passive: "… and the result is posted in #x".
+_DONE = (
+    r"(?:(?:the|its|their|this|that)\s+(?:[\w-]+\s+){1,2}?|it\s+|they\s+)(?:(?:should|must|will|has\s+to|"
+    r"have\s+to|needs?\s+to)\s+(?:then\s+|also\s+)?be|"
+    r"is|are|gets?)\s+(?:then\s+|also\s+|automatically\s+)?(?:posted|sent|e?mailed|e-mailed|forwarded|stored|"
+    r"saved|logged|summari[sz]ed|translated|"
+    r"published|pushed|written)\b"
+)
 _BOTH = "|".join(sorted({*NOUN_TOO, *map(third, NOUN_TOO)}, key=len, reverse=True))
 _ADVERB = (
     r"(?:(?:please|also|always|just|only|automatically|immediately|finally|first|next|afterwards|then|it\s+should|"
@@ -32,17 +40,23 @@ REST = (
 )
 LEAD = (
     rf"{_ADVERB}(?:(?:{_BOTH})s?(?:\s+{_OBJECT}|\s*(?=[.;,!]|$))|(?!(?:{_BOTH})s?\b)(?:{_VERB})s?\b(?!-)|"
-    rf"merge(?=\s+and\s)|if\b|unless\b|otherwise\b|else\b|when\b|once\b|as\s+soon\s+as\b|for\s+(?:each|"
+    rf"merge(?=\s+and\s)|log\s+(?!file|channel|entr|level|book|message|in\b|and\b|or\b)\w|if\b|unless\b|"
+    rf"otherwise\b|else\b|when\b|once\b|as\s+soon\s+as\b|for\s+(?:each|"
     rf"every)\b|in\s+case\b|(?:for\s+)?{REST}\b(?=\s*[,:]?\s+\w)|"
     r"(?:the\s+)?\w+\s+ones\b|all\s+(?:of\s+(?:them|these)\s+)?(?:gets?|receives?|should)\b|(?:each|"
     r"every)\s+(?:of\s+them\s+)?gets?\b|the\s+\w+\s+(?:should\s+|will\s+|must\s+)?(?:gets?|receives?)\s+(?:an?|"
     r"the)\s|i\s+(?:also\s+)?(?:want|need)\b|let\s|(?:after|with|upon)\s+(?:my|"
-    r"our)\s+(?:ok(?:ay)?|approval|confirmation|go-?ahead|blessing)\b)"
+    r"our)\s+(?:ok(?:ay)?|approval|confirmation|go-?ahead|blessing)\b|"
+    r"(?:i|we|(?:my|our|the)\s+(?!bot\b|workflow\b|ai\b)\w+|someone|somebody|a\s+(?:human|person|colleague|"
+    r"manager))\s+(?:(?:will|must|should|have\s+to|has\s+to|needs?\s+to|"
+    r"wants?\s+to)\s+)?(?:approves?|confirms?|okays?|signs?\s+(?:it\s+)?off)\b)"
 )
 _CUT = re.compile(
-    rf"\s*(?:[.!?;]+(?=\s)|\n+)\s*|\s*,?\s*(?:and\s+)?(?:then|after\s+that|afterwards|finally|next)\s*,?\s+(?={LEAD})|"
+    rf"\s*(?:[.!?;]+(?=\s)|\n+)\s*|\s*,?\s*(?:and\s+)?(?:only\s+)?(?:then|after\s+that|afterwards|finally|"
+    rf"next)\s*,?\s+(?={LEAD})|"
     r"\s*,?\s+and\s+(?=(?:questions?|messages?|requests?)\s+(?:about|regarding)\s[^,.]*\b(?:go|sent|forwarded)\b)|"
     rf"\s*,\s*(?:and\s+|but\s+)?(?=(?:about\s+)?[\w-]+(?:\s+ones)?\s+(?:to|in|into|on)\s+(?:#|\x00))|"
+    rf"(?:\s*,\s*|\s+)(?:and|but)\s+(?={_DONE})|"
     rf"\s+and\s+(?=[\w-]+(?:\s+ones)?\s+to\s+(?:#|\x00))|"
     rf"\s*,\s*(?:and\s+|but\s+|or\s+|so\s+)?(?={LEAD})|\s+(?:and|but|&|while)\s+(?:also\s+)?(?={LEAD})|"
     rf"\s+and\s+(?=[\w\s]{{0,20}}\x00+\s+\w+ed\b)|"
@@ -55,7 +69,12 @@ _COORDINATED = re.compile(
     r"(?:\s+[a-z][\w'-]*)?$",
     re.I,
 )
-_PLACED = re.compile(rf"(?:{_BOTH})s?\s+(?:into|to|in|on|at)\s", re.I)
+_PLACED = re.compile(
+    r"(?:e-?mail|mail|message|note|record|label|tag|query|request|text|question|answer|reply|comment|summary|"
+    r"count|match|draft|"
+    r"score|book|title|list|date|extract|rate)s?\s+(?:into|to|in|on|at)\s",
+    re.I,
+)
 _STOP = re.compile(rf"(?<=[.!?;])\s+|\n+|(?<=:)\s+(?={LEAD})", re.I)
 _TRAILING = re.compile(r"[\s,]+(?:please|thanks|thank\s+you|thx|for\s+me|if\s+possible|if\s+you\s+can)$", re.I)
 _JOINING = re.compile(r"^(?:and|but|then|also|please|finally|next|afterwards|so)[\s,]+", re.I)

@@ -12,12 +12,12 @@ from caddie.models.offline.request import Trigger
 NAMED = re.compile(
     r"(?:\b(?:that|which)\s+(?:(?:we|i)\s+(?:get|receive)|arrives?|comes?(?:\s+in)?|reach(?:es)?(?:\s+us)?|is|are)\s+)?"
     r"(?:(?:\b(?:sent|posted|submitted|delivered|received|coming(?:\s+in)?|arriving|reported)\s+)?\b(?:with|using|via|"
-    r"from|on|by|over|through)|\b(?:sent|posted|submitted|delivered|reported|coming(?:\s+in)?|"
+    r"from|on|by|over|through)(?:\s+what)?|\b(?:sent|posted|submitted|delivered|reported|coming(?:\s+in)?|"
     r"arriving)\s+(?:in\s+)?(?:to|"
     r"at|into))\s+(?:an?\s+|the\s+|our\s+|my\s+)?(?:[\w-]+\s+){0,2}?"
     r"(?:web\s?hook|(?:contact|web|website|online|order|booking|application|feedback|support|signup|"
     r"sign-up)\s+form)(?:\s+trigger)?\b"
-    r"(?:\s+(?:that|which|to))?",
+    r"(?:\s+(?:that|which|to))?(?:\s+(?:delivers|sends|brings|contains|gets|receives|carries))?",
     re.I,
 )
 #: "…: our community tool calls a webhook, …"
@@ -36,7 +36,9 @@ RECEIVES = re.compile(
 )
 #: "a webhook that takes an order, …"
 TAKES = re.compile(
-    r"^(?:(?:i|we)\s+(?:want|need|would\s+like)\s+)?(?:(?:build|make|create|set\s+up|give)\s+(?:me\s+|us\s+)?)?(?:an?\s+|the\s+|our\s+)?web\s?hook\s+(?:that|which|to)\s+(?:takes?|receives?|gets?|accepts?|collects?|catch(?:es)?|"
+    r"^(?:(?:i|we)\s+(?:want|need|would\s+like)\s+)?(?:(?:build|make|create|set\s+up|give)\s+(?:me\s+|"
+    r"us\s+)?)?(?:an?\s+|the\s+|our\s+)?web\s?hook\s+(?:that|which|to)\s+(?:takes?|receives?|gets?|accepts?|"
+    r"collects?|catch(?:es)?|"
     r"listens?\s+(?:to|for)|is\s+called\s+with|handles?)\b[^,.;\n]*?(?=[,.;\n]|\s+and\s)",
     re.I,
 )
@@ -45,18 +47,43 @@ _KINDS = (
     r"enquir(?:y|ies)|inquir(?:y|ies)|applications?|bookings?|events?|invoices?|reports?|submissions?|feedback|"
     r"registrations?|subscriptions?|payments?|comments?|notifications?)"
 )
-#: Things that come by themselves, where nothing else says what starts the workflow.
+#: A webhook by its name, where nothing else says what starts the workflow.
+_CALLED = re.compile(
+    r"\b(?:the|our|my|each|every|all|any)\s+(?:[\w-]+\s+){0,2}?web\s?hook(?:'s)?\s+(?:calls?|requests?|events?|"
+    r"payloads?|body|bodies|data|posts?|"
+    r"messages?|is\s+(?:called|hit|triggered|fired|used)|gets\s+(?:called|hit|triggered|data)|fires|receives|"
+    r"delivers|brings|sends)\b|"
+    r"\b(?:every|each|any)\s+(?:new\s+|incoming\s+)?(?:[\w-]+\s+){0,2}?web\s?hook\b",
+    re.I,
+)
+#: Things that come by themselves.
 INCOMING = re.compile(
-    rf"\b(?:the|our|each|every|all)\s+web\s?hook\s+(?:calls?|requests?|events?)\b|"
     rf"\b(?:incoming|inbound|(?:every|each|all|any)\s+(?:new|incoming))\s+(?:[\w-]+\s+){{0,2}}?{_KINDS}\b|"
-    rf"^(?:[\w-]+\s+){{1,4}}?(?:events?|notifications?|submissions?|callbacks?)\s+(?:from\s+[\w-]+\s+)?(?:should|must|are\s+to|need|"
+    rf"\b(?:each|every|any|all)\s+(?:new\s+)?(?:[\w-]+\s+){{0,2}}?form\s+(?:entry|entries|submissions?|fill-?outs?)\b|"
+    r"^(?:take|read|use|receive)\s+the\s+(?:incoming\s+)?(?:message|body|payload|input|form\s+data|submission)\b|"
+    rf"^(?:[\w-]+\s+){{1,4}}?(?:events?|notifications?|submissions?|"
+    rf"callbacks?)\s+(?:from\s+[\w-]+\s+)?(?:should|must|are\s+to|need|"
     rf"have\s+to|get|go)\b",
+    re.I,
+)
+#: Where it is answered, it is a chat, or somebody is asked.
+_ANSWERED = re.compile(
+    r"\b(?:back|reply|replies|respond|"
+    r"(?<!draft an )(?<!write an )(?<!the )(?<!suggest an )answer)\b",
     re.I,
 )
 
 
 def incoming(text: str) -> Trigger | None:
     """What comes by itself comes over a webhook, unless it is fetched or answered."""
-    if not INCOMING.search(text) or re.search(r"https?:|\b(?:back|reply|replies|respond|answer)\b", text, re.I):
+    if _CALLED.search(text):
+        return Trigger("webhook")
+    fetched = re.search(
+        r"\b(?:fetch|get|load|download|read|pull|call|from|at|in|"
+        r"on)\s+(?:[\w'-]+\s+){0,3}?https?:",
+        text,
+        re.I,
+    )
+    if not INCOMING.search(text) or fetched or _ANSWERED.search(text):
         return None
     return Trigger("webhook")

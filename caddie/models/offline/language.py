@@ -8,9 +8,10 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from caddie.models.offline import words
+from caddie.models.offline import nouns, words
 from caddie.models.offline.reading import LATER, about_what, needs
 from caddie.models.offline.request import Action, Slot
+from caddie.models.offline.verbs import THINKS
 
 _SUMMARY = re.compile(
     r"\b(?:summari[sz]e|shorten|condense|digest|squeeze|distill?|compress|(?:turn|make|cut|reduce|trim|"
@@ -23,7 +24,8 @@ _SUMMARY = re.compile(
     re.I,
 )
 _TONGUE = re.compile(
-    r"\b(?:in|into)\s+((?:simple\s+|plain\s+|easy\s+)?(?:German|French|Spanish|Italian|Portuguese|Dutch|Polish|Turkish|Russian|Chinese|Japanese|"
+    r"\b(?:in|into)\s+((?:simple\s+|plain\s+|easy\s+)?(?:German|French|Spanish|Italian|Portuguese|Dutch|Polish|"
+    r"Turkish|Russian|Chinese|Japanese|"
     r"Korean|Arabic|Swedish|Danish|Norwegian|Finnish|Czech|Hindi|Greek|Ukrainian|English))\b",
     re.I,
 )
@@ -71,16 +73,32 @@ _GATHER = re.compile(
     re.I,
 )
 _HALF = re.compile(
-    r"(?:start|end|begin|first|last|full|birth|due|arrival|departure|check-?in|check-?out|delivery|order|home|work|billing|"
+    r"(?:start|end|begin|first|last|full|birth|due|arrival|departure|check-?in|check-?out|delivery|order|home|"
+    r"work|billing|"
     r"shipping|mobile|old|new|pick-?up|return)",
     re.I,
 )
 _WRITES = re.compile(r"\b(?:chat\w*|bots?|web\s?hooks?|forms?|messages?|writes?|applications?|comes?\s+in)\b", re.I)
+_AI = (
+    r"(?:the\s+|an?\s+|your\s+|our\s+)?(?:ai(?:\s+(?:agent|model|assistant))?|(?:language\s+)?model|agent|llm|"
+    r"gpt|chatgpt|claude|assistant)"
+)
 _AGENT = re.compile(
-    r"^(?:(?:have|let|ask|use|(?:i|we)\s+(?:want|need|would\s+like))\s+(?:the\s+|an?\s+)?(?:ai|agent|llm|gpt|"
-    r"claude|model|assistant)\b|(?:write|draft|"
-    r"translate|generate|compose|rewrite|proofread|brainstorm|explain|analy[sz]e|research|review|describe|decide|"
-    r"think|rate|score)\b)",
+    rf"^(?:also\s+)?(?:(?:have|let|ask|use|get|tell|make|(?:i|we)\s+(?:want|need|would\s+like))\s+{_AI}\b|"
+    rf"(?:{'|'.join(THINKS)}|"
+    rf"think|come\s+up\s+with|make\s+up|put\s+together|work\s+out)\b)",
+    re.I,
+)
+_ASIDE = re.compile(
+    rf"^(?:also\s+)?(?:(?:i|we)\s+(?:want|need|would\s+like)\s+|(?:have|let|ask|use|get|tell|"
+    rf"make)\s+){_AI}\s+(?:to\s+)?",
+    re.I,
+)
+#: "make a poem", "give me three ideas": a text somebody has to think of.
+_MAKES = re.compile(
+    r"^(?:also\s+)?(?:make|create|prepare|produce|build|give|tell|get|find|suggest|pick|choose|think\s+of|"
+    r"share)\s+(?:me\s+|us\s+|them\s+|"
+    r"everyone\s+|the\s+\w+\s+)?(?=(?:an?|one|some|two|three|four|five|ten|\d+|another|the)\b|[a-z]+s\b)(.+)$",
     re.I,
 )
 
@@ -111,7 +129,7 @@ def tongue(clause: str) -> str:
 
 
 def classify(clause: str, about: str) -> Action | None:
-    if not _CLASSIFY.search(clause):
+    if not _CLASSIFY.search(clause) or re.match(r"(?:log|print|record|append)\b", clause, re.I):
         return None
     known = next((labels for word, labels in _KNOWN_LABELS.items() if word in clause.lower()), None)
     match = _DIRECTLY.search(clause) or _WHETHER.search(clause) or _LABELS.search(clause)
@@ -150,7 +168,7 @@ def extract(clause: str, about: str) -> Action | None:
     told = re.sub(
         r"\s+(?:as|into|in)\s+(?:an?\s+)?(?:json|object|structured\s+\w+)\b.*$", "", match.group(1), flags=re.I
     )
-    names = words.listed(told)
+    names = words.listed(re.sub(r"^(?:only|just)\s+", "", told, flags=re.I))
     if len(names) > 1 and (kind := re.fullmatch(r"\w+ (date|time|name|address|number)", names[-1])):
         # "start and end date", but not "amount and due date"
         names = [f"{each} {kind.group(1)}" if _HALF.fullmatch(each) else each for each in names]
@@ -187,13 +205,18 @@ def fields_schema(names: list[str]) -> dict[str, Any] | None:
 def agent(clause: str, about: str) -> Action | None:
     if not _AGENT.match(clause):
         return None
-    told = re.sub(
-        r"^(?:(?:i|we)\s+(?:want|need|would\s+like)\s+|(?:have|let|ask|use|get)\s+)(?:the\s+|an?\s+|"
-        r"your\s+)?(?:ai|agent|llm|gpt|claude|model|"
-        r"assistant)\s+(?:to\s+)?",
-        "",
-        clause,
-        flags=re.I,
-    )
+    told = _ASIDE.sub("", re.sub(r"^also\s+", "", clause, flags=re.I), count=1)
     told = re.sub(r"^for\s+", "give me ", told, flags=re.I)
     return Action("agent", {"prompt": f"{words.sentence(told)}."}, topic=told.split()[0] if told.split() else "")
+
+
+def invented(clause: str, about: str) -> Action | None:
+    """ "make a poem of the day", "give me three dinner ideas": for an AI agent, whatever the verb is."""
+    match = _MAKES.match(clause)
+    if match is None or words.url(clause) or not nouns.WRITTEN.search(_HEAD.split(match.group(1), maxsplit=1)[0]):
+        return None
+    return Action("agent", {"prompt": f"Write {match.group(1)}."}, topic=words.bare(match.group(1))[:40])
+
+
+#: Where the thing itself ends, and what it is about begins.
+_HEAD = re.compile(r"\s(?:about|for|on|with|from|that|which|in|to|using|based)\b", re.I)

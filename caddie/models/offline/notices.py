@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import re
 
-from caddie.models.offline import words
+from caddie.models.offline import nouns, words
 from caddie.models.offline.reading import LATER, needs
 from caddie.models.offline.request import Action, Slot
+from caddie.models.offline.verbs import VERBS
 
 SENDERS = ("slack-send-message", "discord-send-message", "send-email")
 SPOKEN = (*SENDERS, "reply_chat", "log")
@@ -55,7 +56,8 @@ _ASKING = re.compile(
     re.I,
 )
 _ABOUT = re.compile(
-    rf"^(?:also\s+)?remind\s+(?:(?:{_PERSON}|[#@][\w-]+|\S+@\S+)\s+)?(?:(?:in|on|via|by)\s+(?:the\s+|our\s+)?\S+\s+(?:channel\s+)?){{0,2}}"
+    rf"^(?:also\s+)?remind\s+(?:(?:{_PERSON}|[#@][\w-]+|\S+@\S+)\s+)?(?:(?:in|on|via|by)\s+(?:the\s+|"
+    rf"our\s+)?\S+\s+(?:channel\s+)?){{0,2}}"
     r"(?:about|of)\s+(.+)$",
     re.I | re.S,
 )
@@ -67,25 +69,6 @@ _LEADS = {
 _LINK = re.compile(
     r"((?:(?:the|our|my|this|a)\s+)?(?:[\w-]+\s+){0,2}?(?:link|url|form|survey|page|address|document|website))\s*"
     rf"(?:to\s+\w+\s+|of\s+\w+\s+)?[:(]?\s*({words.URL.pattern})",
-    re.I,
-)
-#: Words for a text somebody has to think of, and for what the world knows.
-_WRITTEN = re.compile(
-    r"\b(?:jokes?|poems?|haikus?|quotes?|riddles?|facts?|tips?|stor(?:y|ies)|compliments?|ideas?|recipes?|puns?|"
-    r"affirmations?|motivation(?:al\s+\w+)?|inspiration(?:al\s+\w+)?|encouragement|vocabulary|words?\s+of\s+the\s+day|"
-    r"trivia|quiz(?:zes)?|exercises?|challenges?|limericks?|horoscopes?|prompts?)\b",
-    re.I,
-)
-_PUBLIC = re.compile(
-    r"\b(?:weather|forecasts?|news|headlines?|articles?|scores?|results?|prices?|(?:exchange\s+|interest\s+|dollar\s+|"
-    r"euro\s+)?rates?|trends?|trending|jobs?|offers|deals|events|papers|releases|games?|matches|traffic|holidays?|"
-    r"temperature|stocks?|posts|reviews|updates\s+on|latest|newest)\b",
-    re.I,
-)
-_DIGEST = re.compile(r"\b(?:summary|digest|recap|overview|briefing|round-?up|update|report)\b", re.I)
-_OWN = re.compile(
-    r"\b(?:my|our|your|their|the\s+(?:team|company)'s|sales|orders?|tickets?|customers?|invoices?|report|numbers?|"
-    r"figures|calendar|tasks?|todos?|to-?dos?|signups?|revenue|stock\s+levels?|inventory|appointments?|bookings?)\b",
     re.I,
 )
 _VERB = re.compile(
@@ -215,32 +198,71 @@ def wished(clause: str) -> str:
     """What a message is about: "send me the weather for Hamburg by email" → "weather for Hamburg"."""
     shadow = words.masked(clause)
     verb = _VERB.match(shadow)
-    if verb is None:
+    if verb is None and re.match(r"\w+", shadow) and shadow.split()[0].lower() in VERBS:
         return ""
-    cut = _WHERE.search(shadow, verb.end() - 1)
-    return words.bare(clause[verb.end() : cut.start() if cut else len(clause)].replace("\x00", "").strip(" ,."))
+    # "a joke for the team in #fun": a thing and its place need no verb.
+    start = verb.end() if verb else 0
+    cut = _WHERE.search(shadow, max(start - 1, 0))
+    return words.bare(clause[start : cut.start() if cut else len(clause)].replace("\x00", "").strip(" ,."))
+
+
+def _manner(clause: str) -> str:
+    """What is said of it behind the place: "in #lunch, vegetarian please"."""
+    match = re.search(
+        r"(?:#[\w-]+|\bslack|\bdiscord|@[\w.-]+|\bmail|\bme|\bus)\s*,\s*(?!and\b|then\b|"
+        r"but\b)([\w '-]{3,60})$",
+        clause,
+        re.I,
+    )
+    return f", {re.sub(r'[, ]*please$', '', match.group(1), flags=re.I)}" if match else ""
 
 
 def supply(action: Action) -> Action | None:
     """The step that brings what a message is about, when no step before does; None when it needs none."""
-    if action.block not in SENDERS or action.said:
+    if action.said:
+        return None
+    if action.block == "agent" and (outside := _SOUGHT.match(action.clause)):
+        query = words.bare(outside.group(1))
+        if nouns.PUBLIC.search(query) and not re.match(r"(?:it|them|this|that|these|both)\b", query, re.I):
+            return _searched(query)
+        return None
+    if action.block == "summarize":
+        topic = words.bare(
+            re.sub(r"^\S+\s+(?:up\s+)?(?:an?\s+\w+\s+(?:of|about|on)\s+)?", "", _WHERE.sub("", action.clause)).strip(
+                " ,."
+            )
+        )
+        return _searched(topic) if nouns.PUBLIC.search(topic) and not nouns.OWN.search(topic) else None
+    if action.block not in SENDERS:
         return None
     topic = wished(action.clause)
     if not topic or re.match(r"(?:it|that|this|them|reminder|message|note|notification|alert)\b", topic, re.I):
         return None
-    if _WRITTEN.search(topic):
-        return Action("agent", {"prompt": f"Write {_articled(topic, action.clause)}."}, topic=topic, clause=topic)
-    if _OWN.search(topic):
+    if nouns.WRITTEN.search(topic):
+        manner = _manner(action.clause)
+        return Action(
+            "agent", {"prompt": f"Write {_articled(topic, action.clause)}{manner}."}, topic=topic, clause=topic
+        )
+    told = re.search(r"\b(?:about|on|of|regarding|from)\s+(.+)$", topic, re.I) if nouns.DIGEST.search(topic) else None
+    if nouns.OWN.search(told.group(1) if told else topic):
         question = f"From which address (URL) should I fetch the {topic}?"
         fetch = Action("http-request", {"method": "GET"}, topic=topic, clause=f"fetch the {topic}")
         return needs(fetch, Slot("url", "url", question, (LATER,)), None)
-    if _PUBLIC.search(topic):
-        told = re.search(r"\b(?:about|on|of|regarding)\s+(.+)$", topic, re.I) if _DIGEST.search(topic) else None
-        topic = told.group(1) if told else topic
-        return Action("web-search", {"query": topic}, topic=topic[:40], clause=f"search the web for {topic}", said="")
+    if nouns.PUBLIC.search(topic) or told and not re.match(r"(?:it|them|this|that|all|the)\b", told.group(1), re.I):
+        return _searched(told.group(1) if told else topic)
     return None
 
 
+def _searched(topic: str) -> Action:
+    return Action("web-search", {"query": topic}, topic=topic[:40], clause=f"search the web for {topic}", said="")
+
+
+#: What an AI agent cannot know by itself.
+_SOUGHT = re.compile(
+    r"^(?:compare|contrast|research|analy[sz]e|review|evaluate|assess|rank|rate|recommend|find)\s+(?:me\s+)?(.+)$", re.I
+)
+
+
 def _articled(topic: str, clause: str) -> str:
-    article = re.search(rf"\b(an?|the|one|some|three|five|\d+)\s+{re.escape(topic)}", clause, re.I)
+    article = re.search(rf"\b(an?|the|one|some|two|three|five|\d+)\s+{re.escape(topic)}", clause, re.I)
     return f"{article.group(1).lower()} {topic}" if article else topic

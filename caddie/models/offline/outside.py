@@ -57,18 +57,6 @@ _WRITES = re.compile(
 _METHOD = re.compile(r"\b(GET|POST|PUT|PATCH|DELETE|HEAD)\b")
 
 
-_WEB = re.compile(
-    r"\b(?:search\s+(?:the\s+)?(?:web|internet|net|online|google)(?:\s+for)?|web\s+search\s+for|google|"
-    r"look\s+(?:(?:it|that|this|them)\s+)?up|look\s+for\s+(?=.*\b(?:web|internet|online|net)\b)|"
-    r"search\s+online\s+for|search\s+for|(?:look|check|search)(?:\s+(?:it|that|this))?\s+(?:on|in)\s+(?:the\s+)?(?:web|internet|net|google)|"
-    r"(?:run|do|make)\s+an?\s+(?:web|internet|google|online)\s+search\s+(?:for|on|about)|"
-    r"find\s+(?:me\s+)?(?=.*\b(?:news|articles|headlines|posts|papers|online|on\s+the\s+(?:web|internet))\b)|"
-    r"(?:get|grab|collect|gather|fetch|pull)\s+(?=(?:the\s+|me\s+)?(?:latest|newest|top|"
-    r"recent)?\s*(?:\w+\s+)?(?:news|headlines|articles)\b))\s*(.+)?$",
-    re.I,
-)
-
-
 _REPLY = re.compile(
     r"\b(?:give\s+(?:\w+\s+){1,4}?(?:answer|reply|response)|reply|answer|respond|write\s+back|send\s+(?:it\s+)?back|"
     r"say|greet)\b",
@@ -193,6 +181,18 @@ def fetched(address: str, topic: str = "") -> Action:
     return Action("http-request", {"method": "GET", "url": address}, topic=name, clause=address)
 
 
+def needed(action: Action, clause: str) -> list[Action]:
+    """The addresses a step of another kind speaks of, to be fetched in front of it."""
+    if action.block in ("web-search", "human_confirmation"):
+        return []
+    used = {str(value) for value in action.payload.values()}
+    found = words.URL.findall(clause) or list(filter(None, [words.url(clause)]))
+    new = [each for each in found if each not in used and (action.block == "agent" or each not in (action.said or ""))]
+    if action.block in ("http-request", "send-webhook"):
+        new = new[: 1 if words.url(clause) in new else 0]
+    return [fetched(each, action.topic if len(new) == 1 and action.block != "agent" else "") for each in new]
+
+
 def members(clause: str) -> list[str]:
     """The fields of "… with the name and the email"."""
     match = re.search(
@@ -246,51 +246,6 @@ def fetch(clause: str, about: str) -> Action | None:
         "url", "url", f"From which address (URL) should I fetch {f'the {topic}' if topic else 'the data'}?", (LATER,)
     )
     return needs(Action("http-request", {"method": "GET"}, topic=topic), slot, None)
-
-
-def web(clause: str, about: str) -> Action | None:
-    match = _WEB.search(clause)
-    if match is None or words.URL.search(clause):
-        return None
-    if re.search(r"\b(?:pattern|regex|regular\s+expression)\b", clause, re.I):
-        return None
-    query = words.quoted(clause) or re.sub(
-        r"(?:^|\s+)(?:on\s+(?:the\s+)?(?:web|internet|net|google)|online)$|^(?:for|about|on)\s+",
-        "",
-        (match.group(1) or "").strip(" .?"),
-        flags=re.I,
-    )
-    slot = Slot("query", "text", "What should I search the web for?", (LATER,))
-    theirs = re.fullmatch(
-        r"(?:what(?:ever)?\s+|the\s+[\w ]+?\s+)(?:they|he|she|the\s+\w+)\s+(?:\w+\s+)?(?:ask|mention|want|"
-        r"write|need|look|say|"
-        r"name|mean|request|typ|sent|wrote|said)\w*(?:\s+(?:about|for))?", query, re.I)  # fmt: skip
-    asked = re.fullmatch(r"(?:it|that|this|them|an?\s+answer|the\s+\w+|(?:their|his|her)\s+[\w ]+)?", query, re.I)
-    if theirs or (asked and re.search(r"\b(?:chat|message|asks?|question|writes?)\b", about, re.I)):
-        return Action("web-search", said="", topic="results")
-    if (pointed := re.search(r"\b(?:on|about|for)\s+(?:that|it|this|them)\b", query, re.I)) and (
-        subject := re.search(
-            r"\b(?:about|on)\s+((?!that\b|it\b|this\b)[\w-]+(?:\s+[\w-]+){0,3}?)(?=[.,;]|\s+(?:every|each|and|that|"
-            r"to|for)\b)",
-            about,
-            re.I,
-        )
-    ):
-        query = f"{query[: pointed.start()]}about {subject.group(1)}"
-    if not query and (
-        subject := re.search(
-            r"\b(?:about|on|regarding|concerning)\s+((?:(?:our|my|the)\s+)?(?!that\b|it\b|this\b|slack\b|"
-            r"discord\b|the\s+web\b)[\w-]+"
-            r"(?:\s+[\w-]+){0,4}?)(?=[.,;:]|\s+(?:every|each|and|that|to|for|by|on|in|at|daily|weekly)\b|$)",
-            about, re.I)
-    ):  # fmt: skip
-        query = subject.group(1)
-    action = Action("web-search", topic=words.bare(query)[:40])
-    if count := re.search(r"\b(?:top|first|best)\s+(\d{1,2})\b", clause, re.I):
-        action.payload["limit"] = min(20, max(1, int(count.group(1))))
-    action = needs(action, slot, words.bare(query))
-    action.said = ""
-    return action
 
 
 def reply(clause: str, about: str) -> Action | None:

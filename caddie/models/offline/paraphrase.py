@@ -10,6 +10,7 @@ import re
 
 from caddie.models.offline import words
 from caddie.models.offline.phrasing import plainly
+from caddie.models.offline.verbs import NOUN_TOO, VERBS
 
 _SPAN = (
     rf"(?:(?:about|around|roughly|exactly|another)\s+)?(?:\d+(?:\.\d+)?|an?|half\s+an?|one|two|three|four|five|"
@@ -34,17 +35,24 @@ _RULES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (rf"(?:(?<=^)|(?<=[.;,\n])|(?<=\band)|(?<=\bthen))\s*after\s+({_SPAN})\s*,?\s+(?=[a-z])(?!of\b|or\b)",
          r" wait \1, then "),
         # "forward it to …, translated to English"
-        (r"\b(forward|send|post|mail|e-?mail|pass)\s+([^,.;\n]{2,80}?)\s+((?:on\s+)?(?:to|in|into)\s+(?:the\s+)?(?:#[\w-]+|\x00+)[^,.;\n]*?)\s*,?\s*(?:but\s+)?"
+        (r"\b(forward|send|post|mail|e-?mail|pass)\s+([^,.;\n]{2,80}?)\s+((?:on\s+)?(?:to|in|"
+         r"into)\s+(?:the\s+)?(?:#[\w-]+|\x00+)[^,.;\n]*?)\s*,?\s*(?:but\s+)?"
          r"translated\s+((?:in)?to\s+\w+)", r"translate \2 \4, then \1 it \3"),
-        (r"\b(forward|send|post|mail|e-?mail|pass)\s+([^,.;\n]{2,80}?)\s+((?:on\s+)?(?:to|in|into)\s+(?:the\s+)?(?:#[\w-]+|\x00+)[^,.;\n]*?)\s*,\s*(?:but\s+)?"
+        (r"\b(forward|send|post|mail|e-?mail|pass)\s+([^,.;\n]{2,80}?)\s+((?:on\s+)?(?:to|in|"
+         r"into)\s+(?:the\s+)?(?:#[\w-]+|\x00+)[^,.;\n]*?)\s*,\s*(?:but\s+)?"
          r"(?:summari[sz]ed|shortened|condensed)\b", r"summarize \2, then \1 it \3"),
         # "write a reply to each one by posting it to …"
-        (r"\b((?:write|draft|compose|generate|send|make)\s+(?:an?\s+)?(?:[\w-]+\s+){0,3}?(?:reply|answer|response|thank-you|comment|note|"
-         r"message))\s+(?:to|for)\s+(?:each|every)(?:\s+(?:one|single|of\s+(?:them|these|those)|\w+))?\s*([^.;\n\x00]{0,60}?)\s*,?\s*"
-         r"(?:by|and\s+then|then|and)\s+(?:post|send|submitt?)(?:ing)?\s+(?:it|them|that)\s+((?:back\s+)?(?:to|at)\s+\x00+)",
+        (r"\b((?:write|draft|compose|generate|send|make)\s+(?:an?\s+)?(?:[\w-]+\s+){0,3}?(?:reply|answer|"
+         r"response|thank-you|comment|note|"
+         r"message))\s+(?:to|for)\s+(?:each|every)(?:\s+(?:one|single|of\s+(?:them|these|those)|"
+         r"\w+))?\s*([^.;\n\x00]{0,60}?)\s*,?\s*"
+         r"(?:by|and\s+then|then|and)\s+(?:post|send|submitt?)(?:ing)?\s+(?:it|them|that)\s+((?:back\s+)?(?:to|"
+         r"at)\s+\x00+)",
          r"for each item: \1 \2, then post it \3"),
-        (r"\b(?:reply|respond|answer)\s+(?:to\s+)?(?:each|every)(?:\s+(?:one|single|of\s+(?:them|these|those)|\w+))?\s+with\s+((?:an?\s+)?"
-         r"[^.;\n\x00,]{2,60}?)(?:\s+written\s+by\s+(?:the\s+)?\w+)?\s*,?\s*(?:by|and\s+then|then|and)\s+(?:post|send|submitt?)(?:ing)?\s+"
+        (r"\b(?:reply|respond|answer)\s+(?:to\s+)?(?:each|every)(?:\s+(?:one|single|of\s+(?:them|these|those)|"
+         r"\w+))?\s+with\s+((?:an?\s+)?"
+         r"[^.;\n\x00,]{2,60}?)(?:\s+written\s+by\s+(?:the\s+)?\w+)?\s*,?\s*(?:by|and\s+then|then|"
+         r"and)\s+(?:post|send|submitt?)(?:ing)?\s+"
          r"(?:it|them|that)\s+((?:back\s+)?(?:to|at)\s+\x00+)", r"for each item: write \1, then post it \2"),
         (r"(?<![\w.,#/-])(\d+)\s?k(?![\w-])", r"\g<1>000"),
         (r"\bthen\s+((?:an?|another|the|one)\s+(?:(?!to\b)[\w-]+\s+){0,2}?(?:e-?mail|mail|message|reminder|"
@@ -93,6 +101,23 @@ _EVERYONE = re.compile(
     rf"(?:at|from|in|on)\s+)?(?P<url>{words.URL.pattern})\s*(?P<rest>.*)$",
     re.I | re.S,
 )
+#: "a digest of the news mailed to me": told as a thing.
+_SENT = re.compile(
+    rf"^(?!(?:if|when|unless|once|for|as|"
+    rf"after)\b)(?!(?:{'|'.join(each for each in VERBS if each not in NOUN_TOO)})s?\b(?!\s+of\b))"
+    r"(?:an?\s+|the\s+)?((?:(?!\b(?:and|is|are|be|been|was|were|gets?|got|before|after|needs?|must|should|will|has|have)\b)"
+    r"[^,.;#@\x00]){3,70}?)\s*,?\s+(?:e-?mailed|mailed|sent|posted|delivered|"
+    r"pushed|texted|forwarded)\s+"
+    r"((?:over\s+)?(?:to|in|into|on|via|by)\s.*)$",
+    re.I | re.S,
+)
+#: "tag each article from https://… as …"
+_EACH_AT = re.compile(
+    rf"^(?P<verb>{'|'.join(sorted(VERBS, key=len, reverse=True))})\s+(?:each|every)\s+(?:single\s+|new\s+|"
+    rf"of\s+the\s+)?(?P<noun>[a-z][\w-]*(?:\s+[a-z]\w+)?)\s+(?:listed\s+)?"
+    rf"(?:on|in|from|at|of)\s+(?P<url>{words.URL.pattern})\s*(?P<rest>.*)$",
+    re.I | re.S,
+)
 #: "questions about exams also go to …", "about press to …"
 _ABOUT = re.compile(
     r"^(?:(?:(?:incoming|all|any|the|chat|new|those)\s+)*(?:messages?|questions?|requests?|mails?|e-?mails?|"
@@ -104,8 +129,10 @@ _ABOUT = re.compile(
 )
 #: "for each invoice older than 30 days email …"
 _EACH_MEASURED = re.compile(
-    r"^(for\s+(?:each|every|all)\s+(?:the\s+)?[a-z]+)\s+((?:above|over|under|below|(?:more|less|older|younger|bigger|smaller|"
-    r"higher|lower)\s+than)\s+[$€£]?\d[\d.]*\s*(?:%|[a-z€$£]+)??)\s*,?\s+((?:send|post|e?mail|call|log|notify|tell|ask|write|"
+    r"^(for\s+(?:each|every|all)\s+(?:the\s+)?[a-z]+)\s+((?:above|over|under|below|(?:more|less|older|younger|"
+    r"bigger|smaller|"
+    r"higher|lower)\s+than)\s+[$€£]?\d[\d.]*\s*(?:%|[a-z€$£]+)??)\s*,?\s+((?:send|post|e?mail|call|log|notify|"
+    r"tell|ask|write|"
     r"remind|warn|create|add|put|alert)\b.*)$",
     re.I | re.S,
 )
@@ -151,6 +178,11 @@ def clause(said: str) -> str:
     if everyone := _EVERYONE.match(said):
         # "send the notes from https://… to the team" sends one thing.
         several = re.match(r"(?:an?|the|our|my|this|some|one)\b", everyone.group("rest"), re.I)
+    if sent := _SENT.match(said):
+        return f"send {sent.group(1)} {sent.group(2)}"
+    if (each := _EACH_AT.match(said)) and words.url(each.group("url")):
+        rest = f"{each.group('verb')} it {each.group('rest')}".strip()
+        return f"for each {each.group('noun')} in {each.group('url')}: {rest}"
     if everyone and several:
         who = re.sub(r"^(?:each|every|all)\s+(?:the\s+|of\s+the\s+)?|^the\s+", "", everyone.group("who"), flags=re.I)
         who = "person" if who.lower() in ("everyone", "everybody") else who

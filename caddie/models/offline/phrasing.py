@@ -34,7 +34,7 @@ _POLITE = re.compile(
     r"the\s+following)\s*:\s*|"
     r"an?\s+(?:new\s+|simple\s+|little\s+)?(?:workflow|automation|flow|pipeline)\s+(?:that|to|which)\s+)|"
     r"(?:build|create|make|set\s+up|design|write|give)\s+(?:me\s+|us\s+)?(?:something|sth|a\s+(?:thing|process|system|"
-    r"helper|setup))\s+(?:that|which|to|where)\s+|"
+    r"helper|setup))\s+(?:so\s+that|so|that|which|to|where)\s+|"
     r"(?:i|we)\s+(?:(?:would|really)\s+)*(?:like|love|want|need)\s+(?:something|a\s+(?:thing|process|system|helper|"
     r"setup))\s+(?:that|which|to)\s+|"
     r"set\s+(?:something|this|it|things)\s+up\s+(?:so\s+(?:that\s+)?|which\s+|that\s+|to\s+|for\s+me\s+)?|"

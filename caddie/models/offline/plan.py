@@ -11,18 +11,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from caddie.models.offline import language, memory, sequence, words
+from caddie.models.offline import answering, language, memory, sequence, words
 from caddie.models.offline.naming import node_name, singular, test_name
 from caddie.models.offline.request import Action, Branch, Condition, Loop, Request, Step, Test, Trigger
 from caddie.models.offline.wiring import PRIMARY, Scope, Source, clean, fill, sends
 
 _SENDERS = ("slack-send-message", "discord-send-message", "send-email", "reply_chat")
-#: "reply with a brief answer": to be written, whatever was found.
-_ANSWER = re.compile(
-    r"^answers?(?:\s+(?:it|them|him|her|people|the\s+\w+|their\s+\w+))?$|\bwith\s+(?:an?\s+)(?:\w+\s+)*(?:answer|"
-    r"explanation|recommendation|advice|suggestion|tip|response)s?\b",
-    re.I,
-)
 _DIGEST = re.compile(
     r"\b(?:summary|digest|recap|overview|briefing|roundup|round-up|run-?down|highlights|bullet\s+points|"
     r"key\s+points|short\s+version)\b",
@@ -143,7 +137,9 @@ class Planner:
         if action.block in PRIMARY and action.topic not in memory.TOPICS:
             path, kind = PRIMARY[action.block]
             sent = sends(action.block, action.payload)
-            scope = scope.add(Source(f"{node_id}.{path}", kind, action.topic, action.block, sent))
+            schema = action.payload.get("schema")
+            fields = tuple(schema.get("properties") or {}) if isinstance(schema, dict) else ()
+            scope = scope.add(Source(f"{node_id}.{path}", kind, action.topic, action.block, sent, fields))
         elif action.block == "human_confirmation":
             scope = scope.add(Source(f"{node_id}.result", "approval", "", action.block))
         if action.block == "wait":
@@ -156,36 +152,8 @@ class Planner:
         if sums_up and not action.said and not scope.of("summarize") and scope.nearest("data", "list", "text"):
             tongue = language.tongue(action.clause)
             return self._action(Action("summarize", {"instructions": tongue} if tongue else {}), place, scope)
-        if (
-            action.block == "reply_chat"
-            and not action.said
-            and (
-                _ANSWER.search(action.topic)
-                and not scope.of("agent", "summarize")
-                or not scope.of(
-                    "agent",
-                    "summarize",
-                    "format",
-                    "web-search",
-                    "regex",
-                    "extract-json",
-                    "http-request",
-                    "set-variable",
-                )
-            )
-        ):
-            told = re.sub(
-                r"^(?:reply|answer|respond)\s*(?:to\s+)?(?:it|them|him|her|the\s+\w+)?\s*", "", action.topic, flags=re.I
-            )
-            about = re.match(r"(?:\w+\s+)?questions?\b", told, re.I)
-            if told == action.topic and re.match(
-                r"(?:thank|greet|welcome|ask|tell|apolog|calm|comfort|help|send|give|congrat)", told, re.I
-            ):
-                return self._action(
-                    Action("agent", {"prompt": f"{words.sentence(told)}."}, topic="answer"), place, scope
-                )
-            how = f"{f'Answer {told}' if about else f'Answer the message {told}'}".strip(" .") + "."
-            return self._action(Action("agent", {"prompt": how}, topic="answer"), place, scope)
+        if (thought := answering.answer(action, scope)) is not None:
+            return self._action(thought, place, scope)
         return place, scope
 
     def _payload(self, action: Action, scope: Scope) -> dict[str, Any]:
@@ -196,7 +164,8 @@ class Planner:
         if action.block == "set-variable":
             operation = payload.get("operation", "set")
             kind = "number" if operation == "increment" or action.topic == memory.NUMBER else "text"
-            default: Any = 0 if kind == "number" else ""
+            kind = "list" if operation == "append" else kind
+            default: Any = {"number": 0, "list": []}.get(kind, "")
             name = str(payload.setdefault("name", "value"))
             if name not in self._declared():
                 self.plan.variables.append({"name": name, "type": kind, "lifetime": "persist", "default": default})

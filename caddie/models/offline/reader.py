@@ -14,6 +14,7 @@ from caddie.models.offline import (
     conditions,
     guess,
     notices,
+    outside,
     paraphrase,
     persona,
     phrasing,
@@ -23,7 +24,6 @@ from caddie.models.offline import (
     turns,
     words,
 )
-from caddie.models.offline.outside import fetched
 from caddie.models.offline.premises import Premises, follows
 from caddie.models.offline.request import Action, Condition, Loop, Step, Test
 from caddie.models.offline.tree import LISTS, Tree
@@ -137,14 +137,14 @@ class Reader:
             open_[-1].payload["url"] = address
             open_[-1].missing = [slot for slot in open_[-1].missing if slot.field != "url"]
         else:
-            self._add(fetched(address))
+            self._add(outside.fetched(address))
         return True
 
     def _fetched(self, clause: str) -> str:
         """ "for each item in https://…" without the address, which becomes a step in front."""
         address, shorter = pointing.located(clause)
         if address:
-            self._add(fetched(address))
+            self._add(outside.fetched(address))
         return shorter
 
     def _selected(self, clause: str) -> bool:
@@ -198,20 +198,13 @@ class Reader:
         if action is None and turns.ELLIPSIS.match(clause):
             action = actions.recognise(f"send it {clause}", self._about)
         if action is None and (address := words.url(clause)):
-            action = fetched(address, reading.about_what(clause, turns.FIRST))
+            action = outside.fetched(address, reading.about_what(clause, turns.FIRST))
         if action is None and not (first not in VERBS and turns.background(clause)):
             action = guess.searched(clause)
         if action is not None:
             action.guessed = action.guessed and not (action.block == "agent" and "trigger_chat" in self._known)
-            address = words.url(clause)
-            used = {str(value) for value in action.payload.values()}
-            if (
-                address
-                and address not in used
-                and (action.block == "agent" or address not in (action.said or ""))
-                and action.block not in ("web-search", "human_confirmation")
-            ):
-                self._add(fetched(address, action.topic))
+            for each in outside.needed(action, clause):
+                self._add(each)
             action.always, self._always = self._always, False
             self._add(action)
             for other in (
@@ -219,7 +212,7 @@ class Reader:
                 if action.block == "http-request" and action.payload.get("method") == "GET"
                 else []
             ):
-                self._add(fetched(other))
+                self._add(outside.fetched(other))
             for more in actions.destinations(action, clause):
                 self._add(more)
             if action.block == "human_confirmation" and (match := turns.BEFORE.match(clause)):
@@ -313,7 +306,7 @@ class Reader:
             # A condition told after what another one leads to stands beside it, not within it.
             self.sentence()
         if address := words.url(" ".join(each.subject for each in test.conditions)):
-            self._add(fetched(address))
+            self._add(outside.fetched(address))
             test = conditions.unaddressed(test)
         self._tree.branched(test, waits)
         self._rest(rest)

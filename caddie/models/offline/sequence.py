@@ -13,8 +13,10 @@ from caddie.models.offline.request import Action, Branch, Condition, Loop, Slot,
 from caddie.models.offline.request import actions as actions_of
 
 _THEM = re.compile(
-    r"^(?:also\s+)?(?:e-?mail|mail|(?:send|write|notify|remind|invite|thank|inform|ask))\s+(?:an?\s+(?:e-?mail|mail)\s+to\s+)?(?:to\s+)?(?:them|him|"
-    r"her|it|the\s+(?!team|boss|manager|office|group|staff|owner|admin|mail|e-?mail|list|result|summary|report)[a-z]+)\b",
+    r"^(?:also\s+)?(?:e-?mail|mail|(?:send|write|notify|remind|invite|thank|inform|ask))\s+(?:an?\s+(?:e-?mail|"
+    r"mail)\s+to\s+)?(?:to\s+)?(?:them|him|"
+    r"her|it|the\s+(?!team|boss|manager|office|group|staff|owner|admin|mail|e-?mail|list|result|summary|"
+    r"report)[a-z]+)\b",
     re.I,
 )
 
@@ -83,10 +85,12 @@ def hoisted(steps: list[Step]) -> None:
 def supplied(steps: list[Step]) -> None:
     """What a message is about is fetched, searched for or written first, when nothing before it brings anything."""
     for at, step in enumerate(steps):
-        if not isinstance(step, Action) or step.block in actions.SOURCES:
+        if not isinstance(step, Action):
             return
         if (source := notices.supply(step)) is not None:
             steps.insert(at, source)
+            return
+        if step.block in actions.SOURCES or step.block == "summarize":
             return
 
 

@@ -165,7 +165,7 @@ def trigger(text: str, timezone: str, now: datetime | None = None) -> tuple[Trig
             return Trigger("trigger_chat", event=text[slice(*bot.span("who"))]), _cut_out(text, [bot.span()])
     if manual := _MANUAL.search(shadow):
         return Trigger("manual"), _cut_out(text, [manual.span()])
-    found = schedule.find(shadow)
+    found = schedule.find(words.unplaced(shadow))
     event = _event(text, shadow, found is not None and found.freq is not None)
     if event is not None:
         return event

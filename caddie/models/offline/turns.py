@@ -56,7 +56,8 @@ PASSED = re.compile(
 )
 SUFFIX = re.compile(
     r"^(.+?)\s*,?\s+(?:but\s+)?(?:only\s+)?(if|unless|whenever|when|(?:every|each|any)\s*time|in\s+case|"
-    r"as\s+soon\s+as|once)\s+(.+)$", re.I | re.S
+    r"as\s+soon\s+as|once)\s+(.+)$",
+    re.I | re.S,
 )
 THEN = re.compile(r"^(.*?)\s*(?:,\s*then\b|\bthen\b|,|:)\s*(.+)$", re.I | re.S)
 APPROVED = re.compile(
@@ -122,7 +123,10 @@ AIM = re.compile(
     re.I,
 )
 EMPTY = re.compile(
-    r"(?:do|does|it|start|starts|run|runs|begin|once|twice|workflow|automation|flow|stop|nothing|thanks?|please|\W|"
+    r"(?:(?:take|read|receive|get|use)\s+(?:the\s+)?(?:incoming\s+|chat\s+)?(?:text|message|body|payload|input|"
+    r"data)(?:\s+of\s+(?:the|an?)\s+(?:chat\s+|incoming\s+)?(?:message|web\s?hook|"
+    r"request|form))?|in\s+(?:the|a)\s+chat|do|does|it|start|starts|run|runs|begin|once|twice|workflow|"
+    r"automation|flow|stop|nothing|thanks?|please|\W|"
     r"do\s+nothing|thank\s+you|a\s+lot|"
     r"so\s+much|just|straight\s+away|right\s+away)+",
     re.I,

@@ -21,15 +21,24 @@ VERBS = (
     "sum digest recap list say greet thank welcome congratulate invite cancel book schedule process handle validate "
     "test sign complain wish squeeze distil distill compress okay compile gather relay nudge buzz shout jot rephrase "
     "polish trim skip text apologize apologise mention raise ring sound suggest propose brainstorm outline report "
-    "prepare"
+    "prepare compare contrast rank evaluate assess calculate compute predict estimate paraphrase simplify correct "
+    "anonymize anonymise redact rephrase interpret grade invent imagine identify spot highlight follow look "
+    "discover hunt gather subtract multiply assign bump transform structure reformat"
+).split()
+#: What a language model does with a text, or out of nothing.
+THINKS = (
+    "write draft translate generate compose rewrite proofread brainstorm explain analyze analyse research review "
+    "describe decide think rate score compare contrast rank evaluate assess calculate compute predict estimate "
+    "paraphrase simplify correct anonymize anonymise redact rephrase interpret grade invent imagine identify spot "
+    "highlight suggest propose polish outline judge recommend devise reformat "
 ).split()
 #: They begin a clause only with an object behind them.
 NOUN_TOO = (
     "email e-mail mail message post log note record ping label tag query request search text question answer reply "
-    "review format filter count print alert check hold wait keep load report sort match draft extract summary merge "
+    "review format filter count print alert check hold wait keep load report sort match draft summary merge "
     "process run track watch rate score submit share call work list book schedule test sign mention copy mark flag "
     "cancel digest recap outline store sum join set pass use show stop route push figure make take start update "
-    "text download upload forward import sound"
+    "text download upload forward import sound rank grade spot contrast estimate highlight structure bump"
 ).split()
 _IRREGULAR = {
     "sent": "send", "told": "tell", "written": "write", "kept": "keep", "put": "put", "read": "read", "made": "make",

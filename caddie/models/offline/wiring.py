@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from caddie.models.offline import words
+from caddie.models.offline import contents, words
 from caddie.models.offline.request import Action
 
 #: What a block's answer is mostly used for, and of which kind it is.
@@ -45,6 +45,8 @@ class Source:
     block: str = ""
     #: The answer of something that was sent: seldom what the next message is about.
     receipt: bool = False
+    #: What is known to be in it.
+    fields: tuple[str, ...] = ()
 
     def expression(self) -> str:
         return "{{" + self.path + "}}"
@@ -93,12 +95,12 @@ def _message(action: Action, scope: Scope) -> str:
     if action.said and item and re.fullmatch(r"(?:Congratulations|Thank you|Welcome|Hello)!", action.said):
         return f"{action.said[:-1]}, {item.member('name')}!"
     if action.said:
-        return action.said
+        return contents.placed(action.said, scope.sources)
     if (decided := scope.of("human_confirmation")) and DECISION.search(action.clause):
         return f"Approved: {decided.member('approved')}"
     if _BOTH.search(action.clause) and len(made := _made(scope)) > 1:
         return "\n\n".join(made)
-    if told := _named(action, scope):
+    if told := _named(action, scope) or contents.named(action.clause, scope.sources):
         return told
     judged = bool(scope.sources) and scope.sources[-1].block == "classify"
     written = action.block == "reply_chat" and scope.of("agent", "summarize")
@@ -120,6 +122,9 @@ def _message(action: Action, scope: Scope) -> str:
         return item.member(action.topic)
     if source is not None and source.kind in ("label", "approval") and text:
         return text.expression()
+    if source is not None and source.kind == "approval" and action.block != "log":
+        # Nothing but a yes: what to say is still open.
+        return ""
     if source is None:
         return words.sentence(action.topic)
     if source.kind == "text":
@@ -194,21 +199,60 @@ def _text_input(action: Action, scope: Scope) -> str | None:
     return _input(action, scope)
 
 
-def _mail(action: Action, scope: Scope) -> dict[str, Any]:
-    text = _message(action, scope)
-    subject = words.sentence(
-        scope.subject or action.topic or (source.label.replace("_", " ") if (source := scope.nearest()) else "")
-    )
-    vague = re.fullmatch(r"(?:email|e-mail|mail|me|message|it|them|us|the|)", subject, re.I)
-    source = scope.nearest("item", "data") if action.members else None
-    to = {"to": source.member(action.members[0])} if source else {}
-    return {**to, "subject": "Message from your workflow" if vague else subject, "text": text}
-
-
 #: What several steps brought goes into one text.
 _BOTH = re.compile(
-    r"\b(?:both|combine|merge|bundle|together|all\s+(?:of\s+)?(?:them|this|these|that|three|two|four))\b", re.I
+    r"\b(?:both|combine|merge|bundle|together|compare|contrast|versus|vs|cross-?check|difference|"
+    r"all\s+(?:of\s+)?(?:them|this|"
+    r"these|that|three|two|four))\b",
+    re.I,
 )
+
+
+def _several(action: Action) -> bool:
+    return bool(_BOTH.search(action.clause)) or len(words.URL.findall(action.clause)) > 1
+
+
+def _thought(action: Action, scope: Scope) -> Any:
+    """What an AI agent works on: what several steps brought, where it compares; the question with what was found."""
+    brought = _gathered(scope)
+    if brought and _several(action):
+        return brought
+    found = scope.sources[-1] if scope.sources else None
+    chat = scope.of("trigger_chat")
+    if chat and found and found.block in ("web-search", "http-request") and not found.receipt:
+        return {"message": chat.expression(), "found": found.expression()}
+    return _text_input(action, scope)
+
+
+def _kept(action: Action, scope: Scope) -> str | None:
+    """The value of a variable: a field of the data at hand, else all of it."""
+    source = scope.told("text", "data", "list", "item")
+    chat = scope.of("trigger_chat")
+    if chat and action.members in (["message"], ["text"], ["question"]):
+        return chat.expression()
+    if source and action.members and source.kind in ("data", "item") and not _WHOLE.fullmatch(action.members[0]):
+        label = words.slug(source.label)
+        if action.members[0] not in (label, label.removesuffix("s")) and not label.endswith(f"_{action.members[0]}"):
+            return contents.field(action.members[0], [*scope.sources])
+    return _input(action, scope)
+
+
+#: Nouns for all of what came in.
+_WHOLE = re.compile(
+    r"(?:\w+_)?(?:order|message|ticket|request|payload|body|event|entry|lead|contact|submission|form|item|row|"
+    r"record|article|"
+    r"news|weather|forecast|page|feed|response|call|booking|complaint|headlines?|webhook)s?"
+)
+
+
+def _mail(action: Action, scope: Scope) -> dict[str, Any]:
+    text = _message(action, scope)
+    labels = [each.label for each in reversed(scope.sources)]
+    subject = contents.subject(scope.subject, action.topic, *labels) or "Message from your workflow"
+    source = scope.nearest("item", "data") if action.members else None
+    to = {"to": source.member(action.members[0])} if source else {}
+    return {**to, "subject": subject, "text": text}
+
 
 _FILL: dict[str, Callable[[Action, Scope], dict[str, Any]]] = {
     "slack-send-message": lambda a, s: {"text": _message(a, s)},
@@ -218,10 +262,10 @@ _FILL: dict[str, Callable[[Action, Scope], dict[str, Any]]] = {
     "log": lambda a, s: {"message": _message(a, s)},
     "format": lambda a, s: {"template": _message(a, s)},
     "human_confirmation": lambda a, s: {"message": a.said or _question(s)},
-    "summarize": lambda a, s: {"text": (_BOTH.search(a.clause) and _gathered(s)) or _input(a, s)},
+    "summarize": lambda a, s: {"text": (_several(a) and _gathered(s)) or _input(a, s)},
     "classify": lambda a, s: {"text": _text_input(a, s)},
     "extract-json": lambda a, s: {"text": _text_input(a, s)},
-    "agent": lambda a, s: {"input": _text_input(a, s)},
+    "agent": lambda a, s: {"input": _thought(a, s)},
     "send-webhook": lambda a, s: {"body": (_members(a, s) or _input(a, s) or ({"text": a.said} if a.said else None))},
     "http-request": lambda a, s: (
         {"body": _members(a, s) or _input(a, s)} if a.payload.get("method") in ("POST", "PUT", "PATCH") else {}
@@ -231,7 +275,7 @@ _FILL: dict[str, Callable[[Action, Scope], dict[str, Any]]] = {
     "filter": lambda a, s: {"items": _input(a, s)},
     "web-search": lambda a, s: {"query": _input(a, s)},
     "pluck": lambda a, s: {"items": _input(a, s)},
-    "set-variable": lambda a, s: {"value": _input(a, s)},
+    "set-variable": lambda a, s: {"value": _kept(a, s)},
     "trigger-workflow": lambda a, s: {"input": _input(a, s)} if a.members else {},
 }
 

@@ -82,6 +82,11 @@ def masked(text: str) -> str:
     return EMAIL.sub(blank, URL.sub(blank, QUOTE.sub(blank, text)))
 
 
+def unplaced(text: str) -> str:
+    """The text with channels blanked out, same length: "#daily" says nothing of time."""
+    return CHANNEL.sub(lambda match: "\x01" * len(match.group()), text)
+
+
 def number(text: str) -> int | float | None:
     """The first number, in digits or words."""
     found = NUMBER.search(text)

@@ -21,7 +21,7 @@ def last(text: str) -> dict[str, Any]:
     ("said", "text"),
     [
         (
-            "when a webhook comes in translate the comment to French and post both the original and the translation to #a",
+            "when a webhook comes in translate it to French and post both the original and the translation to #a",
             "Original: {{root.result.body}}\nTranslation: {{ai_agent.result.text}}",
         ),
         (

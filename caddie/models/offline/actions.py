@@ -10,14 +10,11 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from caddie.models.offline import conditions, language, memory, notices, variables, web, words
-from caddie.models.offline.guess import index
+from caddie.models.offline import conditions, language, memory, notices, pauses, variables, web, words
 from caddie.models.offline.outside import discord, email, fetch, further, http, reply, run, slack
-from caddie.models.offline.reading import LATER, about_what, dictated, needs
-from caddie.models.offline.request import Action, Slot
+from caddie.models.offline.reading import about_what, dictated
+from caddie.models.offline.request import Action
 
-#: For an event whose time limit nobody named.
-DEFAULT_WAIT_S = 600
 FETCHERS = ("http-request", "web-search")
 #: Blocks that bring data of their own.
 SOURCES = (
@@ -48,7 +45,6 @@ _KINDS = (
     (re.compile(r"\b(?:numbers?|digits)\b", re.I), r"\d+(?:[.,]\d+)?"),
 )
 _PATTERN = re.compile(r"\b(?:pattern|regex|regular\s+expression|regexp)\s*:?\s*(\S+)", re.I)
-_WAIT = re.compile(r"\b(?:wait|pause|sleep|delay|hold)\b", re.I)
 _HUMAN = re.compile(
     r"\b(?:ask\s+(?:me|us|my\s+\w+|a\s+(?:person|human|manager|colleague)|someone|somebody|the\s+\w+|"
     r"\w+)\s+(?:for\s+(?:an?\s+)?(?:approval|confirmation|permission)|to\s+(?:approve|confirm|review)|before|first|"
@@ -138,35 +134,6 @@ def recognise(clause: str, about: str = "") -> Action | None:
                 action.said = None
             return action
     return None
-
-
-def _wait(clause: str, about: str) -> Action | None:
-    if not _WAIT.search(clause):
-        return None
-    seconds = words.duration_s(clause)
-    if re.search(r"\b(?:until|for)\s+(?!\d|a\b|an\b|half|" + words.NUMBER_WORD + r")", clause, re.I):
-        reason = re.split(r"\b(?:until|for)\s+", clause, maxsplit=1, flags=re.I)[-1].strip(" .")
-        return Action(
-            "wait",
-            {"timeoutSeconds": min(seconds or DEFAULT_WAIT_S, longest("wait", "timeoutSeconds")), "reason": reason},
-            topic=reason[:30],
-        )
-    options = (("30 seconds", "30 seconds"), ("5 minutes", "5 minutes"), LATER)
-    slot = Slot("seconds", "seconds", "How long should the workflow wait?", options)
-    bound = longest("delay", "seconds")
-    whole = min(seconds, bound) if seconds else None
-    action = needs(Action("delay"), slot, int(whole) if whole and whole == int(whole) else whole)
-    action.topic = "too long" if seconds and seconds > bound else ""
-    return action
-
-
-def longest(block: str, field: str) -> float:
-    """The most a block takes of something, by the catalog."""
-    found = index()[0].get(block)
-    properties = found.payloadSchema.get("properties") if found else None
-    schema = properties.get(field) if isinstance(properties, dict) else None
-    most = schema.get("maximum") if isinstance(schema, dict) else None
-    return float(most) if isinstance(most, int | float) else DEFAULT_WAIT_S
 
 
 def _human(clause: str, about: str) -> Action | None:
@@ -321,6 +288,6 @@ def destinations(action: Action, clause: str) -> list[Action]:
 
 RECOGNISERS: tuple[Recogniser, ...] = (
     _human, run, _transform, slack, discord, email, _regex, _single, language.extract, _filter, web.search, http,
-    variables.variable, language.summary, _wait, language.classify, _pluck, reply, _log, _format, _merge,
+    variables.variable, language.summary, pauses.wait, language.classify, _pluck, reply, _log, _format, _merge,
     language.agent, language.invented, notices.notice, notices.sought, fetch,
 )  # fmt: skip

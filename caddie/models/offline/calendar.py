@@ -14,11 +14,16 @@ MONTH = rf"(?:{'|'.join(MONTHS)}|(?:{'|'.join(sorted(_SHORT, key=len, reverse=Tr
 _DAY = r"\d{1,2}(?:st|nd|rd|th)?|first|last(?:\s+day)?|\d{1,2}\."
 #: (day, month) or (month, day).
 _DATE = rf"(?:the\s+)?(?:({_DAY})\s+(?:of\s+)?({MONTH})|({MONTH})\s+(?:the\s+)?({_DAY}))(?![\w:])"
+_ONE = rf"(?:the\s+)?(?:(?:{_DAY})\s+(?:of\s+)?{MONTH}|{MONTH}\s+(?:the\s+)?(?:{_DAY}))(?![\w:])"
 _EVERY_YEAR = r"(?:(?:every|each|once\s+an?|per|once\s+(?:every|each))\s+year|yearly|annually|year\s+after\s+year)"
 _YEARLY: tuple[re.Pattern[str], ...] = (
     re.compile(rf"\b{_EVERY_YEAR}\s*,?\s*(?:on\s+|at\s+)?{_DATE}"),
     re.compile(rf"\b(?:on\s+|every\s+|each\s+)?{_DATE}\s*,?\s*(?:of\s+)?{_EVERY_YEAR}\b"),
     re.compile(rf"\b(?:every|each)\s+{_DATE}"),
+)
+#: "on 1 April and 1 October"
+_DATES = re.compile(
+    rf"(?<!between\s)(?<!from\s)\b(?:on\s+|every\s+|each\s+)?{_ONE}(?:\s*(?:,|and|&)\s*(?:and\s+)?(?:on\s+)?{_ONE})+",
 )
 #: The date somewhere else than "every year".
 _APART = re.compile(rf"\bon\s+{_DATE}")
@@ -63,6 +68,12 @@ def holiday(low: str) -> tuple[tuple[int, ...], int, Span] | None:
 
 def yearly(low: str) -> tuple[tuple[int, ...], int, tuple[Span, ...]] | None:
     """(months, day, where it is said) of a date that comes back every year."""
+    if match := _DATES.search(low):
+        found = [_dated(each) for each in re.finditer(_DATE, match.group())]
+        if len({day for _, day in found}) == 1 and len(found) > 1:
+            often = re.search(rf"\b(?:{_EVERY_YEAR}|(?:twice|\w+\s+times)\s+(?:a|per|each)\s+year)\b\s*,?", low)
+            spans = (match.span(), *([often.span()] if often else []))
+            return tuple(sorted(month for months, _ in found for month in months)), found[0][1], spans
     for pattern in _YEARLY:
         if match := pattern.search(low):
             return (*_dated(match), (match.span(),))

@@ -58,11 +58,12 @@ _UNIT = (
 def _time(tag: str) -> str:
     """A time of day as a pattern whose groups end in ``tag``."""
     return (
-        rf"(?:(?P<word{tag}>noon|midnight|midday)\b|"
-        rf"(?:(?P<shift{tag}>half|(?:a\s+)?quarter|five|ten|twenty(?:[-\s]five)?|\d{{1,2}})"
-        rf"(?:\s+minutes?)?\s+(?P<way{tag}>past|to|after|before|till)\s+|"
+        rf"(?:(?:(?P<shift{tag}>half(?:\s+an\s+hour)?|(?:a\s+)?quarter(?:\s+of\s+an\s+hour)?|(?:an|one|two|three)"
+        rf"\s+hours?|five|ten|"
+        rf"twenty(?:[-\s]five)?|\d{{1,2}})(?:\s+minutes?)?\s+(?P<way{tag}>past|to|after|before|till)\s+|"
         rf"(?P<half{tag}>half)\s+(?=(?:\d|{_WORDS})))?"
-        rf"(?:(?P<four{tag}>(?:[01]\d|2[0-3])[0-5]\d)(?=\s*(?:h\b|hrs\b|hours\b|[,.;:]|$|\s))|"
+        rf"(?:(?P<word{tag}>noon|midnight|midday)\b|"
+        rf"(?P<four{tag}>(?:[01]\d|2[0-3])[0-5]\d)(?=\s*(?:h\b|hrs\b|hours\b|[,.;:]|$|\s))|"
         rf"(?P<hour{tag}>\d{{1,2}}|(?:{_WORDS})\b))"
         rf"(?:[:.h](?P<minute{tag}>\d{{2}})(?!\d)|\s+(?P<said{tag}>{'|'.join(_SAID)})\b)?"
         rf"\s*(?P<suffix{tag}>[ap]\.?\s?m\b\.?|o['’]?\s?clock\b|(?<=\d)h\b|(?<=\d)\s?(?:hrs|hours)\b)?"
@@ -87,7 +88,8 @@ _BETWEEN = re.compile(
     re.I,
 )
 _OFFICE = re.compile(
-    r"\b(?:only\s+)?(?:during|in|within|throughout)\s+(?:(?:the|our|my|normal|regular|usual)\s+)*(?P<office>office|"
+    r"\b(?:only\s+)?(?:during|in|within|throughout|(?P<out>outside(?:\s+of)?|after|except\s+(?:during|in)))"
+    r"\s+(?:(?:the|our|my|normal|regular|usual)\s+)*(?P<office>office|"
     r"business|working|work|opening|school|"
     r"shop)[\s-]*hours\b|\b(?:only\s+)?(?:during|in|throughout|over)\s+(?:the|my|our|each|every)\s+(?:work(?:ing)?|"
     r"business)[\s-]*day\b|"
@@ -141,14 +143,26 @@ class Window(NamedTuple):
         return tuple(each for each in range(24) if (each in inside) is not self.outside)
 
 
-def parts(low: str) -> tuple[tuple[str, ...], Span] | None:
-    """The parts of the day a text names, and where."""
+class Parts(NamedTuple):
+    """The parts of the day a text names, and where. recurring: every day, not only when in the day."""
+
+    words: tuple[str, ...]
+    span: Span
+    recurring: bool
+
+
+def parts(low: str) -> Parts | None:
+    """ "every morning", "in the evening", "mornings and evenings"."""
     found = _PARTED.search(low)
     if found is None:
         return None
     if found.group("nightly"):
-        return ("night",), found.span()
-    return tuple(dict.fromkeys(re.findall(_PART, found.group(), re.I))), found.span()
+        return Parts(("night",), found.span(), True)
+    words = tuple(dict.fromkeys(re.findall(_PART, found.group(), re.I)))
+    single = re.match(r"(?:at|in|during)\b", found.group()) and not re.search(
+        r"(?:morning|noon|evening|night)s\b", found.group()
+    )
+    return Parts(words, found.span(), not single)
 
 
 def mark(low: str) -> Times | None:
@@ -210,23 +224,30 @@ def _moment(match: re.Match[str], suffix: str, part: str, tag: str = "") -> Time
     def said(name: str) -> str:
         return (match.group(f"{name}{tag}") or "").lower()
 
-    if said("word"):
-        return (0 if said("word") == "midnight" else 12), 0
     if four := said("four"):
         return int(four[:2]), int(four[2:])
-    if not said("hour"):
+    if said("word"):
+        hour: int | None = 0 if said("word") == "midnight" else 12
+    elif said("hour"):
+        hour = _hour(int(_HOURS.get(said("hour"), 0) or said("hour")), suffix or said("suffix"), part)
+    else:
         return None
-    hour = _hour(int(_HOURS.get(said("hour"), 0) or said("hour")), suffix or said("suffix"), part)
     minute = int(said("minute") or _SAID.get(said("said"), 0))
     if hour is None or minute > 59:
         return None
     if said("half"):
         return hour, 30
-    way, shift = said("way"), re.sub(r"^a\s+", "", said("shift"))
-    amount = int(shift) if shift.isdigit() else _SHIFTS.get(shift, 0)
-    if way in ("to", "before", "till"):
-        return ((hour - 1) % 24, 60 - amount) if amount else (hour, 0)
-    return hour, minute + amount if minute + amount < 60 else minute
+    amount = _amount(re.sub(r"^a\s+", "", said("shift")))
+    at = hour * 60 + minute + (-amount if said("way") in ("to", "before", "till") else amount)
+    return divmod(at % (24 * 60), 60)
+
+
+def _amount(shift: str) -> int:
+    """Minutes of "quarter", "half an hour", "two hours", "20"."""
+    if hours := re.match(r"(an|one|two|three)\s+hours?", shift):
+        return {"two": 120, "three": 180}.get(hours.group(1), 60)
+    shift = re.sub(r"\s+(?:of\s+)?an\s+hour$", "", shift)
+    return int(shift) if shift.isdigit() else _SHIFTS.get(shift, 0)
 
 
 def _hour(hour: int, suffix: str, part: str) -> int | None:
@@ -264,6 +285,9 @@ def window(low: str) -> Window | None:
         return Window(
             first, last, (spared.start() if spared else found.start(), found.end()), outside=bool(spared), named=True
         )
+    if re.search(r"\b(?:after|out\s+of)\s+hours\b", low) or ((found := _OFFICE.search(low)) and found.group("out")):
+        found = found or re.search(r"\b(?:after|out\s+of)\s+hours\b", low)
+        return Window((9, 0), (17, 0), found.span(), outside=True) if found else None
     if found := _OFFICE.search(low):
         return (
             Window((8, 0), (22, 0), found.span()) if found.group("day") else Window((9, 0), (17, 0), found.span(), True)

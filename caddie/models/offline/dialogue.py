@@ -21,6 +21,7 @@ from caddie.models.offline import (
     questions,
     repair,
     running,
+    sources,
     speak,
     talk,
     thread,
@@ -237,6 +238,7 @@ def _intent(said: Talk) -> Intent | None:
 
 
 def _built(said: Talk, request: Request, slots: list[Slot]) -> Intent:
+    request.trigger = request.trigger or sources.looked_for(said.request, request.steps, said.context.timezone)
     slots = [*slots, *_late_slots(request, said)]
     about = [request.trigger.block.replace("cronjob", "schedule") if request.trigger else "manual start"]
     intro = f"I will build this: {speak.summary(request)}."

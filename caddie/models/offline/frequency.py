@@ -10,28 +10,14 @@ import re
 from dataclasses import replace
 
 from caddie.models.offline import calendar
-from caddie.models.offline.rule import DAYS, WORKDAYS, Schedule, Span
+from caddie.models.offline.monthdays import month_days, nth_day
+from caddie.models.offline.rule import WORKDAYS, Schedule, Span
+from caddie.models.offline.weekdays import DAY, day, week
 from caddie.models.offline.words import NUMBER_WORD, NUMBER_WORDS
 
-_SHORT = {"mon": "MO", "tues": "TU", "tue": "TU", "wed": "WE", "weds": "WE", "thurs": "TH", "thur": "TH", "thu": "TH",
-          "fri": "FR", "sat": "SA", "sun": "SU", "mo": "MO", "tu": "TU", "we": "WE", "th": "TH", "fr": "FR", "sa": "SA",
-          "su": "SU"}  # fmt: skip
-LONG_DAY = r"(?:mon|tues|wednes|thurs|fri|satur|sun)day"
-DAY = rf"(?:{LONG_DAY}s?|(?:mon|tues?|weds?|thu(?:rs?)?|fri|sat|sun)(?=\b)\.?)"
-_TINY = r"(?:mo|tu|we|th|fr|sa|su)\b"
 _UNITS = {"second": "SECONDLY", "sec": "SECONDLY", "minute": "MINUTELY", "min": "MINUTELY", "hour": "HOURLY",
           "hr": "HOURLY", "day": "DAILY", "night": "DAILY", "week": "WEEKLY", "fortnight": "WEEKLY", "month": "MONTHLY",
           "quarter": "MONTHLY", "year": "YEARLY"}  # fmt: skip
-EVERY = r"(?:every|each|once\s+(?:an?|per|every|each)|per)"
-_NTH = {"first": 1, "1st": 1, "second": 2, "2nd": 2, "third": 3, "3rd": 3, "fourth": 4, "4th": 4, "fifth": 5, "5th": 5,
-        "last": -1, "final": -1, "penultimate": -2, "second to last": -2, "second-to-last": -2, "next to last": -2,
-        "2nd last": -2, "second last": -2}  # fmt: skip
-_PLACE = rf"(?:{'|'.join(sorted(_NTH, key=len, reverse=True))})"
-_WORKDAY = r"(?:work(?:ing)?[\s-]?days?|business[\s-]?days?|weekdays?|bank(?:ing)?[\s-]?days?|school[\s-]?days?)"
-_OF_MONTH = (
-    rf"(?:(?:of|in)\s+(?:(?:{EVERY}|the|a|our)\s+)?(?:(?:calendar|new)\s+)?(?P<month>months?|quarters?|years?)\b|"
-    r"(?P<monthly>monthly|each\s+month|every\s+month|per\s+month))"
-)
 _TIMES = {"once": 1, "one time": 1, "twice": 2, "two times": 2, "thrice": 3}
 _COUNTED = re.compile(
     rf"\b(?:(?P<word>once|twice|thrice)|(?P<times>\d+|{NUMBER_WORD}|(?:a\s+)?(?:couple|few)(?:\s+of)?)\s*(?:times|x)"
@@ -71,56 +57,6 @@ _OTHER_DAY = re.compile(
     rf"fortnight)|once\s+a\s+fortnight|fortnightly|bi-?weekly)\b",
     re.I,
 )
-_NTH_DAY = re.compile(
-    rf"\b(?:(?:on|{EVERY}|monthly\s+on)\s+)?(?:the\s+)?(?P<places>{_PLACE}(?:\s*(?:,|and|&)\s*(?:the\s+)?{_PLACE})*)"
-    rf"\s+(?P<day>{DAY}|{_WORKDAY}|weekend)\b(?:\s+{_OF_MONTH})?",
-    re.I,
-)
-_ON_MONTHDAY = r"(?:\d{1,2}(?:st|nd|rd|th)|first|last|end|beginning|start|middle|mid)"
-_MONTHDAY = re.compile(
-    rf"\b(?:(?:on|at|around|in|by|{EVERY})\s+)*(?:the\s+)?(?:very\s+)?(?P<first>{_ON_MONTHDAY}(?:\s+day)?(?:\s*(?:,|"
-    rf"and|&|/)\s*(?:on\s+|at\s+)?(?:the\s+)?{_ON_MONTHDAY}(?:\s+day)?)*)\s+{_OF_MONTH}|"
-    rf"\b(?:{EVERY}\s+month|monthly)\s*,?\s*(?:(?:on|at|around)"
-    rf"\s+)?(?:the\s+)?(?P<second>{_ON_MONTHDAY}(?:\s+day)?(?:\s*(?:,|and|&|/)"
-    rf"\s*(?:the\s+)?{_ON_MONTHDAY}(?:\s+day)?)*)\b(?!\s+(?:{LONG_DAY}|week|working|business|work))|"
-    rf"\b(?:(?:at|on|by|before)\s+|{EVERY}\s+)?month(?:ly|['’]s|s['’])?[\s-]+(?P<end>end|start)\b|"
-    rf"\b(?:every|each)\s+(?P<third>\d{{1,2}}(?:st|nd|rd|th)(?:\s*(?:,|and|&)\s*(?:the\s+)?\d{{1,2}}(?:st|nd|rd|th)"
-    rf")*)(?=\s*(?:,|$|:|at\b|of\s+the\s+month|[a-z]))(?!\s+(?:of\s+)?(?:{calendar.MONTH}|{LONG_DAY}|hour|minute|day|"
-    rf"week|month|time|order|message|ticket|customer|visitor))|"
-    r"\bon\s+the\s+(?P<fourth>\d{1,2}(?:st|nd|rd|th)(?:\s*(?:,|and|&)\s*(?:the\s+|on\s+the\s+)?\d{1,2}(?:st|nd|rd|th)"
-    r")+)\b(?!\s+(?:of\s+)?(?!the\b|each\b|every\b)(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec|floor))|"
-    r"\b(?P<before>\d{1,2}|one|two|three|four|five|seven|ten|a)\s+days?\s+before\s+(?:the\s+)?(?:end\s+of\s+(?:the|"
-    r"each|every)\s+month|month[\s-]end)\b",
-    re.I,
-)
-_WEEKDAYS = re.compile(
-    rf"\b(?:(?:only\s+)?(?:on|{EVERY}|all)\s+)?(?:the\s+)?(?:weekdays?|work(?:ing)?[\s-]?days?|school[\s-]?days?|"
-    rf"business[\s-]?days?|(?:days?\s+of\s+the\s+)?working\s+week|workweek)\b(?!\s+(?:is|are)\b)",
-    re.I,
-)
-_WEEKEND = re.compile(
-    rf"\b(?:on|at|over|during|{EVERY})\s+(?:the\s+)?weekends?\b|\bweekends\b|\bweekend(?=\s+(?:mornings?|evenings?|"
-    rf"nights?|afternoons?)\b)",
-    re.I,
-)
-#: "we're closed on Mondays" is no day it runs on.
-_CLOSED = re.compile(rf"\b(?:closed|shut|off|no\s+\w+)\s+(?:on\s+)?(?:{DAY})(?:\s*(?:,|and|&)\s*(?:{DAY}))*", re.I)
-_SEP = r"(?:\s*(?:,|and|&|/|\+|or)\s*(?:and\s+)?(?:on\s+)?(?:every\s+|each\s+)?)"
-_PARTS = r"(?:\s+(?:mornings?|evenings?|afternoons?|nights?))?"
-_NAMED_DAYS = re.compile(
-    rf"\b(?:{EVERY}|on|only\s+on|weekly\s+on|weekly|all)\s+((?:{DAY})(?:{_PARTS}{_SEP}(?:{DAY}))*)(?!\w)|"
-    rf"\b((?:{LONG_DAY})s(?:{_PARTS}{_SEP}(?:{LONG_DAY})s)*)\b|"
-    rf"\b((?:{DAY})(?:(?:{_SEP}|\s+)(?:and\s+)?(?:{DAY}))+)(?!\w)|\b({_TINY}(?:\s*[/+&,]\s*{_TINY})+)|"
-    rf"^\W*((?:{LONG_DAY})(?=\s+(?:mornings?|evenings?|afternoons?|nights?|at|\d)))|\b((?:{LONG_DAY})"
-    rf"(?=\s+(?:mornings|evenings|afternoons|nights)\b))",
-    re.I,
-)
-_RANGE = re.compile(
-    rf"\b(?:(?:from|on|every|each)\s+)?({DAY}|{_TINY})\s*(?:\bto\b|through|thru|till|until|-|–|\.\.)"
-    rf"\s*({DAY}|{_TINY})(?!\w)|"
-    rf"\bbetween\s+({DAY})\s+and\s+({DAY})(?!\w)",
-    re.I,
-)
 _EVENLY: dict[tuple[str, int], Schedule] = {
     ("day", 2): Schedule("DAILY", times=((9, 0), (17, 0))),
     ("day", 3): Schedule("DAILY", times=((8, 0), (13, 0), (18, 0))),
@@ -139,7 +75,7 @@ def find(low: str) -> Schedule | None:
     if holiday := calendar.holiday(low):
         months, day, span = holiday
         return Schedule("YEARLY", month_days=(day,), months=months, spans=(span,))
-    for reader in (_other_day, _nth_day, _month_days):
+    for reader in (_other_day, nth_day, month_days):
         if found := reader(low):
             return found
     if yearly := calendar.yearly(low):
@@ -161,16 +97,6 @@ def often(low: str) -> Schedule | None:
     return Schedule("HOURLY", spans=(hourly.span(),)) if hourly else None
 
 
-def day(name: str) -> str:
-    name = name.rstrip(".")
-    name = name.rstrip("s") if name.endswith("days") else name
-    return DAYS.get(name) or _SHORT[name]
-
-
-def named(text: str) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(day(each) for each in re.findall(rf"{DAY}|{_TINY}", text)))
-
-
 def _other_day(low: str) -> Schedule | None:
     match = _OTHER_DAY.search(low)
     if match is None:
@@ -179,90 +105,6 @@ def _other_day(low: str) -> Schedule | None:
     weeks = {"third": 3, "3rd": 3, "three": 3, "3": 3, "fourth": 4, "4th": 4, "four": 4, "4": 4}.get(said, 2)
     name = match.group("day") or match.group("on") or match.group("then")
     return Schedule("WEEKLY", interval=weeks, days=(day(name),), spans=(match.span(),))
-
-
-def _nth_day(low: str) -> Schedule | None:
-    for match in _NTH_DAY.finditer(low):
-        places = [_NTH[each] for each in re.findall(_PLACE, match.group("places"))]
-        name, of = match.group("day"), match.group("month") or match.group("monthly") or ""
-        months = (1, 4, 7, 10) if of.startswith("quarter") else (1,) if of.startswith("year") else ()
-        if months and places[0] < 0:
-            months = (3, 6, 9, 12) if len(months) > 1 else (12,)
-        if re.fullmatch(_WORKDAY, name):
-            if not of and not re.search(r"\bmonth", low):
-                continue
-            return Schedule("MONTHLY", days=WORKDAYS, months=months, position=places[0], spans=(match.span(),))
-        code = "SA" if name == "weekend" else day(name)
-        days = tuple(f"{place}{code}" for place in places)
-        return Schedule("MONTHLY", days=days, months=months, spans=(match.span(),))
-    return None
-
-
-def _month_days(low: str) -> Schedule | None:
-    match = _MONTHDAY.search(low)
-    if match is None or re.match(r"(?:quarter|year)", match.group("month") or ""):
-        return None
-    if before := match.group("before"):
-        count = int(before) if before.isdigit() else NUMBER_WORDS.get(before, 1)
-        return Schedule("MONTHLY", month_days=(-count - 1,), spans=(match.span(),))
-    said = next(match.group(each) for each in ("first", "second", "end", "third", "fourth") if match.group(each))
-    days = [_month_day(each) for each in re.findall(_ON_MONTHDAY, said)]
-    return Schedule("MONTHLY", month_days=tuple(dict.fromkeys(days)), spans=(match.span(),))
-
-
-def _month_day(said: str) -> int:
-    if said in ("first", "beginning", "start"):
-        return 1
-    if said in ("last", "end"):
-        return -1
-    return 15 if said in ("middle", "mid") else min(31, int(re.sub(r"\D", "", said)) or 1)
-
-
-def week(low: str) -> Schedule | None:
-    """The days of the week that are told first."""
-    for closed in _CLOSED.finditer(low):
-        low = f"{low[: closed.start()]}{chr(1) * len(closed.group())}{low[closed.end() :]}"
-    found = [made for each in (_range, _workdays, _named_days, _weekend) if (made := each(low))]
-    return min(found, key=lambda each: (each.spans[0][0], -each.spans[0][1]), default=None)
-
-
-def _range(low: str) -> Schedule | None:
-    match = _RANGE.search(low)
-    if match is None:
-        return None
-    codes = list(DAYS.values())
-    first, last = (codes.index(day(each)) for each in match.groups() if each)
-    span = codes[first : last + 1] if first <= last else codes[first:] + codes[: last + 1]
-    return _with(low, tuple(span), match)
-
-
-def _workdays(low: str) -> Schedule | None:
-    found = (
-        each
-        for each in _WEEKDAYS.finditer(low)
-        if not re.search(r"\b(?:during|throughout)\s+(?:the\s+)?$", low[: each.start()])
-    )
-    match = next(found, None)
-    return _with(low, WORKDAYS, match) if match else None
-
-
-def _with(low: str, days: tuple[str, ...], match: re.Match[str]) -> Schedule:
-    """ "weekdays and Saturday"."""
-    more = re.match(rf"\s*(?:,|and|&|plus|as\s+well\s+as)\s*(?:on\s+)?({DAY}s?)\b(?!\s+at\b)", low[match.end() :])
-    days = tuple(dict.fromkeys((*days, day(more.group(1))))) if more else days
-    return Schedule("WEEKLY", days=days, spans=((match.start(), match.end() + (more.end() if more else 0)),))
-
-
-def _named_days(low: str) -> Schedule | None:
-    match = _NAMED_DAYS.search(low)
-    if match is None:
-        return None
-    return Schedule("WEEKLY", days=named(next(group for group in match.groups() if group)), spans=(match.span(),))
-
-
-def _weekend(low: str) -> Schedule | None:
-    match = _WEEKEND.search(low)
-    return Schedule("WEEKLY", days=("SA", "SU"), spans=(match.span(),)) if match else None
 
 
 def _counted(low: str) -> Schedule | None:

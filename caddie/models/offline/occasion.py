@@ -10,8 +10,8 @@ from datetime import date, datetime, timedelta, tzinfo
 
 from caddie.models.offline import clock
 from caddie.models.offline.calendar import MONTHS
-from caddie.models.offline.frequency import LONG_DAY
 from caddie.models.offline.rule import DAYS, Schedule
+from caddie.models.offline.weekdays import LONG_DAY
 from caddie.models.offline.words import NUMBER_WORD, duration_s, number
 
 _LATER = re.compile(

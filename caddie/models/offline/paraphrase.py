@@ -8,20 +8,17 @@ from __future__ import annotations
 
 import re
 
-from caddie.models.offline import words
+from caddie.models.offline import pauses, words
 from caddie.models.offline.phrasing import plainly
 from caddie.models.offline.verbs import NOUN_TOO, VERBS
 
-_SPAN = (
-    rf"(?:(?:about|around|roughly|exactly|another)\s+)?(?:\d+(?:\.\d+)?|an?|half\s+an?|one|two|three|four|five|"
-    rf"six|seven|"
-    rf"ten|{words.NUMBER_WORD}|a\s+(?:couple|few)\s+(?:of\s+)?)\s*-?\s*(?:seconds?|secs?|minutes?|mins?|hours?|"
-    rf"hrs?|days?|"
-    rf"weeks?)"
-)
+_SPAN = pauses.SPAN
 _RULES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
     (re.compile(pattern, re.I), to)
     for pattern, to in (
+        (r"\b(?:on\s+)?the\s+(day|week|month)\s+after\s+(?!tomorrow|that\b|next\b)(?=\w)", r"1 \1 after "),
+        (rf"^wait\s+({_SPAN})\s+(?:after|once|when)\s+([^,.;\n]+?)(?:\s*,\s*|\s+and\s+)(?:and\s+)?(?:then\s+)?",
+         r"when \2, wait \1, then "),
         (rf"^({_SPAN})\s+(?:after|once|when)\s+([^,.;\n]+?)\s*,\s*", r"when \2, wait \1, then "),
         (rf"^({_SPAN})\s+(?:after|once|when)\s+([^,.;\n]+?)\s+(?=(?:send|post|mail|email|notify|remind|call|log|"
          rf"ask|write|tell|ping|"
@@ -148,6 +145,7 @@ _QUESTION = re.compile(
 
 def text(said: str) -> str:
     """A whole request; quotes and addresses stay as they are."""
+    said = pauses.unanswered(said)
     shadow = words.masked(said)
     if _THOUSANDS.search(shadow):
         said = _THOUSANDS.sub(lambda match: match.group().replace(",", ""), said)

@@ -15,7 +15,9 @@ from caddie.models.offline.request import Action, Step, actions
 LEAD = re.compile(
     r"^(?:(?:please\s+)?(?:build|create|make|set\s+up|design|give|add|get|write)\s+(?:me\s+|us\s+)?|(?:(?:i|"
     r"we)\s+(?:would\s+|really\s+)*"
-    r"(?:like|want|need)\s+(?:to\s+have\s+)?)?)(?P<who>(?:an?|the|my|our)\s+(?:[\w-]+\s+){0,4}?(?:chat\s?bot|bot|"
+    r"(?:like|want|need)\s+(?:to\s+have\s+)?)?|(?:let|allow)\s+(?:the\s+|our\s+|my\s+)?\w+\s+(?:to\s+)?(?:chat|talk|"
+    r"speak|write)\s+"
+    r"(?:with|to)\s+)(?P<who>(?:an?|the|my|our)\s+(?:[\w-]+\s+){0,4}?(?:chat\s?bot|bot|"
     r"assistant|"
     r"helper|tutor|coach|concierge|companion|chat\s+agent)\b(?:\s+(?:called|"
     r"named)\s+[\w-]+)?(?:\s+for\s+[^.,:;]+?)?)(?=\s*[.,:;\n]|\s+(?:that|which|who|to|where)\b|"

@@ -73,6 +73,8 @@ class Planner:
         """A whole workflow, from its trigger on."""
         trigger = request.trigger or Trigger("trigger_chat" if _chats(request) else "manual")
         self._taken.add("root")
+        if trigger.note:
+            self.plan.assumptions.append(trigger.note)
         self.plan.edits.append(Edit("add_node", {"nodeId": "root", "type": trigger.block, "payload": trigger.payload}))
         scope = Scope()
         if trigger.block in PRIMARY:

@@ -86,11 +86,12 @@ Step = Action | Branch | Loop
 
 @dataclass(slots=True)
 class Trigger:
-    """block: a trigger type. event: what happens, in the user's words, for a webhook or chat."""
+    """block: a trigger type. event: what happens, in the user's words, for a webhook or chat. note: to be checked."""
 
     block: str
     payload: dict[str, Any] = field(default_factory=dict)
     event: str = ""
+    note: str = ""
 
 
 @dataclass(slots=True)

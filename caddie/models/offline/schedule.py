@@ -10,16 +10,16 @@ import re
 from collections.abc import Iterable
 from dataclasses import replace
 
-from caddie.models.offline import calendar, clock, frequency
-from caddie.models.offline.frequency import LONG_DAY
+from caddie.models.offline import calendar, clock, frequency, weekdays
 from caddie.models.offline.rule import DAYS, FLOWING, WORKDAYS, Schedule, Span, every, read
+from caddie.models.offline.weekdays import LONG_DAY
 
 __all__ = ["DAYS", "LONG_DAY", "Schedule", "find", "read", "united"]
 
 _SPARED = re.compile(
     rf"\s*,?\s*\b(?:except|but\s+not|(?<=day\s)but|(?<=days\s)but|not|excluding|besides|apart\s+from|other\s+than|"
     rf"without|save)\s+(?:for\s+)?(?:on\s+|at\s+|the\s+|over\s+)*"
-    rf"((?:{frequency.DAY})(?:\s*(?:,|and|&|or)\s*(?:{frequency.DAY}))*|weekends?|weekdays|work(?:ing)?\s?days|"
+    rf"((?:{weekdays.DAY})(?:\s*(?:,|and|&|or)\s*(?:{weekdays.DAY}))*|weekends?|weekdays|work(?:ing)?\s?days|"
     rf"august|july|december|january|june)(?!\w)",
     re.I,
 )
@@ -39,22 +39,28 @@ def find(text: str, changing: bool = False) -> Schedule | None:
     low = text.lower()
     spared = _SPARED.search(low)
     # What is left out must not be taken for the days it runs on, unless nothing else is told.
-    found = frequency.find(_blank(low, [spared.span()])) if spared else None
-    found = _mixed(found or frequency.find(low), low)
+    kept = _blank(low, [spared.span()]) if spared else low
+    parted = clock.parts(kept)
+    told = frequency.find(kept) or (None if parted and parted.recurring else frequency.find(low))
+    found = _mixed(told, low)
     if found is not None and found.freq in FLOWING:
         return _seasonal(_spared(_flowing(found, low), low), low)
-    parted, marked = clock.parts(low), clock.mark(low)
-    if parted:
+    marked = clock.mark(low)
+    if parted and (found or parted.recurring):
         found = found or Schedule("DAILY")
-        found = replace(found, spans=(*found.spans, parted[1]))
-    words = parted[0] if parted else ()
+        found = replace(found, spans=(*found.spans, parted.span))
+    words = parted.words if parted else ()
     shadow = _blank(low, found.spans if found and not parted else ())
     clocked = clock.times(shadow, words[0] if len(words) == 1 else "", changing)
     if marked and clocked is None and (found or re.search(r"\b(?:every|each)\b", low[slice(*marked.spans[0])])):
         found, clocked = found or Schedule("DAILY"), marked
     if found is None and clocked is None:
-        return None
+        if parted is None:
+            return None
+        return Schedule(times=tuple(sorted(clock.PARTS[word][0] for word in words)), spans=(parted.span,))
     result = _spared(found or Schedule(), low)
+    if clocked and parted and not (found or parted.recurring):
+        result = replace(result, spans=(*result.spans, parted.span))
     if clocked:
         result = replace(result, times=clocked.times, spans=(*result.spans, *clocked.spans))
     elif (between := clock.window(shadow)) and between.named and _touch(result.spans, between.span):
@@ -76,7 +82,7 @@ def _apart(result: Schedule, low: str) -> Schedule:
         joined = re.match(r"\s*(?:,|;|and|but|&|plus|then)+\s*(?:then\s+)?", low[end:])
         begin = end + joined.end() if joined else end
         tail = low[begin : begin + 50]
-        more, clocked = frequency.week(tail), clock.times(tail)
+        more, clocked = weekdays.week(tail), clock.times(tail)
         if joined is None or more is None or clocked is None:
             break
         both = united([*more.spans, *clocked.spans])
@@ -176,7 +182,7 @@ def _spared(result: Schedule, low: str) -> Schedule:
         if name.startswith("weekend")
         else set(WORKDAYS)
         if re.match(r"w\w+\s?days$", name) and not name.startswith("wednes")
-        else set(frequency.named(name))
+        else set(weekdays.named(name))
     )
     left = tuple(each for each in (result.days or tuple(DAYS.values())) if each not in gone)
     if not left or left == result.days:

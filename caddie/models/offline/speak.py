@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from caddie.models.offline import rhythm, words
+from caddie.models.offline import pauses, rhythm, words
 from caddie.models.offline.request import Action, Branch, Loop, Request, Step, Test
 
 OFFLINE = (
@@ -109,9 +109,10 @@ def step(block: str, payload: dict[str, Any]) -> str:
             names = list(schema.get("properties", {})) if isinstance(schema, dict) else []
             return f"extract {words.joined(names) or 'fields that are still open'}"
         case "delay":
-            return f"wait {said('seconds', 'for a time still open')} seconds"
+            return f"wait {pauses.told(payload['seconds'])}" if payload.get("seconds") else "wait for a time still open"
         case "wait":
-            return f"wait for {said('reason', 'an outside signal')}"
+            limit = f", at most {pauses.told(payload['timeoutSeconds'])}" if payload.get("timeoutSeconds") else ""
+            return f"wait for {said('reason', 'an outside signal')}{limit}"
         case "set-variable":
             return f"store the variable {said('name')}"
         case "trigger-workflow":
@@ -246,6 +247,9 @@ def _step(found: Step) -> str:
     match found:
         case Action(block=block, payload=payload):
             return step(block, payload)
+        case Branch(waits=True, then=then, otherwise=otherwise):
+            ways = [f"when it comes, {steps(then)}"] if then else []
+            return "; ".join([*ways, *([f"when it does not, {steps(otherwise)}"] if otherwise else [])])
         case Branch(test=test, then=then, otherwise=otherwise):
             text = f"if {told(test)}, {steps(then) or 'go on'}"
             return f"{text}, otherwise {steps(otherwise)}" if otherwise else text

@@ -16,6 +16,7 @@ from caddie.models.offline import (
     judgement,
     persona,
     schedule,
+    sources,
     timing,
     words,
 )
@@ -25,6 +26,14 @@ from caddie.models.offline.verbs import VERBS
 _EVENT = re.compile(
     r"\b(?:(?:start|run|begin|trigger|kick\s+off|launch)s?\s+)?(?:every\s+time|each\s+time|when(?:ever)?|once|"
     r"as\s+soon\s+as|"
+    r"on(?=\s+(?:[\w-]+\s+){1,3}?(?:received|submitted|created|opened|completed|posted|filed|placed|arrived|signed|"
+    r"paid|"
+    r"cancel?led|booked|merged|failed|uploaded|published|delivered|confirmed|rejected|approved)\b)|"
+    r"on(?=\s+(?:every\s+|each\s+|any\s+|new\s+)?(?:[\w-]+\s+)?(?:sign-?ups?|submissions?|purchases?|payments?|"
+    r"check-?outs?|deploys?|"
+    r"deployments?|merges?|push(?:es)?|commits?|cancell?ations?|registrations?|orders?|enquir(?:y|ies)|inquir(?:y|ies)|"
+    r"subscriptions?|bookings?|donations?)\s*(?:[,:]|\s(?=(?:send|post|mail|e-?mail|log|notify|ping|tell|write|add|"
+    r"call)\b)))|"
     r"on(?=\s+(?:an?\s+|each\s+|every\s+|any\s+|new\s+|incoming\s+)+(?!\w*day\b|\d|first|last|week|month|hour|"
     r"morning|evening))|upon|after|if)\s+",
     re.I,
@@ -32,13 +41,16 @@ _EVENT = re.compile(
 _PERSON = (
     r"(?:someone|somebody|anyone|anybody|(?:an?|the|my|our|any)\s+(?:\w+\s+){0,2}?\w+|users?|customers?|people|"
     r"visitors?|"
-    r"they|parents?|guests?|members?|tenants?|clients?|students?|patients?|\w+s)"
+    r"they|parents?|guests?|members?|tenants?|clients?|students?|patients?|"
+    r"(?!(?:comes|goes|gets|arrives|lands|fills|signs|posts|is|was|has|this|does)\b)\w+s)"
 )
 _CHAT = re.compile(
     r"\bchat\s?bot\b|\bchat\s+(?:assistant|agent)\b|\b(?:chat|incoming|new|user(?:'s)?|"
     r"customer(?:'s)?)\s+(?:chat\s+)?messages?\b|"
-    rf"\b{_PERSON}\s+(?:\w+\s+)?(?:writes?(?!\s+(?:a\s+)?review)|messages?|chats?|asks?|says?|talks?|types?|"
-    rf"sends?\s+(?:me\s+|us\s+)?(?:a\s+)?(?:chat\s+)?(?:message|question))\b|"
+    rf"\b(?!(?:an?|someone|somebody|anyone|anybody)\s+(?:[\w-]+\s+){{0,3}}?(?:write|message|chat|ask|say|talk|type|"
+    rf"send)\b){_PERSON}\s+"
+    r"(?:\w+\s+)?(?:writes?(?!\s+(?:a\s+)?review)|messages?|chats?|asks?|says?|talks?|types?|"
+    r"sends?\s+(?:me\s+|us\s+)?(?:a\s+)?(?:chat\s+)?(?:message|question))\b|"
     r"\b(?:chat|message|question)\s+(?:arrives|comes\s+in|is\s+received|is\s+sent)\b|\b(?:in|by|via|over|through|"
     r"to)\s+(?:the\s+|a\s+|this\s+|our\s+)?(?:live\s+)?chat\b|"
     r"\bchat\s+trigger\b|\bmessages?\s+(?:the|our|my)\s+(?:chat|bot)\b",
@@ -51,7 +63,8 @@ _HAPPENS = re.compile(
     r"places|opens|files|pushes|fails|succeeds|goes\s+(?:down|out)|lands|reports|requests|orders|joins|leaves|fires|"
     r"delivers|"
     r"books|cancels|uploads|creates|posts|sends|drops|completes|finishes|starts|ends|calls|hits|applies|donates|"
-    r"enters|returns|rings)\b|"
+    r"enters|returns|rings|came\s+in|arrived|signed\s+up|registered|paid|subscribed|ordered|joined|booked|cancell?ed|"
+    r"bought)\b|"
     r"\b(?:is|was|are|were|gets?|got|ha(?:s|ve)\s+been)\s+(?:just\s+)?\w+(?:ed|en|nt|id|made|out|in|d)\b",
     re.I,
 )
@@ -166,8 +179,12 @@ def trigger(text: str, timezone: str, now: datetime | None = None) -> tuple[Trig
     if manual := _MANUAL.search(shadow):
         return Trigger("manual"), _cut_out(text, [manual.span()])
     found = schedule.find(words.unplaced(shadow))
+    if (found is None or found.freq is None) and (mails := sources.mailbox(shadow)):
+        return mails[0], text[mails[1] :]
     event = _event(text, shadow, found is not None and found.freq is not None)
     if event is not None:
+        if event[0].block == "webhook":
+            event[0].note = sources.caveat(event[0].event)
         return event
     if (hooked := _HOOKED.search(shadow)) and found and found.spans and found.spans[-1][1] <= hooked.end():
         return Trigger("webhook", event=text[: hooked.end()].strip()), _cut_out(text, [hooked.span()])
@@ -216,7 +233,8 @@ def _event(text: str, shadow: str, scheduled: bool) -> tuple[Trigger, str] | Non
             or (word in ("after", "upon") and not first and "hook" not in phrase)
         ):
             continue
-        if not chat and not re.search(r"\bweb\s?hook", phrase) and _compares(phrase):
+        head = next((each for each in _beginnings(phrase) if len(each) >= match.end()), phrase)
+        if not chat and not re.search(r"\bweb\s?hook", phrase) and _compares(head):
             continue
         for head in (phrase, *_beginnings(phrase)) if chat else ():
             if label := _judged(head):
@@ -292,7 +310,10 @@ def _cut_at(text: str, shadow: str, start: re.Match[str], known: int, end: int, 
             block, event=text[start.end() : known].strip()
         ), f"{text[: start.start()]} if it {text[known:].strip()}".strip()
     # No comma: the event ends where the first action begins.
-    action = re.compile(rf"(?<!\sa)(?<!\san)(?<!\sthe)\s+(?={clauses.LEAD})", re.I).search(rest)
+    action = re.compile(
+        rf"(?<!\sa)(?<!\san)(?<!\s(?:the|our))(?<!\s(?:my|to|in))(?<!\s(?:from|your))\s+(?={clauses.LEAD})",
+        re.I).search(rest,
+    )
     stop = known + action.start() if action else end
     return Trigger(block, event=text[start.end() : stop].strip()), _cut_out(text, [(start.start(), stop)])
 

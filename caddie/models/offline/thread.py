@@ -11,7 +11,7 @@ from typing import Any
 
 from caddie.models.model import AssistantTurn, Context, ModelRequest, ToolOutcome, ToolTurn, UserTurn
 from caddie.models.offline import words
-from caddie.models.offline.actions import longest
+from caddie.models.offline.pauses import longest
 from caddie.models.offline.request import Slot
 
 # Rules are regular expressions: their time grows faster than the text, so a text has a bound, and so have runs in it.

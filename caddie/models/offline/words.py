@@ -35,10 +35,11 @@ _NO_CHANNEL = frozenset(
     "on in or at every same no another some any which what each new missing wrong".split()
 )
 SECONDS = {"second": 1, "sec": 1, "s": 1, "minute": 60, "min": 60, "hour": 3600, "hr": 3600, "h": 3600, "day": 86_400,
-           "week": 604_800}  # fmt: skip
+           "night": 86_400, "week": 604_800, "fortnight": 1_209_600, "month": 2_592_000}  # fmt: skip
 _DURATION = re.compile(
-    rf"\b(\d+(?:\.\d+)?|an?|half an?|{NUMBER_WORD})\s*-?\s*(seconds?|secs?|s|minutes?|mins?|hours?|hrs?|h|"
-    rf"days?|weeks?)\b",
+    rf"\b(\d+(?:\.\d+)?|an?|half an?|{NUMBER_WORD}|(?:a\s+)?(?:couple|few)(?:\s+of)?)\s*-?\s*(?:(?:full|whole|"
+    rf"working|business)\s+)?"
+    rf"(seconds?|secs?|s|minutes?|mins?|hours?|hrs?|h|days?|nights?|weeks?|fortnights?|months?)\b(\s+and\s+a\s+half)?",
     re.I,
 )
 
@@ -105,7 +106,10 @@ def duration_s(text: str) -> float | None:
             # "a second mail"
             continue
         amount = match.group(1).lower()
-        count = 0.5 if amount.startswith("half") else 1.0 if amount in ("a", "an") else float(number(amount) or 0)
+        vague = 2.0 if "couple" in amount else 3.0 if "few" in amount else 0.0
+        single = 1.0 if amount in ("a", "an") else vague or float(number(amount) or 0)
+        count = 0.5 if amount.startswith("half") else single
+        count += 0.5 if match.group(3) else 0
         unit = match.group(2).lower()
         total += count * SECONDS.get(unit, SECONDS.get(unit.rstrip("s"), 1))
         found = True

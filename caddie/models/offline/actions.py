@@ -12,8 +12,8 @@ from typing import Any
 
 from caddie.models.offline import conditions, language, memory, notices, pauses, variables, web, words
 from caddie.models.offline.outside import discord, email, fetch, further, http, reply, run, slack
-from caddie.models.offline.reading import about_what, dictated
-from caddie.models.offline.request import Action
+from caddie.models.offline.reading import LATER, about_what, dictated, needs
+from caddie.models.offline.request import Action, Slot
 
 FETCHERS = ("http-request", "web-search")
 #: Blocks that bring data of their own.

@@ -276,6 +276,13 @@ def _compares(phrase: str) -> bool:
     return test is not None and (isinstance(test.conditions[0].right, int | float | bool))
 
 
+_FIRST_STEP = re.compile(
+    rf"(?<!\sa)(?<!\san)(?<!\s(?:the|our))(?<!\s(?:my|to))(?<!\s(?:from|your))\s+"
+    rf"(?!google\s+(?:sheets?|forms?|drive|docs?|calendar|ads|analytics)\b)(?={clauses.LEAD})",
+    re.I,
+)
+
+
 def _cut_at(text: str, shadow: str, start: re.Match[str], known: int, end: int, block: str) -> tuple[Trigger, str]:
     """Where the event ends and the first step, or a condition on the event, begins."""
     rest = shadow[known:end]
@@ -310,10 +317,7 @@ def _cut_at(text: str, shadow: str, start: re.Match[str], known: int, end: int, 
             block, event=text[start.end() : known].strip()
         ), f"{text[: start.start()]} if it {text[known:].strip()}".strip()
     # No comma: the event ends where the first action begins.
-    action = re.compile(
-        rf"(?<!\sa)(?<!\san)(?<!\s(?:the|our))(?<!\s(?:my|to|in))(?<!\s(?:from|your))\s+(?={clauses.LEAD})",
-        re.I).search(rest,
-    )
+    action = _FIRST_STEP.search(rest)
     stop = known + action.start() if action else end
     return Trigger(block, event=text[start.end() : stop].strip()), _cut_out(text, [(start.start(), stop)])
 

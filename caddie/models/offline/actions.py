@@ -66,7 +66,8 @@ _HUMAN = re.compile(
     re.I,
 )
 _LOG = re.compile(
-    r"^(?:log|record|print|note(?:\s+down)?|(?:write|put|add|save|store|keep|append)\s+(?:.{1,80}?\s+)?(?:to|into|"
+    r"^(?:(?:write|add|make|create)\s+(?:an?\s+)?(?:new\s+)?log\s+(?:entry|message|line|record)|log|record|"
+    r"print|note(?:\s+down)?|(?:write|put|add|save|store|keep|append)\s+(?:.{1,80}?\s+)?(?:to|into|"
     r"in)\s+(?:the|our|my|a)\s+"
     r"logs?)\b(?!\s+channel)",
     re.I,
@@ -290,4 +291,5 @@ RECOGNISERS: tuple[Recogniser, ...] = (
     _human, run, _transform, slack, discord, email, _regex, _single, language.extract, _filter, web.search, http,
     variables.variable, language.summary, pauses.wait, language.classify, _pluck, reply, _log, _format, _merge,
     language.agent, language.invented, notices.notice, notices.sought, fetch,
+    language.worked,
 )  # fmt: skip

@@ -28,7 +28,8 @@ _OBJECT = (
     r"(?:(?:it|them|this|that|these|those|the|a|an|me|us|him|her|my|our|your|their|its|all|any|every|each|both|"
     r"only|just|everyone|everybody|someone|to|in|on|via|with|by|for|into|as|whether|if|until|up|back|"
     r"slack|discord|google|"
-    r"results?|how|half|what|which|new|everything|anything|\w+ly|one|two|three|five|ten|fifteen|twenty|thirty|ai)\b|"
+    r"workflows?|results?|how|half|what|which|new|everything|anything|\w+ly|one|two|three|five|ten|fifteen|"
+    r"twenty|thirty|ai)\b|"
     r"[@#\x00\d{]|\w+ (?:to|in|on|as|into|for|at|from|via)\b|"
     r"\w+\s+\x00|\w+\s+ones\b)"
 )
@@ -40,7 +41,8 @@ REST = (
 )
 LEAD = (
     rf"{_ADVERB}(?:(?:{_BOTH})s?(?:\s+{_OBJECT}|\s*(?=[.;,!]|$))|(?!(?:{_BOTH})s?\b)(?:{_VERB})s?\b(?!-)|"
-    rf"merge(?=\s+and\s)|log\s+(?!file|channel|entr|level|book|message|in\b|and\b|or\b)\w|if\b|unless\b|"
+    rf"merge(?=\s+and\s)|log\s+(?!file|channel|entr|level|book|message|in\b|and\b|or\b)\w|include\s+(?:the|its|"
+    rf"their|all)\b|if\b|unless\b|"
     rf"otherwise\b|else\b|when\b|once\b|as\s+soon\s+as\b|for\s+(?:each|"
     rf"every)\b|in\s+case\b|(?:for\s+)?{REST}\b(?=\s*[,:]?\s+\w)|"
     r"(?:the\s+)?\w+\s+ones\b|all\s+(?:of\s+(?:them|these)\s+)?(?:gets?|receives?|should)\b|(?:each|"

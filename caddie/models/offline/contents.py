@@ -65,11 +65,16 @@ _JOINT = re.compile(
     re.I,
 )
 _WITH = re.compile(
-    r"\b(?:with|containing|including|listing|stating|showing|that\s+(?:contains?|has|lists?|states?|shows?|"
-    r"includes?))\s+"
+    r"\b(?:with|containing|listing|stating|showing|that\s+(?:contains?|has|lists?|states?|shows?))\s+"
     r"(?:(?:just|only|also|both)\s+)*((?:the|their|its|his|her|both|name|title)\b.+)$",
     re.I,
 )
+_MORE = re.compile(
+    r"\b(?:including|include|plus|along\s+with|together\s+with|as\s+well\s+as)\s+((?:the|its|"
+    r"their|his|her|all)\b.+)$",
+    re.I,
+)
+_HEADED = re.compile(r"\s*,?\s*\b(?:with|and)?\s*(?:the\s+|a\s+)?subject\b.*$", re.I)
 _DEFINITE = re.compile(r"^(?:both\s+)?(?:the|its|their|his|her|both|all)\b", re.I)
 _OBJECT = re.compile(
     r"^(?:also\s+)?\w+(?:-\w+)?\s+(?:out\s+)?(?:(?:me|us|him|them|everyone|the\s+team|my\s+\w+|"
@@ -95,6 +100,7 @@ def named(clause: str, sources: Iterable[Origin]) -> str:
     """The parts a clause names, each from the step that has it; empty when it names none."""
     known = list(sources)
     phrases = []
+    clause = _HEADED.sub("", clause)
     if match := _WITH.search(clause):
         phrases.append((match.group(1), True))
     bare = _OBJECT.sub("", _PLACE.sub("", clause), count=1)
@@ -109,6 +115,24 @@ def named(clause: str, sources: Iterable[Origin]) -> str:
         if all(found) and (len(found) > 1 or told or not _VAGUE.fullmatch(parts[0])):
             return _text(parts, [each for each in found if each])
     return ""
+
+
+def more(clause: str, sources: Iterable[Origin]) -> str:
+    """What a message holds besides: "including the link"."""
+    match = _MORE.search(_HEADED.sub("", clause))
+    if match is None:
+        return ""
+    known = list(sources)
+    parts = [words.bare(each) for each in _JOINT.split(_PLACE.sub("", match.group(1))) if each.strip()]
+    if not parts or not all(_NAME.fullmatch(part) for part in parts):
+        return ""
+    found = [_part(part, known, several=True, told=True) for part in parts]
+    return "\n".join(f"{words.sentence(part)}: {value}" for part, value in zip(parts, found, strict=True) if value)
+
+
+def less(clause: str) -> str:
+    """A clause without what ``more`` reads."""
+    return _MORE.sub("", clause).strip()
 
 
 def _text(parts: list[str], found: list[str]) -> str:

@@ -59,6 +59,12 @@ _KNOWN_LABELS = {
 _EXTRACT = re.compile(
     r"\b(?:extract|parse\s+out|pull\s+out|read\s+out|pick\s+out|collect)\s+(.+?)(?:\s+(?:from|out\s+of)\s+(.+))?$", re.I
 )
+_FIELDS = re.compile(
+    r"^(?:only\s+|just\s+)?(?:take|use|keep|pick|select|get|read|pass\s+on)\s+(?:only\s+|just\s+|"
+    r"out\s+)*(?:the\s+)?(?:fields?|values?|columns?|keys?|"
+    r"properties|attributes?)\s+([\w' -]+?(?:\s*(?:,|and)\s*[\w' -]+)*)$",
+    re.I,
+)
 _OUT_OF = re.compile(
     r"^(?:get|take|read|pull|find|grab|collect|note)\s+((?:the\s+|their\s+|its\s+)?[\w' -]+?(?:\s*(?:,|"
     r"and)\s*[\w' -]+?)+)\s+(?:from|out\s+of|in)\s+(?:it|them|that|this|the\s+(?:body|message|text|form|mail|e-?mail|"
@@ -89,6 +95,25 @@ _AGENT = re.compile(
     rf"think|come\s+up\s+with|make\s+up|put\s+together|work\s+out)\b)",
     re.I,
 )
+#: "pick the five best": a choice only a reader can make; work on a text that no other block does.
+_CHOOSES = re.compile(
+    r"^(?:also\s+|only\s+|just\s+)*(?:pick|choose|select|keep|take|find|filter|show|identify)\b.*\b(?:best|top|"
+    r"most|least|cheapest|nicest|funniest|worst|latest|newest|"
+    r"biggest|largest|smallest|highest|lowest|oldest|strongest|interesting|important|relevant|useful|suitable|"
+    r"fitting|random)\b",
+    re.I,
+)
+_WORKS = re.compile(
+    r"^(?:also\s+)?(?:(?:sort|order|group|list|convert|shuffle|deduplicate|adapt|simplify|arrange|enrich|"
+    r"restructure)\s+(?:the|it|them|this|"
+    r"these|those|all|each|every|everything|action|open|\w+s)\b|(?:turn|split|transform|clean|number|"
+    r"round)\s+(?:it|them|the\s+\w+|everything)\s+(?:in)?to\b|"
+    r"(?:remove|drop|strip|delete|mask|replace|cut\s+out|take\s+out)\s+(?:duplicates?|everything\s+(?:that|not|"
+    r"but|except|which|other)|(?:all|any)\s+(?:the\s+)?"
+    r"(?:\w+\s+)?(?:names?|numbers?|emojis?|links?|tags?|html|duplicates?|swear\s*words?|ads?|spaces?)|empty|"
+    r"emojis?|html|personal|sensitive|private)\b)",
+    re.I,
+)
 _ASIDE = re.compile(
     rf"^(?:also\s+)?(?:(?:i|we)\s+(?:want|need|would\s+like)\s+|(?:have|let|ask|use|get|tell|"
     rf"make)\s+){_AI}\s+(?:to\s+)?",
@@ -110,7 +135,8 @@ def summary(clause: str, about: str) -> Action | None:
     if limit := re.search(r"\b(?:in|to|under|at\s+most|max(?:imum)?)\s+(?:about\s+)?(\d{1,4})\s+words\b", clause, re.I):
         action.payload["maxWords"] = min(2000, max(5, int(limit.group(1))))
     elif how := re.search(
-        r"\b(in(?:to)?\s+(?!the\b)(?:an?\s+|one\s+)?\w+(?:\s+(?:sentences?|points?|bullets?|lines?|words?|"
+        r"\b(in(?:to)?\s+(?!the\b)(?:an?\s+|one\s+)?[\w-]+(?:\s+(?:short|simple|brief|bullet|key|plain|"
+        r"crisp)){0,2}(?:\s+(?:sentences?|points?|bullets?|lines?|words?|"
         r"paragraphs?))?|as\s+[\w ]+|"
         r"for\s+(?:a|an|the)\s+\w+)\s*$",
         clause,
@@ -160,7 +186,7 @@ def extract(clause: str, about: str) -> Action | None:
     public = r"\bchat\b|\b(?:news|headlines|articles|posts|mentions|papers|results|jobs|offers|reviews)\b"
     if re.match(r"collect\b", clause, re.I) and (words.url(clause) or re.search(public, clause, re.I)):
         return None
-    match = _EXTRACT.search(clause) or (None if words.url(clause) else _OUT_OF.match(clause))
+    match = _FIELDS.match(clause) or _EXTRACT.search(clause) or (None if words.url(clause) else _OUT_OF.match(clause))
     if match is None and not words.url(clause) and _WRITES.search(about) and (gather := _GATHER.match(clause)):
         match = None if re.search(r"\b(?:from|in|at|to)\b", gather.group(1)) else gather
     if match is None:
@@ -203,11 +229,20 @@ def fields_schema(names: list[str]) -> dict[str, Any] | None:
 
 
 def agent(clause: str, about: str) -> Action | None:
-    if not _AGENT.match(clause):
+    if not (_AGENT.match(clause) or _CHOOSES.match(clause) and not words.url(clause)):
         return None
     told = _ASIDE.sub("", re.sub(r"^also\s+", "", clause, flags=re.I), count=1)
     told = re.sub(r"^for\s+", "give me ", told, flags=re.I)
     return Action("agent", {"prompt": f"{words.sentence(told)}."}, topic=told.split()[0] if told.split() else "")
+
+
+def worked(clause: str, about: str) -> Action | None:
+    """Work on what is at hand that no other block does: "sort them by price", "remove duplicates"."""
+    if not _WORKS.match(clause) or re.search(
+        r"#\w|\x00|@\w|\bslack\b|\bdiscord\b|\bmail|\bvariable\b|\blog\b", words.masked(clause), re.I
+    ):
+        return None
+    return Action("agent", {"prompt": f"{words.sentence(re.sub('^also ', '', clause))}."}, topic=clause.split()[0])
 
 
 def invented(clause: str, about: str) -> Action | None:

@@ -44,7 +44,9 @@ def node_name(action: Action) -> str:
     topic = words.slug(action.topic, 24)
     match action.block:
         case "http-request":
-            return f"fetch_{topic or 'data'}"
+            method = str(action.payload.get("method", "GET"))
+            verb = {"GET": "fetch", "HEAD": "fetch", "DELETE": "delete"}.get(method, "call")
+            return f"{verb}_{topic or 'data'}"
         case "summarize" | "classify" | "filter" | "pluck" | "format" | "merge":
             return f"{action.block}_{topic}" if topic and action.block not in ("format", "merge") else action.block
         case "wait":

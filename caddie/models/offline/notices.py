@@ -55,6 +55,25 @@ _ASKING = re.compile(
     r"where|which)\s+(.+)$",
     re.I,
 )
+_REMINDING = re.compile(
+    r"\b(?:reminding|telling|informing|warning|notifying)\s+(?:them|him|her|everyone|everybody|people|us|me|"
+    r"the\s+\w+)\s+(to|that|of|about)\s+(.+)$",
+    re.I,
+)
+#: Messages whose kind says what they say.
+_KINDS = (
+    (re.compile(r"\bthank[- ]?you\b|\bthanks\b", re.I), "Thank you!"),
+    (re.compile(r"\bbirthday\s+(?:e-?mail|mail|message|note|card|greetings?|wish(?:es)?)\b", re.I), "Happy birthday!"),
+    (re.compile(r"\b(?:an?\s+apology|apology\s+(?:e-?mail|mail|message|note))\b", re.I), "We apologize!"),
+)
+#: "include the link": one more thing for the text that is being made.
+_INCLUDED = re.compile(
+    r"^(?:also\s+|please\s+)*(?:include|add|attach|mention|put\s+in|show|name|give|keep|quote|"
+    r"cite)\s+(?:also\s+)?((?:the|its|their|a|all|any|some|each)\s+[a-z][\w' -]{1,40}?)"
+    r"(?:\s+(?:in|to|into|with|at\s+the\s+(?:end|top|bottom)\s+of)\s+(?:it|that|the\s+(?:message|mail|e-?mail|"
+    r"text|post|summary|answer|reply)))?(?:\s+(?:too|as\s+well|at\s+the\s+(?:end|top|bottom)))?$",
+    re.I,
+)
 _ABOUT = re.compile(
     rf"^(?:also\s+)?remind\s+(?:(?:{_PERSON}|[#@][\w-]+|\S+@\S+)\s+)?(?:(?:in|on|via|by)\s+(?:the\s+|"
     rf"our\s+)?\S+\s+(?:channel\s+)?){{0,2}}"
@@ -104,6 +123,9 @@ def notice(clause: str, about: str) -> Action | None:
 
 def performed(clause: str) -> str | None:
     """What is said to somebody, of a verb that is done by saying it: "thank them for the order"."""
+    if reminding := _REMINDING.search(clause):
+        joint, rest = reminding.group(1).lower(), reminding.group(2).strip(" .")
+        return {"to": f"Please {rest}.", "that": f"{words.sentence(rest)}."}.get(joint, f"Reminder: {rest}")
     if asking := _ASKING.search(clause):
         joint, rest = asking.group(1).lower(), asking.group(2).strip(" .")
         told = {"for": f"We would like to ask for {rest}.", "to": f"Please {rest}."}
@@ -113,6 +135,8 @@ def performed(clause: str) -> str | None:
     if wish := _WISHED.match(clause):
         return f"{words.sentence(_WHERE.sub('', f' {wish.group(1)}').strip(' ,.'))}!"
     match = _PERFORMED.match(clause)
+    if match is None and re.match(r"(?:also\s+)?(?:send|e?-?mail|mail|write|post|give|reply|respond)\b", clause, re.I):
+        return next((said for kind, said in _KINDS if kind.search(clause)), None)
     if match is None:
         return None
     verb = (match.group("verb") or clause).split()[0].lower()
@@ -169,6 +193,8 @@ def stated(clause: str, told: list[Action]) -> bool:
 
 def added(clause: str, told: list[Action]) -> bool:
     """ "and mention that …": more words for the message told before."""
+    if _included(clause, told):
+        return True
     match, last = _ADDED.match(clause), told[-1] if told else None
     if last is None or last.block not in (*SENDERS, "reply_chat", "agent"):
         return False
@@ -191,6 +217,24 @@ def added(clause: str, told: list[Action]) -> bool:
         last.payload["prompt"] = f"{str(last.payload.get('prompt', '')).rstrip(' .')}. Mention that {match.group(1)}."
     else:
         last.said = f"{last.said.rstrip(' .')}. {more}." if last.said else more
+    return True
+
+
+def _included(clause: str, told: list[Action]) -> bool:
+    """ "include the link": a wish for the step that writes the text, else a part of the message."""
+    match = _INCLUDED.match(clause)
+    if match is None or re.search(r"#\w|\x00|@\w|\b(?:variable|list|log|sheet|counter)\b", words.masked(clause), re.I):
+        return False
+    writer = next((each for each in reversed(told) if each.block in ("summarize", "agent")), None)
+    if writer is not None:
+        name = "prompt" if writer.block == "agent" else "instructions"
+        before = str(writer.payload.get(name, "")).rstrip(" .")
+        writer.payload[name] = ". ".join(filter(None, [before, f"Include {match.group(1)}"]))
+        return True
+    last = told[-1] if told else None
+    if last is None or last.block not in (*SENDERS, "log", "reply_chat"):
+        return False
+    last.clause = f"{last.clause} including {match.group(1)}"
     return True
 
 
@@ -220,7 +264,7 @@ def _manner(clause: str) -> str:
 def supply(action: Action) -> Action | None:
     """The step that brings what a message is about, when no step before does; None when it needs none."""
     if action.said:
-        return None
+        return _followed(action)
     if action.block == "agent" and (outside := _SOUGHT.match(action.clause)):
         query = words.bare(outside.group(1))
         if nouns.PUBLIC.search(query) and not re.match(r"(?:it|them|this|that|these|both)\b", query, re.I):
@@ -251,6 +295,25 @@ def supply(action: Action) -> Action | None:
     if nouns.PUBLIC.search(topic) or told and not re.match(r"(?:it|them|this|that|all|the)\b", told.group(1), re.I):
         return _searched(told.group(1) if told else topic)
     return None
+
+
+def _followed(action: Action) -> Action | None:
+    """ "post "Good morning!" followed by a joke": what comes behind the dictated words is written first."""
+    match = _FOLLOWED.search(action.clause)
+    if match is None or not nouns.WRITTEN.search(match.group(1)) or action.block not in SENDERS:
+        return None
+    topic = re.sub(
+        r"\s+(?:from|by|of)\s+(?:the\s+|an?\s+)?(?:ai|agent|model|assistant)$", "", match.group(1), flags=re.I
+    )
+    action.said = f"{action.said} {{answer}}"
+    return Action("agent", {"prompt": f"Write {topic}."}, topic=words.bare(topic)[:40], clause=topic)
+
+
+_FOLLOWED = re.compile(
+    r"[\"”'’]\s*,?\s*(?:followed\s+by|plus|and\s+(?:then\s+)?|with|then)\s+((?:an?|the|some|"
+    r"one|two|three)\s+[\w' -]{3,60})",
+    re.I,
+)
 
 
 def _searched(topic: str) -> Action:

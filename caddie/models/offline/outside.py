@@ -6,6 +6,7 @@ Invariant: as in ``actions``. Callers: ``actions``.
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import Any
 
 from caddie.models.offline import pointing, words
@@ -107,11 +108,18 @@ def discord(clause: str, about: str) -> Action | None:
     return Action("discord-send-message", topic=about_what(clause, _TELL)) if _DISCORD.search(clause) else None
 
 
+#: "with cc b@x.com", "and b@x.com in cc".
+_COPIED = re.compile(
+    rf"\b(?:(?:with|and)\s+)?(?:cc|(?<=with\s)a\s+copy\s+to|in\s+copy)\s*:?\s*(?:to\s+)?{words.EMAIL.pattern}"
+    rf"(?:\s*(?:,|and|&)\s*{words.EMAIL.pattern})*|\b(?:with|and)\s+{words.EMAIL.pattern}\s+in\s+(?:cc|copy)\b",
+    re.I,
+)
 _ASKS = re.compile(r"^(?:also\s+)?(?:ask|confirm)\b.*\b(?:by|via|per|over)\s+(?:an?\s+)?(?:e-?mail|mail)\b", re.I)
 
 
 def email(clause: str, about: str) -> Action | None:
-    found = words.emails(words.QUOTE.sub("", clause))
+    copied = _COPIED.search(clause)
+    found = words.emails(words.QUOTE.sub("", _COPIED.sub("", clause)))
     if (
         words.url(clause)
         and not found
@@ -124,6 +132,8 @@ def email(clause: str, about: str) -> Action | None:
     if not (sends or found):
         return None
     action = Action("send-email", topic=about_what(clause, re.compile(f"{_TELL.pattern}|{_MAIL.pattern}", re.I)))
+    if copied:
+        action.payload["cc"] = words.emails(copied.group())
     if subject := re.search(
         r"\bsubject\s*(?:line)?\s*(?:of\s+|:\s*|is\s+)?(.+?)(?:\s+(?:and|with|saying)\s+|$)", clause, re.I
     ):
@@ -169,7 +179,7 @@ def http(clause: str, about: str) -> Action | None:
         return None
     payload: dict[str, Any] = {"method": method.group(1) if method else "GET"}
     topic = about_what(clause, _FETCH)
-    if not topic or re.search(r"^(?:and|or)$|\b(?:whether|if|how|what)\b", topic, re.I):
+    if payload["method"] != "GET" or not topic or re.search(r"^(?:and|or)$|\b(?:whether|if|how|what)\b", topic, re.I):
         topic = path_name(address)
     named = members(clause) if payload["method"] in ("POST", "PUT", "PATCH") else []
     return needs(Action("http-request", payload, topic=topic, members=named), slot, address)
@@ -179,6 +189,15 @@ def fetched(address: str, topic: str = "") -> Action:
     """A step that gets what is at an address."""
     name = topic if 0 < len(topic) <= 24 else path_name(address)
     return Action("http-request", {"method": "GET", "url": address}, topic=name, clause=address)
+
+
+def others(action: Action, clause: str) -> list[Action]:
+    """The other addresses of "get a and b", "send it to a and b"."""
+    rest = words.URL.findall(clause)[1:] if action.block in ("http-request", "send-webhook") else []
+    if action.block == "http-request" and action.payload.get("method") == "GET":
+        return [fetched(each) for each in rest]
+    joined = re.search(rf"(?:and|,|&)\s+(?:also\s+)?(?:to\s+|at\s+)?{words.URL.pattern}", clause, re.I)
+    return [replace(action, payload={**action.payload, "url": each}) for each in rest] if joined else []
 
 
 def needed(action: Action, clause: str) -> list[Action]:

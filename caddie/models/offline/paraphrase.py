@@ -51,6 +51,10 @@ _RULES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
          r"[^.;\n\x00,]{2,60}?)(?:\s+written\s+by\s+(?:the\s+)?\w+)?\s*,?\s*(?:by|and\s+then|then|"
          r"and)\s+(?:post|send|submitt?)(?:ing)?\s+"
          r"(?:it|them|that)\s+((?:back\s+)?(?:to|at)\s+\x00+)", r"for each item: write \1, then post it \2"),
+        # "…, cc b@x.com, subject …, text …"
+        (r",\s*(?:and\s+)?(?:with\s+)?(?:a\s+)?(?:cc|copy)\s*:?\s+(?:to\s+)?(?=\x00)", r" with cc "),
+        (r",\s*(?:and\s+)?(?:with\s+)?(?:the\s+)?subject(?:\s+line)?\s*:?\s+(?=\x00)", r" with subject "),
+        (r",\s*(?:and\s+)?(?:with\s+)?(?:the\s+)?(?:text|body|message)\s*:?\s+(?=\x00)", r" saying "),
         (r"(?<![\w.,#/-])(\d+)\s?k(?![\w-])", r"\g<1>000"),
         (r"\bthen\s+((?:an?|another|the|one)\s+(?:(?!to\b)[\w-]+\s+){0,2}?(?:e-?mail|mail|message|reminder|"
          r"notification|note)\b"
@@ -102,7 +106,8 @@ _EVERYONE = re.compile(
 _SENT = re.compile(
     rf"^(?!(?:if|when|unless|once|for|as|"
     rf"after)\b)(?!(?:{'|'.join(each for each in VERBS if each not in NOUN_TOO)})s?\b(?!\s+of\b))"
-    r"(?:an?\s+|the\s+)?((?:(?!\b(?:and|is|are|be|been|was|were|gets?|got|before|after|needs?|must|should|will|has|have)\b)"
+    r"(?:(?:i|we)\s+(?:(?:would|really)\s+)*(?:like|want|need|love)\s+)?(?:an?\s+|the\s+)?((?:(?!\b(?:and|is|"
+    r"are|be|been|was|were|gets?|got|before|after|needs?|must|should|will|has|have)\b)"
     r"[^,.;#@\x00]){3,70}?)\s*,?\s+(?:e-?mailed|mailed|sent|posted|delivered|"
     r"pushed|texted|forwarded)\s+"
     r"((?:over\s+)?(?:to|in|into|on|via|by)\s.*)$",

@@ -37,6 +37,9 @@ _POLITE = re.compile(
     r"helper|setup))\s+(?:so\s+that|so|that|which|to|where)\s+|"
     r"(?:i|we)\s+(?:(?:would|really)\s+)*(?:like|love|want|need)\s+(?:something|a\s+(?:thing|process|system|helper|"
     r"setup))\s+(?:that|which|to)\s+|"
+    r"(?:can|could|may)\s+(?:we|i)\s+(?:please\s+)?(?:have|get)\s+(?:something|an?\s+(?:workflow|automation|"
+    r"thing|bot))\s+(?:that|which|to)\s+|"
+    r"(?:build|create|make|set\s+up|do)\s*:\s*|"
     r"set\s+(?:something|this|it|things)\s+up\s+(?:so\s+(?:that\s+)?|which\s+|that\s+|to\s+|for\s+me\s+)?|"
     r"(?:i|we)\s+need\s+(?=\w+\s+\w+s\b\s)|"
     r"(?:build|create|make|set\s+up|design|write|plan|propose|outline|sketch|suggest|draft|prepare|"
@@ -133,6 +136,17 @@ def plain(text: str) -> str:
 def _aside(match: re.Match[str]) -> str:
     """What stands in brackets, when it says where or how."""
     said = match.group(1)
+    listed = re.fullmatch(r"[\w -]+(?:\s*(?:[,/|]|\bor\b|\band\b)\s*[\w -]+)+", said)
+    before = match.string[: match.start()]
+    if listed and re.search(
+        r"\b(?:classify|categori[sz]e|sort|label|tag|triage)(?:\s+(?:it|them|each|the\s+\w+|"
+        r"by\s+\w+))?$",
+        before,
+        re.I,
+    ):
+        return " as " + re.sub(r"\s*[/|]\s*", ", ", said)
+    if listed and re.search(r"\b(?:extract|fields|details|data|information|info)$", before, re.I):
+        return " " + re.sub(r"\s*[/|]\s*", ", ", said)
     if pointing.addressed(said):
         return f" {said}" if re.match(r"to\b|at\b", said, re.I) else f", {said}"
     if re.search(r"\bweb\s?hook", said, re.I):

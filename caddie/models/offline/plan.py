@@ -139,6 +139,8 @@ class Planner:
         if action.block in PRIMARY and action.topic not in memory.TOPICS:
             path, kind = PRIMARY[action.block]
             sent = sends(action.block, action.payload)
+            if action.block == "set-variable" and (action.members or action.payload.get("operation")):
+                kind = "value"
             schema = action.payload.get("schema")
             fields = tuple(schema.get("properties") or {}) if isinstance(schema, dict) else ()
             scope = scope.add(Source(f"{node_id}.{path}", kind, action.topic, action.block, sent, fields))

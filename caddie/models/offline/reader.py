@@ -186,7 +186,7 @@ class Reader:
         return False
 
     def _action(self, clause: str) -> None:
-        if turns.NOTHING.fullmatch(clause):
+        if turns.NOTHING.fullmatch(clause) or turns.TAKEN.fullmatch(clause):
             return
         clause = pointing.resolved(clause, self._tree.sent(), "trigger_chat" in self._known)
         first = clause.split()[0].lower()
@@ -207,12 +207,8 @@ class Reader:
                 self._add(each)
             action.always, self._always = self._always, False
             self._add(action)
-            for other in (
-                words.URL.findall(clause)[1:]
-                if action.block == "http-request" and action.payload.get("method") == "GET"
-                else []
-            ):
-                self._add(outside.fetched(other))
+            for each in outside.others(action, clause):
+                self._add(each)
             for more in actions.destinations(action, clause):
                 self._add(more)
             if action.block == "human_confirmation" and (match := turns.BEFORE.match(clause)):

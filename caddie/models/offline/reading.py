@@ -15,7 +15,9 @@ LATER = ("later", "Leave it open, I fill it in later")
 
 
 _SAYING = re.compile(
-    r"\b(?:saying|that\s+says|which\s+says|with\s+the\s+(?:text|message|words)|reading)\s*:?\s+(.+)$", re.I
+    r"\b(?:saying|that\s+says|which\s+says|(?:with|and)\s+the\s+(?:text|message|words)|reading|(?:text|"
+    r"body)(?=\s*:?\s*[\"“]))\s*:?\s+(.+)$",
+    re.I,
 )
 _THAT = re.compile(
     r"\b(?:remind|tell|inform|notify|warn|alert|announce|let|reminding|saying|telling)\b[^.]*?\bthat\s+(.+)$|"
@@ -65,7 +67,7 @@ def needs(action: Action, slot: Slot, value: Any) -> Action:
 
 def about_what(clause: str, verb: re.Pattern[str]) -> str:
     """The noun phrase behind the verb, without its prepositions: what the step is about."""
-    match = verb.search(clause)
+    match = verb.search(words.masked(clause))
     rest = clause[match.end() :] if match else clause
     rest = re.split(
         r"\b(?:to|from|on|in|at|via|with|by|for|if|when|into|as|every|saying|using)\b",

@@ -122,6 +122,12 @@ AIM = re.compile(
     r"be\s+informed|know)\b",
     re.I,
 )
+#: "take its result": what every step does anyway.
+TAKEN = re.compile(
+    r"(?:take|use|get|read|receive)\s+(?:its|the|their|that|this)\s+(?:results?|output|answer|response|data|"
+    r"body|payload|text|message)(?:\s+of\s+(?:it|that))?",
+    re.I,
+)
 EMPTY = re.compile(
     r"(?:(?:take|read|receive|get|use)\s+(?:the\s+)?(?:incoming\s+|chat\s+)?(?:text|message|body|payload|input|"
     r"data)(?:\s+of\s+(?:the|an?)\s+(?:chat\s+|incoming\s+)?(?:message|web\s?hook|"

@@ -51,7 +51,8 @@ _ADDED = re.compile(
     re.I,
 )
 _REMEMBER = re.compile(
-    r"^(?:remember|save|store|keep)\s+(?:the\s+|its\s+|their\s+)?((?:last|latest|current|new|previous|"
+    r"^(?:remember|save|store|keep)\s+(?:the\s+|its\s+|their\s+)?(?:[\w-]+['’]s\s+)?((?:last|latest|current|new|"
+    r"previous|"
     r"old)\s+\w+|\w+)$",
     re.I,
 )

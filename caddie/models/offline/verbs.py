@@ -23,7 +23,7 @@ VERBS = (
     "polish trim skip text apologize apologise mention raise ring sound suggest propose brainstorm outline report "
     "prepare compare contrast rank evaluate assess calculate compute predict estimate paraphrase simplify correct "
     "anonymize anonymise redact rephrase interpret grade invent imagine identify spot highlight follow look "
-    "discover hunt gather subtract multiply assign bump transform structure reformat"
+    "attach cite enclose discover hunt gather subtract multiply assign bump transform structure reformat"
 ).split()
 #: What a language model does with a text, or out of nothing.
 THINKS = (

@@ -20,7 +20,7 @@ ONLINE = re.compile(
 )
 _SEARCHES = re.compile(
     rf"\b(?:search\s+(?:(?:the\s+)?{_NET}|online)(?:\s+for|\s+on|\s+about)?|web\s+search\s+for|"
-    rf"google(?:\s+for)?(?!\s+(?:sheets?|docs?|calendar|drive|maps))|"
+    rf"(?:(?<=^)|(?<=^also\s)|(?<=then\s))google(?:\s+for)?(?!\s+(?:sheets?|docs?|calendar|drive|maps))|"
     r"look\s+(?:(?:it|that|this|them)\s+)?up|"
     r"search\s+online\s+for|search\s+for|search\s+(?=for\b|(?:the\s+)?news\b)|"
     rf"(?:look|check|search)(?:\s+(?:it|that|this))?\s+(?:on|in)\s+(?:the\s+)?{_NET}|"
@@ -58,6 +58,12 @@ _THEIRS = re.compile(
     rf"(?:\w+\s+)?{_SAID}(?:\s+(?:it|me|us|you|him|her|the\s+bot|for|about|in|into|up|there))*(?:\s+(?:the\s+)?chat)?",
     re.I,
 )
+#: Words for what was read out just before.
+_THERE = re.compile(
+    r"\s*\b(?:(?:for|in|of|about|at|on|to)\s+)?(?:there|(?:that|this|the\s+(?:given|named|same|"
+    r"extracted))\s+(?:city|place|town|company|product|"
+    r"name|topic|country|location|address|person|word|term|stock|book|movie|film)|(?:in|for|of|about)\s+(?:it|"
+    r"them))\b", re.I)  # fmt: skip
 _CHATS = re.compile(r"\b(?:chat|bot|message|asks?|question|writes?)\b", re.I)
 _POINTED = re.compile(r"\b(?:on|about|for)\s+(?:that|it|this|them)\b", re.I)
 
@@ -88,6 +94,15 @@ def search(clause: str, about: str) -> Action | None:
         )
     ):
         query = f"{query[: pointed.start()]}about {subject.group(1)}"
+    if (there := _THERE.search(query)) and re.search(
+        r"\b(?:extract|pull|read|take|get|find|pick|chat|message|"
+        r"form|webhook)\w*\b",
+        about,
+        re.I,
+    ):
+        return Action(
+            "web-search", said="", topic=words.bare(f"{query[: there.start()]}{query[there.end() :]}").strip()
+        )
     if not query and (
         subject := re.search(
             r"\b(?:about|on|regarding|concerning)\s+((?:(?:our|my|the)\s+)?(?!that\b|it\b|this\b|slack\b|"

@@ -86,6 +86,8 @@ def sends(block: str, payload: dict[str, Any]) -> bool:
 
 
 def clean(subject: str) -> str:
+    if re.fullmatch(r"(?:we|i|you|they)", subject.strip(), re.I):
+        return ""
     return words.bare(re.sub(r"^(?:value|amount|level)\s+of\s+", "", words.bare(subject), flags=re.I))
 
 
@@ -102,12 +104,17 @@ def _message(action: Action, scope: Scope) -> str:
         return "\n\n".join(made)
     if told := _named(action, scope) or contents.named(action.clause, scope.sources):
         return told
+    if more := contents.more(action.clause, scope.sources):
+        base = _message(replace(action, clause=contents.less(action.clause)), scope)
+        return f"{base}\n{more}"
     judged = bool(scope.sources) and scope.sources[-1].block == "classify"
     written = action.block == "reply_chat" and scope.of("agent", "summarize")
     if (chat := scope.of("trigger_chat")) and not written and (judged or _THEIR_WORDS.search(action.clause)):
         return chat.expression()
     text = scope.nearest("text")
     source = scope.told("text", "data", "list", "item") or scope.nearest()
+    if scope.sources and scope.sources[-1].label in ("count", "sum", "list"):
+        source = scope.sources[-1]
     if scope.subject and (data := scope.nearest("item", "data")) and scope.subject not in ("approved",):
         plain = scope.of("http-request")
         if not re.search(r"status|label|sentiment|message|text", scope.subject, re.I):
@@ -117,7 +124,8 @@ def _message(action: Action, scope: Scope) -> str:
     if (
         item
         and re.fullmatch(r"[a-z_]+", action.topic)
-        and action.topic not in (item.label, f"{item.label}s", "message", "text", "result")
+        and action.topic not in (item.label, f"{item.label}s")
+        and not _MESSAGE.fullmatch(action.topic)
     ):
         return item.member(action.topic)
     if source is not None and source.kind in ("label", "approval") and text:
@@ -133,6 +141,10 @@ def _message(action: Action, scope: Scope) -> str:
     return f"{label}: {source.expression()}"
 
 
+_MESSAGE = re.compile(
+    r"(?:\w+[_ ])?(?:message|text|result|e?-?mail|mail|reminder|note|notification|invitation|greeting|warning|"
+    r"alert|letter|list|"
+    r"notice|update|summary|confirmation|reply|answer|thanks?|borrower|customer|person)s?", re.I)  # fmt: skip
 #: What a person decided, whichever way.
 DECISION = re.compile(
     r"\b(?:whether|if)\b.*\b(?:approved|accepted|confirmed|rejected|declined|granted|ok)\b|\b(?:the|our|his|her|"
@@ -208,6 +220,12 @@ _BOTH = re.compile(
 )
 
 
+def _untouched(scope: Scope) -> bool:
+    """Whether the last two sources were both fetched, and nothing has worked on either."""
+    last = scope.sources[-2:]
+    return len(last) == 2 and all(each.block == "http-request" and not each.receipt for each in last)
+
+
 def _several(action: Action) -> bool:
     return bool(_BOTH.search(action.clause)) or len(words.URL.findall(action.clause)) > 1
 
@@ -215,7 +233,7 @@ def _several(action: Action) -> bool:
 def _thought(action: Action, scope: Scope) -> Any:
     """What an AI agent works on: what several steps brought, where it compares; the question with what was found."""
     brought = _gathered(scope)
-    if brought and _several(action):
+    if brought and (_several(action) or _untouched(scope)):
         return brought
     found = scope.sources[-1] if scope.sources else None
     chat = scope.of("trigger_chat")
@@ -262,7 +280,7 @@ _FILL: dict[str, Callable[[Action, Scope], dict[str, Any]]] = {
     "log": lambda a, s: {"message": _message(a, s)},
     "format": lambda a, s: {"template": _message(a, s)},
     "human_confirmation": lambda a, s: {"message": a.said or _question(s)},
-    "summarize": lambda a, s: {"text": (_several(a) and _gathered(s)) or _input(a, s)},
+    "summarize": lambda a, s: {"text": ((_several(a) or _untouched(s)) and _gathered(s)) or _input(a, s)},
     "classify": lambda a, s: {"text": _text_input(a, s)},
     "extract-json": lambda a, s: {"text": _text_input(a, s)},
     "agent": lambda a, s: {"input": _thought(a, s)},
@@ -273,11 +291,21 @@ _FILL: dict[str, Callable[[Action, Scope], dict[str, Any]]] = {
     "regex": lambda a, s: {"text": _text_input(a, s)},
     "merge": lambda a, s: {"values": _gathered(s)},
     "filter": lambda a, s: {"items": _input(a, s)},
-    "web-search": lambda a, s: {"query": _input(a, s)},
+    "web-search": lambda a, s: {"query": _searched(a, s)},
     "pluck": lambda a, s: {"items": _input(a, s)},
     "set-variable": lambda a, s: {"value": _kept(a, s)},
     "trigger-workflow": lambda a, s: {"input": _input(a, s)} if a.members else {},
 }
+
+
+def _searched(action: Action, scope: Scope) -> str | None:
+    """What is searched for where the words only point at it: the field just read out, else the text at hand."""
+    source = scope.told("text", "data", "list", "item")
+    if source and source.block == "extract-json" and len(source.fields) == 1:
+        found: str | None = source.member(source.fields[0])
+    else:
+        found = _input(action, scope)
+    return f"{action.topic} {found}" if found and action.topic not in ("", "results") else found
 
 
 def _members(action: Action, scope: Scope) -> dict[str, str] | None:

@@ -83,9 +83,18 @@ def masked(text: str) -> str:
     return EMAIL.sub(blank, URL.sub(blank, QUOTE.sub(blank, text)))
 
 
+#: Names that may hold words of time.
+_NAMED = re.compile(
+    rf"{CHANNEL.pattern}|\bsubject(?:\s+line)?\s*:?\s+(?:is\s+|of\s+)?[^,.;\n]+|\b(?:workflow|flow|variable|"
+    rf"counter|channel)\s+(?:called\s+|named\s+)?"
+    r"[a-z0-9]+(?:[-_][a-z0-9]+)+",
+    re.I,
+)
+
+
 def unplaced(text: str) -> str:
-    """The text with channels blanked out, same length: "#daily" says nothing of time."""
-    return CHANNEL.sub(lambda match: "\x01" * len(match.group()), text)
+    """The text with names blanked out, same length: "#daily" says nothing of time."""
+    return _NAMED.sub(lambda match: "\x01" * len(match.group()), text)
 
 
 def number(text: str) -> int | float | None:

@@ -49,3 +49,29 @@ def test_a_yes_alone_says_nothing() -> None:
 def test_a_pointer_or_a_verb_heads_no_mail() -> None:
     assert contents.subject("same one", "write", "and", "weekly figures") == "Weekly figures"
     assert contents.subject("Cheaper one", "Summary of sales") == "Summary of sales"
+
+
+def test_two_addresses_get_the_same_data() -> None:
+    steps = understand("when the webhook fires, send the payload to https://a.example/h and https://b.example/h", "UTC")
+    assert [each.payload["url"] for each in steps.actions()] == ["https://a.example/h", "https://b.example/h"]
+
+
+def test_copy_subject_and_text_belong_to_the_mail_before_them() -> None:
+    said = 'email a@x.com, cc b@x.com, subject "Invoices", text "Please pay"'
+    assert last(said) == {"to": "a@x.com", "cc": ["b@x.com"], "subject": "Invoices", "text": "Please pay"}
+
+
+def test_what_follows_dictated_words_is_written_first() -> None:
+    assert last('every day post "Good morning!" followed by a joke in #a')["text"] == (
+        "Good morning! {{ai_agent.result.text}}"
+    )
+
+
+def test_include_the_link_is_a_wish_for_the_step_that_writes() -> None:
+    steps = understand("get https://a.example/rss, summarize it, post it to #a and include the link", "UTC").actions()
+    assert steps[1].payload == {"instructions": "Include the link"} and len(steps) == 3
+
+
+def test_a_subject_called_monthly_is_no_schedule() -> None:
+    request = understand("run the workflow export and mail it to a@x.com with the subject Monthly export", "UTC")
+    assert request.trigger is None

@@ -54,3 +54,22 @@ def test_a_channel_called_daily_is_no_schedule() -> None:
 
 def test_a_pattern_everybody_knows_needs_no_regex() -> None:
     assert "@" in built("when a chat message comes in find all e-mail addresses in it and log them")["regex"]["pattern"]
+
+
+def test_there_is_where_the_message_says() -> None:
+    said = "from a chat message extract the city, look up the weather there and answer politely"
+    assert built(said)["web-search"]["query"] == "weather {{extract.result.data.city}}"
+
+
+def test_a_choice_is_made_by_an_ai_agent() -> None:
+    said = "every sunday search the web for events in Munich, pick the five best and post them to #family"
+    assert built(said)["agent"] == {"prompt": "Pick the five best.", "input": "{{search_web.result.results}}"}
+
+
+def test_two_sources_in_a_row_are_worked_on_together() -> None:
+    said = "get sales from https://a.example/s and costs from https://b.example/c, let the AI calculate the profit"
+    assert built(said)["agent"]["input"] == ["{{fetch_sales.result.body}}", "{{fetch_c.result.body}}"]
+
+
+def test_labels_in_brackets_are_the_labels() -> None:
+    assert built("webhook -> classify (bug / feature) -> slack #a")["classify"]["labels"] == ["bug", "feature"]

@@ -9,37 +9,9 @@ import re
 from dataclasses import replace
 from typing import Any
 
-from caddie.models.offline import words
+from caddie.models.offline import mention, words
 from caddie.models.offline.plan import Edit, Place
 from caddie.models.offline.wiring import PRIMARY, Scope, Source, sends
-
-_SYNONYMS = {
-    "slack-send-message": "slack message post notification channel notify",
-    "discord-send-message": "discord message post notification notify",
-    "send-email": "email mail e-mail message notification notify",
-    "http-request": "http fetch request call api url get download",
-    "send-webhook": "webhook outgoing post send data",
-    "if": "if condition check branch comparison test threshold",
-    "for-each": "loop for each iteration",
-    "delay": "delay wait pause",
-    "wait": "wait resume signal",
-    "summarize": "summary summarize summarise summarizing shorten",
-    "classify": "classify classification category sentiment label",
-    "extract-json": "extract extraction fields data",
-    "agent": "ai agent model answer assistant",
-    "reply_chat": "reply chat answer response",
-    "web-search": "web search google internet",
-    "human_confirmation": "approval confirmation human person ask",
-    "cronjob": "schedule trigger time cron start",
-    "webhook": "webhook trigger start incoming",
-    "trigger_chat": "chat trigger start",
-    "manual": "manual trigger start button",
-    "log": "log logging line",
-    "set-variable": "variable store counter",
-    "filter": "filter list",
-    "format": "format text template",
-}
-_ORDINALS = {"first": 0, "second": 1, "third": 2, "fourth": 3, "fifth": 4, "last": -1}
 
 
 class Canvas:
@@ -118,37 +90,14 @@ class Canvas:
 
     def meant(self, phrase: str, among: list[str] | None = None) -> str | None:
         """The node a phrase means ("the Slack step", "step 2", "the last one"), when one fits best."""
-        low = re.sub(
-            r"\b(?:steps?|nodes?|blocks?|parts?|one|the|a|an|each|every|my|from|workflow|please|that|which|to|of|in|"
-            r"and)\b",
-            " ",
-            phrase.lower(),
-        )
-        low = re.sub(r"\s+", " ", low).strip(" .,!?`\"'")
-        if low in self.nodes:
-            return low
-        order = self.order()
-        ordinal = re.search(r"\bstep\s+(\d+)\b", phrase.lower())
-        position = int(ordinal.group(1)) - 1 if ordinal else _ORDINALS.get(low)
-        if position is not None and -len(order) <= position < len(order) and order:
-            return order[position]
-        scores = {node_id: self._likeness(low, node_id) for node_id in (among or [*order, *self.triggers])}
-        best = max(scores.values(), default=0)
+        found = self.fitting(phrase, among)
         # The last of equals: "the email" is mostly the newest one.
-        return next((key for key in reversed(list(scores)) if scores[key] == best), None) if best > 0 else None
+        return found[-1] if found else None
 
-    def _likeness(self, phrase: str, node_id: str) -> int:
-        node = self.nodes[node_id]
-        block = str(node.get("type"))
-        named = f"{node_id} {block} {node.get('titleOverride') or ''} {_SYNONYMS.get(block, '')}".lower()
-        told = " ".join(str(value) for value in self.payload(node_id).values()).lower()
-        score = 0
-        for word in re.findall(r"#?[\w@.-]+", phrase):
-            stem = re.sub(r"(?:ations?|ing|ed|es|s|e)$", "", word) if len(word) > 4 else word
-            score += (
-                3 * (stem in re.split(r"[\s_-]+", named) or word in named.split()) + (stem in named) + (word in told)
-            )
-        return score
+    def fitting(self, phrase: str, among: list[str] | None = None) -> list[str]:
+        """The nodes a phrase fits alike, in reading order."""
+        order = self.order()
+        return mention.fitting(phrase, self.nodes, order, among if among is not None else [*self.triggers, *order])
 
     def leaf(self, outside_loops: bool = False) -> str | None:
         """Where the story ends when every condition holds: new steps go after it."""

@@ -11,27 +11,31 @@ from dataclasses import replace
 from typing import Any
 
 from caddie.models.offline import (
+    alternatives,
+    amounts,
     clauses,
-    conditions,
     corrections,
     fields,
+    manners,
     moves,
     openings,
     options,
     phrasing,
+    removal,
     reshape,
     rhythm,
     schedule,
     tuning,
     turns,
     wishes,
+    wording,
     words,
     zones,
 )
 from caddie.models.offline.canvas import Canvas
 from caddie.models.offline.extension import ADD, Change, extended
 from caddie.models.offline.plan import Edit, Plan
-from caddie.models.offline.request import Request, Slot
+from caddie.models.offline.request import Request
 from caddie.models.offline.thread import Talk
 from caddie.models.offline.understand import understand
 
@@ -39,23 +43,6 @@ _CHANGE = re.compile(
     r"\b(?:change|move|set|make|switch|shift|reschedule|update|use|instead|rather|replace|edit|adjust|raise|lower|"
     r"increase|decrease|turn|put|let|should|not\s+\S+\s+but)\b",
     re.I,
-)
-_REMOVE = re.compile(
-    r"^\s*(?:remove|delete|drop|get\s+rid\s+of|take\s+out|throw\s+out|cut|kill|do\s+not|stop|skip|omit|leave\s+out|"
-    r"no\s+more)\s+(.+)$",
-    re.I,
-)
-_UNNEEDED = re.compile(
-    r"^(?:i|we|nobody|no\s*one)\s+(?:do\s+not\s+)?(?:needs?|wants?|uses?|reads?)\s+(.+?)\s*(?:any\s*more|"
-    r"any\s*longer|now)?(?:\s*[,;.]\s*(?:so\s+)?(?:please\s+)?(?:drop|remove|delete|take|get)\s+(?:it|that|"
-    r"them)(?:\s+out)?)?$|"
-    r"^(?P<what>.+?)\s+(?:is|are)\s+(?:not\s+needed|no\s+longer\s+needed|unnecessary|superfluous|"
-    r"obsolete)(?:\s+any\s*more)?\b.*$",
-    re.I,
-)
-#: Behind "and" something to do, and nothing more to remove.
-_DOES = re.compile(
-    r"^(?:send|mail|e-?mail|post|forward|use|keep|let|do|just)\s+(?:the|it|them|that|all|everything)\b", re.I
 )
 _TIMING = re.compile(
     r"\b(?:time|schedule|run|runs|start|starts|daily|weekly|hourly|every|each|trigger|at\s+\d|am|pm|only\s+on|"
@@ -153,7 +140,8 @@ def _parts(text: str) -> list[str]:
 
 
 def _plain(text: str) -> str:
-    return wishes.text(phrasing.without_chatter(phrasing.plain(text)).strip(" .!"))
+    bare = phrasing.without_chatter(phrasing.plain(text)).strip(" .!")
+    return wishes.text(manners.unexplained(manners.direct(bare)))
 
 
 def _several(parts: list[str], canvas: Canvas, said: Talk) -> Change | None:
@@ -195,81 +183,13 @@ def _explicit(text: str, canvas: Canvas, said: Talk) -> Change | None:
     readers: tuple[Callable[[str, Canvas, Talk], Change | None], ...] = (
         openings.completed, reshape.renamed, reshape.asked_first, moves.moved, tuning.searched_for, options.headed,
         corrections.corrected, reshape.replaced,
-        fields.labelled, tuning.widened, tuning.narrowed,
-        tuning.respelt, tuning.conditioned, _removed, reshape.held_back, reshape.gated, reshape.swapped, reshape.copied,
-        reshape.restarted, fields.copied_in, _timed, _zoned, fields.completed, fields.reworded, fields.retargeted,
-        options.modelled, tuning.styled, fields.prompted, options.numbered, tuning.renumbered, fields.threshold,
+        fields.labelled, wording.mentioned, wording.translated, wording.toned, tuning.widened, tuning.narrowed,
+        tuning.respelt, tuning.conditioned, removal.removed, reshape.held_back, reshape.gated, reshape.swapped,
+        reshape.copied, reshape.restarted, fields.copied_in, alternatives.added, _timed, _zoned, fields.completed,
+        fields.reworded, fields.retargeted, options.modelled, tuning.styled, fields.prompted, amounts.changed,
+        options.numbered, tuning.renumbered, fields.threshold,
     )  # fmt: skip
     return next((found for reader in readers if (found := reader(text, canvas, said)) is not None), None)
-
-
-def _removed(text: str, canvas: Canvas, said: Talk) -> Change | None:
-    text = re.sub(r"^(take|throw|leave|cut)\s+(.+?)\s+out\b", r"\1 out \2", text, flags=re.I)
-    match, unneeded = _REMOVE.match(text), _UNNEEDED.match(text)
-    if re.search(r"\b\w+s\s+(?:with|that|which|whose|where|older|newer|from)\b", text, re.I):
-        return None
-    if re.search(options.AGAIN, text, re.I) or (re.search(options.PATIENCE, text, re.I) and re.search(r"\d", text)):
-        return None
-    if match is None and (
-        unneeded is None or not re.search(r"\bnot\b|\bno\b|any\s*more|needless|unnecessary|drop|remove", text, re.I)
-    ):
-        return None
-    if conditions.comparative(text):
-        return None
-    phrase = match.group(1) if match else unneeded.group(1) or unneeded.group("what") if unneeded else ""
-    found_time = schedule.find(words.masked(phrase))
-    if found_time is not None and found_time.days and not re.search(r"\bsteps?\b", phrase, re.I):
-        return None
-    phrase = re.sub(r"\s+(?:from|in|of)\s+(?:the|this|my)\s+workflow\b.*$", "", phrase, flags=re.I)
-    if re.match(r"(?:everything|all(?:\s+the)?\s+(?:steps|nodes)|the\s+whole|all)\b", phrase, re.I):
-        gone = [*reversed(canvas.order()), *canvas.triggers]
-        return Change(Plan([Edit("remove_node", {"nodeId": each}) for each in gone]), "I remove everything.")
-    phrase = re.sub(r"\s*[,;.]\s*(?:i|we|it|that|just|because|since|so)\b.*$", "", phrase, flags=re.I)
-    named = [each for each in re.split(r"\s*,\s*(?:and\s+)?|\s+and\s+", phrase) if not _DOES.match(each)]
-    found = list(dict.fromkeys(each for part in named if (each := canvas.meant(part)) and each not in canvas.triggers))
-    if not found:
-        return _which(
-            said, canvas, "Which step should I remove?", lambda each: Plan(_removal(canvas, each)), "I remove"
-        )
-    made = _removal(canvas, *found)
-    told = words.joined([f"`{each}`" for each in found])
-    return Change(Plan(made), f"I remove {told} and connect what is around it.")
-
-
-def _removal(canvas: Canvas, *node_ids: str) -> list[Edit]:
-    """With a condition goes its else branch; else its steps stay, unconditionally. Who read it reads what it read."""
-    gone = dict.fromkeys(node_ids)
-    for node_id in node_ids:
-        children = canvas.nodes[node_id].get("children") or []
-        if canvas.nodes[node_id].get("type") not in ("if", "wait"):
-            continue
-        others = [each for each in children if canvas.nodes.get(each, {}).get("branch") in ("else", "timed_out")]
-        kept = {below for each in children if each not in others for below in (each, *canvas.below(each))}
-        gone |= dict.fromkeys(below for each in others for below in (each, *canvas.below(each)) if below not in kept)
-    rewired = [edit for key in canvas.nodes if key not in gone and (edit := _rewired(canvas, key, list(gone)))]
-    return [*rewired, *(Edit("remove_node", {"nodeId": each}) for each in reversed(gone))]
-
-
-def _rewired(canvas: Canvas, node_id: str, gone: list[str]) -> Edit | None:
-    """A step's fields without references to steps that go; they read what those read."""
-    changed: dict[str, Any] = {}
-    for name, value in canvas.payload(node_id).items():
-        for each in gone:
-            read = re.search(r"\{\{[^{}]+\}\}", str(list(canvas.payload(each).values())))
-            if isinstance(value, str) and read and not any(f"{{{{{other}." in read.group() for other in gone):
-                value = re.sub(r"\{\{\s*" + re.escape(each) + r"\.[^{}]*\}\}", lambda _: read.group(), value)  # noqa: B023
-        if value != canvas.payload(node_id)[name]:
-            changed[name] = value
-    return Edit("update_node", {"nodeId": node_id, "payload": changed}) if changed else None
-
-
-def _which(said: Talk, canvas: Canvas, question: str, plan: Callable[[str], Plan], verb: str) -> Change | None:
-    given = next((answer for asked, answer in said.answers if question in asked), None)
-    if given is not None:
-        node_id = given if given in canvas.nodes else canvas.meant(given)
-        return Change(plan(node_id), f"{verb} `{node_id}`.") if node_id else None
-    options = tuple((each, canvas.label(each)) for each in canvas.order()[:8])
-    return Change(Plan(), "", slots=[Slot("node", "name", question, options)]) if options else None
 
 
 def _timed(text: str, canvas: Canvas, said: Talk) -> Change | None:

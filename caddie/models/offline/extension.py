@@ -8,10 +8,10 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
-from caddie.models.offline import clauses, judgement, phrasing, speak, starts, thread, words
+from caddie.models.offline import clauses, phrasing, speak, starts, thread, words
 from caddie.models.offline.canvas import Canvas
 from caddie.models.offline.plan import Edit, Place, Plan, Planner
-from caddie.models.offline.request import Action, Branch, Condition, Request, Slot, Step, Test
+from caddie.models.offline.request import Action, Branch, Request, Slot, Step
 from caddie.models.offline.splicing import informed, placed, reread
 from caddie.models.offline.thread import Talk
 from caddie.models.offline.understand import understand
@@ -137,8 +137,6 @@ def extended(text: str, said: Talk, canvas: Canvas, request: Request | None) -> 
         text, request = f"before {node_id}, wait {late.group(2) or late.group(4)}", None
     calls = canvas.of("http-request", "send-webhook")
     breaks = bool(calls) and starts.breaks(text)
-    if (compared := _compared(text, canvas, said)) is not None:
-        return compared
     starts_it = request is not None and request.trigger is not None and not canvas.of(request.trigger.block)
     if starts_it and not ADD.search(text) and not breaks:
         return None
@@ -148,7 +146,7 @@ def extended(text: str, said: Talk, canvas: Canvas, request: Request | None) -> 
     new = _topic(body, labels)
     labels = [*labels, new] if new else labels
     known = frozenset(str(node.get("type")) for node in canvas.nodes.values())
-    extra = understand(_verbal(body), said.context.timezone, labels=labels, standalone=False, known=known)
+    extra = understand(verbal(body), said.context.timezone, labels=labels, standalone=False, known=known)
     if not extra.steps:
         return None
     if where == "after" and all(isinstance(each, Branch) and each.idle for each in extra.steps):
@@ -166,7 +164,7 @@ def extended(text: str, said: Talk, canvas: Canvas, request: Request | None) -> 
         return Change(
             plan, f"I add this when the condition does not hold: {speak.steps(steps)}.", steps, [], extra.unknown
         )
-    open_ = _asked(extra, said)
+    open_ = slots_of(extra, said)
     if place is None and where == "after":
         place = _hook(extra.steps, canvas) or (canvas.of("classify")[-1] if new else None)
     if _SAME.search(text) and (told := _last_words(canvas)):
@@ -211,36 +209,7 @@ def _last_words(canvas: Canvas) -> str | None:
     return str(canvas.payload(sent[-1]).get("text") or "") if sent else None
 
 
-def _compared(text: str, canvas: Canvas, said: Talk) -> Change | None:
-    """ "when it's lower, …", "if everything is fine …": a branch of the condition that is there."""
-    match = re.match(r"^(?:and\s+|but\s+)?(?:if|when(?:ever)?|in\s+case)\s+(.+)$", text, re.I | re.S)
-    checks = canvas.of("if")
-    if match is None or not checks:
-        return None
-    check = checks[-1]
-    told = [
-        Condition(str(each.get("left", "")).strip("{}").split(".")[-1], str(each.get("op")), each.get("right"))
-        for each in canvas.payload(check).get("conditions") or []
-        if isinstance(each, dict)
-    ]
-    rest = match.group(1)
-    for cut in re.finditer(rf"\s*,\s*|\s+(?={clauses.LEAD})", words.masked(rest), re.I):
-        holds = judgement.relative(rest[: cut.start()], Test(tuple(told)))
-        if holds is None:
-            holds = judgement.opposed(rest[: cut.start()], f"{check} {canvas.nodes[check].get('titleOverride') or ''}")
-        if holds is None:
-            continue
-        steps = understand(_verbal(rest[cut.end() :]), said.context.timezone, standalone=False).steps
-        if not steps:
-            return None
-        branch = "then" if holds else "else"
-        place = Place((check,), branch, canvas.loop_of(check))
-        plan = Planner(canvas.nodes).extend(steps, place, canvas.scope(check))
-        return Change(plan, f"I add this to that branch of `{check}`: {speak.steps(steps)}.", steps)
-    return None
-
-
-def _asked(extra: Request, said: Talk) -> list[Slot]:
+def slots_of(extra: Request, said: Talk) -> list[Slot]:
     """Gives the answers to the steps they belong to; what is still to be asked."""
     still: list[Slot] = []
     for action, slot in [(each, slot) for each in extra.actions() for slot in each.missing]:
@@ -281,7 +250,7 @@ def _hook(steps: list[Step], canvas: Canvas) -> str | None:
     return fits[-1] if fits else None
 
 
-def _verbal(text: str) -> str:
+def verbal(text: str) -> str:
     """ "add an email to …" → "send an email to …"."""
     text = re.sub(
         r"^(?:and\s+|then\s+|also\s*,?\s*|in\s+addition\s*,?\s*|additionally\s*,?\s*|finally\s*,?\s*)+",

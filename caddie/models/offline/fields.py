@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from caddie.models.offline import actions, conditions, memory, speak, words
+from caddie.models.offline import actions, amounts, conditions, memory, speak, words
 from caddie.models.offline.canvas import Canvas
 from caddie.models.offline.extension import ADD, Change
 from caddie.models.offline.guess import index
@@ -225,6 +225,7 @@ def threshold(text: str, canvas: Canvas, said: Talk) -> Change | None:
     checks = canvas.of("if", "filter")
     if not checks or (ADD.search(text) and not re.search(r"\binstead\b", text, re.I)):
         return None
+    text = amounts.digits(text)
     compared, plain = _COMPARED.search(text), _LIMIT.search(text)
     about = text[: compared.start()] if compared else text
     said_so = _VERB.sub("", compared.group()) if compared else ""

@@ -11,6 +11,7 @@ from typing import NamedTuple
 from caddie.models.offline import words
 from caddie.models.offline.canvas import Canvas
 from caddie.models.offline.extension import Change
+from caddie.models.offline.guess import index
 from caddie.models.offline.plan import Edit, Plan
 from caddie.models.offline.request import Slot
 from caddie.models.offline.thread import Talk
@@ -154,7 +155,7 @@ def _put(told: str, fits: list[Spot], value: float, canvas: Canvas, said: Talk) 
         meant = canvas.meant(told, [each.node for each in fits])
         fits = [each for each in fits if each.node == meant] or fits
     spot = fits[0]
-    if spot.value == value or (spot.field in ("retries",) and value > 5):
+    if spot.value == value or not _allowed(spot, value, canvas):
         return None
     others = list(dict.fromkeys(each.node for each in fits))
     if len(others) > 1:
@@ -166,6 +167,19 @@ def _put(told: str, fits: list[Spot], value: float, canvas: Canvas, said: Talk) 
             return Change(Plan(), "", slots=[Slot("node", "name", question, options)])
         spot = next(each for each in fits if each.node == chosen)
     return _set(spot, value, canvas)
+
+
+def _allowed(spot: Spot, value: float, canvas: Canvas) -> bool:
+    """Whether the block takes the number there."""
+    block = index()[0].get(str(canvas.nodes[spot.node].get("type")))
+    properties = block.payloadSchema.get("properties") if block else None
+    schema = properties.get(spot.field) if isinstance(properties, dict) else None
+    if spot.field == "conditions" or not isinstance(schema, dict):
+        return spot.field == "conditions"
+    low, high = schema.get("minimum"), schema.get("maximum")
+    whole = schema.get("type") != "integer" or value == int(value)
+    least = not isinstance(low, int | float) or value >= low
+    return whole and least and (not isinstance(high, int | float) or value <= high)
 
 
 def _set(spot: Spot, value: float, canvas: Canvas) -> Change:
@@ -200,7 +214,11 @@ def _scaled(told: str, canvas: Canvas) -> Change | None:
     long = re.search(r"\b(?:as\s+)?(?:long|time|wait)\b", rest, re.I)
     if len({each.node for each in named}) > 1 and long:
         named = [each for each in named if each.kind == "span"]
-    return _set(named[0], named[0].value * factor, canvas) if len({each.node for each in named}) == 1 else None
+    if len({each.node for each in named}) != 1:
+        return None
+    value = named[0].value * factor
+    value = float(round(value)) if named[0].field != "conditions" else value
+    return _set(named[0], value, canvas) if _allowed(named[0], value, canvas) else None
 
 
 def _amounts(text: str) -> list[Amount]:

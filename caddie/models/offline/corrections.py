@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from caddie.models.offline import words
+from caddie.models.offline import mention, words
 from caddie.models.offline.canvas import Canvas
 from caddie.models.offline.extension import Change
 from caddie.models.offline.plan import Edit, Plan
@@ -37,10 +37,13 @@ _SPOKEN = frozenset("query prompt subject text message instructions".split())
 _PUT = re.compile(r"^(?:change|replace|switch|swap|rename|correct|set|turn|exchange)\b", re.I)
 #: In front of the new words, and no part of them.
 _LEAD = re.compile(
-    r"^.*?\b(?:search|look|looking|interested|want|need|like|prefer|use|take|make|put|write|say|be|is|are|get|it|news|hear|"
+    r"^.*?\b(?:search|look|looking|interested|want|need|like|prefer|use|take|make|put|write|say|be|is|are|get|it|"
+    r"news|hear|"
     r"care|should|have|keep|only|change|set)\b(?:\s+(?:it|that|this|them|to|the|for|about|in|on|with|be|say|more|now|"
-    r"only|rather|just|something|search|look|query|subject|text|word|label|category|topic|from|a|an|get|see|have|news|me|us)\b)*\s+"
-    r"(?!.*\b(?:want|need|search|look|interested)\b)|^(?:for|about|on|in|to|with|by|but|it|the|use|rather|now|just|is|be)\s+",
+    r"only|rather|just|something|search|look|query|subject|text|word|label|category|topic|from|a|an|get|see|have|"
+    r"news|me|us)\b)*\s+"
+    r"(?!.*\b(?:want|need|search|look|interested)\b)|^(?:for|about|on|in|to|with|by|but|it|the|use|rather|now|just|"
+    r"is|be)\s+",
     re.I,
 )
 _TURN = re.compile(
@@ -90,6 +93,41 @@ def _beside(before: str, after: str) -> str | None:
     return words.quoted(found.group(1)) or _LEAD.sub("", _TAIL.sub("", found.group(1)), count=1) if found else None
 
 
+_AGAINST = re.compile(
+    r"^(?P<new>.+?)\s*,?\s+(?:(?:and|but)\s+)?(?:not|instead\s+of|rather\s+than|"
+    r"in\s+place\s+of)\s+(?P<old>[^,;.]+?)(?:\s+(?:any\s*more|now|please))?$",
+    re.I,
+)
+
+
+def _aligned(text: str, canvas: Canvas) -> Change | None:
+    """Words within one text, in the place of others of it: "answer within two days, not a week"."""
+    match = _AGAINST.match(text)
+    old = match.group("old").strip(" \"'“”") if match else ""
+    if match is None or not mention.spoken(old) or words.NUMBER.fullmatch(old):
+        return None
+    found = []
+    for node_id in canvas.order():
+        for name in _SPOKEN & canvas.payload(node_id).keys():
+            held = canvas.payload(node_id)[name]
+            at = re.search(rf"(?<![\w-]){re.escape(old)}(?![\w-])", held, re.I) if isinstance(held, str) else None
+            if at and " " in held.strip():
+                found.append((node_id, name, held, at))
+    if len(found) != 1:
+        return None
+    node_id, name, held, at = found[0]
+    before = re.findall(r"[\w'-]+", held[: at.start()])
+    told = words.quoted(match.group("new")) or match.group("new").strip()
+    if before and (near := re.search(rf"\b{re.escape(before[-1])}\s+(.+)$", told, re.I)):
+        new = near.group(1)
+    else:
+        new = words.quoted(told) or " ".join(told.split()[-len(old.split()) :])
+    if not mention.spoken(new):
+        return None
+    payload = {name: f"{held[: at.start()]}{new}{held[at.end() :]}"}
+    return Change(Plan([Edit("update_node", {"nodeId": node_id, "payload": payload})]), f"I put “{new}” for “{old}”.")
+
+
 def corrected(text: str, canvas: Canvas, said: Talk) -> Change | None:
     if not _NOT.search(text) and not _PUT.match(text):
         return None
@@ -102,9 +140,13 @@ def corrected(text: str, canvas: Canvas, said: Talk) -> Change | None:
                 return Change(Plan(edits), f"I put {new} in the place of {old}.")
     if (phrased := _phrased(text, canvas)) is not None:
         return phrased
+    if (aligned := _aligned(text, canvas)) is not None:
+        return aligned
     match = _WORDS.search(text)
     if match and not re.fullmatch(r"\d+", match.group("new")):
         old, new = match.group("old"), match.group("new")
+        if not mention.spoken(old) or not mention.spoken(new):
+            return None
         if edits := _put(canvas, old, new):
             return Change(Plan(edits), f"I put {new} in the place of {old}.")
     return None

@@ -17,7 +17,9 @@ from caddie.models.offline.thread import Talk
 from caddie.models.offline.understand import understand
 
 ADD = re.compile(
-    r"\b(?:also|add|append|insert|in\s+addition|additionally|another|as\s+well|too(?!\s+(?:long|short|much|many|early|late|high|low|often|big|small|little|few|strict|slow|fast|noisy|verbose|wordy)\b)|plus|then|afterwards|after\s+that|"
+    r"\b(?:also|add|append|insert|in\s+addition|additionally|another|as\s+well|too(?!\s+(?:long|short|much|many|"
+    r"early|late|high|low|often|big|small|little|few|strict|slow|fast|noisy|verbose|wordy)\b)|plus|then|afterwards|"
+    r"after\s+that|"
     r"finally|before|after)\b",
     re.I,
 )
@@ -47,6 +49,13 @@ _TOPIC = re.compile(
 _ALWAYS = re.compile(
     r"\s*,?\s*\b(?:every\s+time|each\s+time|in\s+any\s+case|either\s+way|no\s+matter\s+what|"
     r"always)\b\s*,?",
+    re.I,
+)
+#: "thank every donor": whatever the condition says.
+_EVERYONE = re.compile(
+    r"\b(?:every|each|all)\s+(?!time|day|week|month|year|hour|minute|morning|evening|one\b|of\b|the\b|other|"
+    r"its?\b)(?:new\s+|single\s+)?"
+    r"[a-z]{3,}s?\b",
     re.I,
 )
 _SAME = re.compile(r"\bthe\s+same\s+(?:thing|message|text|words|note|post)\b", re.I)
@@ -147,7 +156,7 @@ def extended(text: str, said: Talk, canvas: Canvas, request: Request | None) -> 
     labels = [*labels, new] if new else labels
     known = frozenset(str(node.get("type")) for node in canvas.nodes.values())
     extra = understand(verbal(body), said.context.timezone, labels=labels, standalone=False, known=known)
-    if not extra.steps:
+    if not extra.steps or (not canvas.of("trigger_chat") and any(a.block == "reply_chat" for a in extra.actions())):
         return None
     if where == "after" and all(isinstance(each, Branch) and each.idle for each in extra.steps):
         # A condition on which nothing hangs was not understood.
@@ -286,6 +295,9 @@ def _position(text: str, canvas: Canvas) -> tuple[str | None, str, str]:
         ]
         if inner:
             return inner[-1], "inside", f"{text[: each.start()]}the {each.group(1)}{text[each.end() :]}"
+    everyone = None if canvas.of("for-each") else _EVERYONE.search(text)
+    if everyone and (checks := canvas.of("if")) and canvas.parents(checks[0]):
+        return canvas.parents(checks[0])[0], "after", text
     if (always := _ALWAYS.search(text)) and (checks := canvas.of("if")) and canvas.parents(checks[0]):
         return canvas.parents(checks[0])[0], "after", f"{text[: always.start()]}{text[always.end() :]}".strip(" ,")
     match = _PLACE.match(text)

@@ -39,6 +39,14 @@ _ASKED = re.compile(
     re.I,
 )
 _CHANGING = re.compile(rf"^(?:{CHANGES})\b", re.I)
+#: "I only want the urgent ones"
+_ONLY = re.compile(
+    r"^(?:i|we|he|she|they|my\s+\w+|the\s+\w+)\s+(?:(?:am|are|is)\s+)?(?:really\s+)?(?:only|just)\s+(?:(?:want|need|"
+    r"like|care)s?(?:\s+about)?|interested\s+in|"
+    r"read|use)(?:\s+to\s+(?:see|get|have|receive|know\s+about|hear\s+about))?\s+|^(?:i|we)\s+(?:want|need)\s+only\s+",
+    re.I,
+)
+_PLACED = re.compile(rf"^(?:(?:before|after|if|when|whenever|once|between|inside|in|for)\b|{CHANGES}\b)", re.I)
 #: Why, said behind the wish.
 _WHY = re.compile(
     r"\s*,?\s+(?:so\s+(?:that\s+)?(?=(?:i|we|they|it|he|she|people|nobody|no\s+one|everyone|the\s+\w+|you|one)\b)|"
@@ -77,7 +85,7 @@ _POINTS = re.compile(r"\b(it|them|that|this|those)\b(?!\s+(?:is|are|was|should|i
 def direct(text: str) -> str:
     """The wish itself, told as an order where it was wrapped; a text that is no wish comes back as it was."""
     guard = Guard(text.strip())
-    told = guard.text
+    told = _ONLY.sub("only ", guard.text)
     for _ in range(3):
         asked = _ASKED.match(told)
         rest = told[asked.end() :].strip() if asked else ""
@@ -97,6 +105,6 @@ def unexplained(text: str) -> str:
     for pattern in (_WHY, _OPINION):
         cut = pattern.search(told)
         left = told[: cut.start()].strip(" ,.;") if cut else ""
-        if left and len(left.split()) > 1 and _CHANGING.match(left):
+        if left and len(left.split()) > 1 and _PLACED.match(left):
             told = left
     return guard.restored(told)

@@ -49,8 +49,10 @@ _HAVING = re.compile(
 )
 _TOO = re.compile(r"\b(?:too|as\s+well|also|not\s+(?:only|just))\b", re.I)
 _WIDER = re.compile(
-    r"^(?:also\s+)?(?:include|keep|take|show|list|send|consider|add|allow|get|fetch|mail|report)\s+(?:also\s+|in\s+)?(?:the\s+|all\s+|those\s+)?"
-    r"(?:(?:\w+s|ones|those)\s+(?:that|which)\s+are\s+(?P<word>[a-z]+)|(?P<word2>[a-z]+)\s+(?:ones|[a-z]+s))\b\s*(?:,?\s*(?:too|as\s+well|also))?"
+    r"^(?:also\s+)?(?:include|keep|take|show|list|send|consider|add|allow|get|fetch|mail|report)\s+(?:also\s+|"
+    r"in\s+)?(?:the\s+|all\s+|those\s+)?"
+    r"(?:(?:\w+s|ones|those)\s+(?:that|which)\s+are\s+(?P<word>[a-z]+)|(?P<word2>[a-z]+)\s+(?:ones|"
+    r"[a-z]+s))\b\s*(?:,?\s*(?:too|as\s+well|also))?"
     r"(?:\s*,?\s*(?:and\s+)?not\s+(?:only|just)\s+.*)?$",
     re.I,
 )
@@ -150,6 +152,7 @@ def widened(text: str, canvas: Canvas, said: Talk) -> Change | None:
 
 def narrowed(text: str, canvas: Canvas, said: Talk) -> Change | None:
     """ "only urgent tickets": one more condition for the filter, or a filter behind what brings the list."""
+    text = _ALSO.sub("", text)
     if (having := _HAVING.match(text)) and (filters := canvas.of("filter")):
         op = "eq" if re.match(r"(?:only|just|keep|show)", having.group("verb"), re.I) else "neq"
         added = {"field": words.field_name(having.group("field")), "op": op, "right": having.group("value").lower()}
@@ -241,9 +244,10 @@ _RULE = re.compile(r"^(?:but\s+|and\s+|also\s+)*only\s+(?:if|when)\s+(?P<only>.+
 _SIFTED = re.compile(
     r"^(?P<verb>drop|remove|ignore|skip|leave\s+out|exclude|throw\s+out|discard|keep\s+only|only\s+keep|"
     r"only)\s+(?:the\s+|all\s+|any\s+)?"
-    r"(?:\w+s\s+)(?:(?:that|which)\s+(?:are|is)\s+)?(?P<rest>\w.*)$",
+    r"(?:\w+s\s+|ones\s+)(?:(?:that|which|who)\s+(?:are|is)\s+)?(?P<rest>\w.*)$",
     re.I,
 )
+_ALSO = re.compile(r"^(?:also|and|but|then|please|additionally)\s+(?!only\b)", re.I)
 _NAMES = re.compile(
     r"\b(?P<new>[a-z_]\w*)\s*,?\s+(?:not|instead\s+of|"
     r"rather\s+than)\s+(?:the\s+)?(?P<old>[a-z_]\w*)$",
@@ -253,6 +257,7 @@ _NAMES = re.compile(
 
 def conditioned(text: str, canvas: Canvas, said: Talk) -> Change | None:
     """ "only if … and the battery is above 10", "drop tickets older than 30 days": more for the condition there is."""
+    text = _ALSO.sub("", text)
     rule, sifted = _RULE.match(text), _SIFTED.match(text)
     named = conditions.comparative(sifted.group("rest")) if sifted else None
     if rule and len(canvas.of("if")) == 1:

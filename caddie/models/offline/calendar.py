@@ -15,7 +15,7 @@ _DAY = r"\d{1,2}(?:st|nd|rd|th)?|first|last(?:\s+day)?|\d{1,2}\."
 #: (day, month) or (month, day).
 _DATE = rf"(?:the\s+)?(?:({_DAY})\s+(?:of\s+)?({MONTH})|({MONTH})\s+(?:the\s+)?({_DAY}))(?![\w:])"
 _ONE = rf"(?:the\s+)?(?:(?:{_DAY})\s+(?:of\s+)?{MONTH}|{MONTH}\s+(?:the\s+)?(?:{_DAY}))(?![\w:])"
-_EVERY_YEAR = r"(?:(?:every|each|once\s+an?|per|once\s+(?:every|each))\s+year|yearly|annually|year\s+after\s+year)"
+_EVERY_YEAR = r"(?:(?:every|each|once\s+an?|per|once\s+(?:every|each))\s+year|yearly|annual(?:ly)?|year\s+after\s+year)"
 _YEARLY: tuple[re.Pattern[str], ...] = (
     re.compile(rf"\b{_EVERY_YEAR}\s*,?\s*(?:on\s+|at\s+)?{_DATE}"),
     re.compile(rf"\b(?:on\s+|every\s+|each\s+)?{_DATE}\s*,?\s*(?:of\s+)?{_EVERY_YEAR}\b"),

@@ -197,6 +197,7 @@ def _chain(low: str, match: re.Match[str], part: str) -> Times | None:
             break
         found.append(more)
     moments: list[Time] = []
+    dark = bool(re.search(r"\b(?:night|nightly|early|back-?ups?|dawn|before\s+sunrise|small\s+hours)\b", low))
     later: tuple[str, int] | None = None
     for each in reversed(found):
         suffix = (each.group("suffix") or "").replace(".", "").replace(" ", "").lower()
@@ -216,6 +217,12 @@ def _chain(low: str, match: re.Match[str], part: str) -> Times | None:
         moment = _moment(each, suffix, near)
         if moment is None:
             return None
+        bare = not (
+            suffix or near or each.group("minute") or each.group("word") or each.group("four") or digits.startswith("0")
+        )
+        if bare and not dark and each.group("hour") and 1 <= int(_HOURS.get(digits, 0) or digits) <= 5:
+            # "Fridays at four" is in the afternoon.
+            moment = moment[0] + 12, moment[1]
         moments.insert(0, moment)
     return Times(tuple(sorted(set(moments))), ((match.start(), found[-1].end()),))
 

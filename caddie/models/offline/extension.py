@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
-from caddie.models.offline import clauses, phrasing, speak, starts, thread, words
+from caddie.models.offline import clauses, events, phrasing, speak, thread, words
 from caddie.models.offline.canvas import Canvas
 from caddie.models.offline.plan import Edit, Place, Plan, Planner
 from caddie.models.offline.request import Action, Branch, Request, Slot, Step
@@ -145,7 +145,7 @@ def extended(text: str, said: Talk, canvas: Canvas, request: Request | None) -> 
     elif (late := _DELAYED.match(text)) and (node_id := canvas.meant(late.group(1) or late.group(3))):
         text, request = f"before {node_id}, wait {late.group(2) or late.group(4)}", None
     calls = canvas.of("http-request", "send-webhook")
-    breaks = bool(calls) and starts.breaks(text)
+    breaks = bool(calls) and events.breaks(text)
     starts_it = request is not None and request.trigger is not None and not canvas.of(request.trigger.block)
     if starts_it and not ADD.search(text) and not breaks:
         return None

@@ -70,6 +70,20 @@ _EVENLY: dict[tuple[str, int], Schedule] = {
 }  # fmt: skip
 
 
+#: "the weekly report": what something is called, and only for want of better how often it comes.
+_CALLED = re.compile(
+    r"\b(?:the|our|my|an?|its|their|his|her|this|latest|new|current|last|of)\s+(?:[\w-]+\s+)?(?P<word>hourly|daily|"
+    r"weekly|monthly|quarterly|yearly|annual)\s+"
+    r"(?!at\b|on\b|from\b|to\b|and\b|schedule|basis|rhythm|between\b|in\b)(?=[a-z])",
+    re.I,
+)
+
+
+def called(low: str) -> list[Span]:
+    """Where a word of how often only tells what something is called."""
+    return [match.span("word") for match in _CALLED.finditer(low)]
+
+
 def find(low: str) -> Schedule | None:
     """How often something happens, without its time of day."""
     if holiday := calendar.holiday(low):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 
 from caddie.models.offline import calendar
-from caddie.models.offline.rule import WORKDAYS, Schedule
+from caddie.models.offline.rule import WORKDAYS, Schedule, Span
 from caddie.models.offline.weekdays import DAY, EVERY, LONG_DAY, WORKDAY, day
 from caddie.models.offline.words import NUMBER_WORDS
 
@@ -23,7 +23,8 @@ _OF_MONTH = (
 )
 _NTH_DAY = re.compile(
     rf"\b(?:(?:on|{EVERY}|monthly\s+on)\s+)?(?:the\s+)?(?P<places>{_PLACE}(?:\s*(?:,|and|&)\s*(?:the\s+)?{_PLACE})*)"
-    rf"\s+(?P<day>{DAY}|{WORKDAY}|weekend)\b(?:\s+{_OF_MONTH})?",
+    rf"\s+(?P<day>{DAY}|{WORKDAY}|weekend)\b"
+    rf"(?:\s+(?:{_OF_MONTH}|(?:of|in)\s+(?P<named>{'|'.join(calendar.MONTHS)})\b(?:\s+(?:every|each)\s+year)?))?",
     re.I,
 )
 _ORDINALS = (
@@ -58,8 +59,13 @@ def nth_day(low: str) -> Schedule | None:
     for match in _NTH_DAY.finditer(low):
         places = [_NTH[each] for each in re.findall(_PLACE, match.group("places"))]
         name, of = match.group("day"), match.group("month") or match.group("monthly") or ""
+        more: tuple[Span, ...] = ()
+        if not of and (quarter := re.search(r"\b(?:(?:every|each|per|once\s+a)\s+quarter|quarterly)\b\s*,?", low)):
+            of, more = "quarter", (quarter.span(),)
         months = (1, 4, 7, 10) if of.startswith("quarter") else (1,) if of.startswith("year") else ()
-        if months and places[0] < 0:
+        if named := match.group("named"):
+            months = (calendar.number(named),)
+        if months and places[0] < 0 and not match.group("named"):
             months = (3, 6, 9, 12) if len(months) > 1 else (12,)
         if re.fullmatch(WORKDAY, name):
             if not of and not re.search(r"\bmonth", low):
@@ -67,7 +73,7 @@ def nth_day(low: str) -> Schedule | None:
             return Schedule("MONTHLY", days=WORKDAYS, months=months, position=places[0], spans=(match.span(),))
         code = "SA" if name == "weekend" else day(name)
         days = tuple(f"{place}{code}" for place in places)
-        return Schedule("MONTHLY", days=days, months=months, spans=(match.span(),))
+        return Schedule("MONTHLY", days=days, months=months, spans=(match.span(), *more))
     return None
 
 

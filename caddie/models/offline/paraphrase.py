@@ -19,6 +19,13 @@ _RULES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (r"\b(?:on\s+)?the\s+(day|week|month)\s+after\s+(?!tomorrow|that\b|next\b)(?=\w)", r"1 \1 after "),
         (rf"^wait\s+({_SPAN})\s+(?:after|once|when)\s+([^,.;\n]+?)(?:\s*,\s*|\s+and\s+)(?:and\s+)?(?:then\s+)?",
          r"when \2, wait \1, then "),
+        # "mail hr right away and then again after one week"
+        (rf"(?:(?<=^)|(?<=[.;,\n]\s)|(?<=\bthen\s))((?:send|post|e?mail|remind|ping|notify|message|tell|"
+         r"alert|warn|call)\s+[^,.;\n]+?)"
+         rf"(?:\s+(?:right\s+away|immediately|now|at\s+once|straight\s+away|first))?\s*,?\s+and\s+(?:then\s+)?"
+         rf"(?:once\s+(?:more|again)|again|"
+         rf"a\s+second\s+time)\s+(?:(?:after|in)\s+)?({_SPAN})(?:\s+(?:later|after(?:wards|\s+that)?))?",
+         r"\1, then wait \2, then \1"),
         (rf"^({_SPAN})\s+(?:after|once|when)\s+([^,.;\n]+?)\s*,\s*", r"when \2, wait \1, then "),
         (rf"^({_SPAN})\s+(?:after|once|when)\s+([^,.;\n]+?)\s+(?=(?:send|post|mail|email|notify|remind|call|log|"
          rf"ask|write|tell|ping|"

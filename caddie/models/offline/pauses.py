@@ -11,7 +11,7 @@ import re
 from caddie.models.offline import words
 from caddie.models.offline.guess import index
 from caddie.models.offline.reading import LATER, needs
-from caddie.models.offline.request import Action, Slot
+from caddie.models.offline.request import Action, Branch, Condition, Slot, Step, Test
 
 #: For an event whose time limit nobody named.
 DEFAULT_WAIT_S = 600
@@ -136,6 +136,25 @@ def unanswered(said: str) -> str:
             said = f"{said[: match.start()]}{told}{said[match.end() :]}".lstrip(" .")
             match = pattern.search(words.masked(said), match.start() + len(told))
     return said
+
+
+def approvals(steps: list[Step]) -> list[Step]:
+    """A wait for the answer of a person who is asked is the time limit of the question."""
+    made: list[Step] = []
+    for step in steps:
+        asked, waited = (made[-2], made[-1]) if len(made) > 1 else (None, None)
+        if (
+            isinstance(step, Branch)
+            and step.waits
+            and isinstance(asked, Action)
+            and isinstance(waited, Action)
+            and (asked.block, waited.block) == ("human_confirmation", "wait")
+        ):
+            asked.payload["timeoutSeconds"] = waited.payload["timeoutSeconds"]
+            made.pop()
+            step = Branch(Test((Condition("approved", "eq", True),)), step.then, step.otherwise)
+        made.append(step)
+    return made
 
 
 def _awaited(said: str) -> str:

@@ -65,7 +65,7 @@ _RULES: tuple[tuple[re.Pattern[str], str], ...] = tuple((re.compile(pattern, re.
      r"reminder)\b.*)$", r"send \1"),
     (r"^(?:i|we)\s+(?:also\s+|then\s+)?(?:want|need|would\s+(?:like|love))\s+((?:an?|the|some|"
      r"\w+)\s+[^\x02]{2,60}?\s+(?:in|to|via|by|on|at)\s+"
-     r"(?:(?:my|our)\s+(?:inbox|e-?mail|mail|phone)|e-?mail|slack|discord|\x02).*)$", r"send me \1"),
+     r"(?:(?:my|our)\s+(?:inbox|mailbox|e-?mail|mail|phone)|e-?mail|slack|discord|\x02).*)$", r"send me \1"),
     (r"^(?:i|we)\s+(?:also\s+|then\s+|only\s+)?(?:want|need|would\s+like)\s+to\s+(?:know|hear|be\s+(?:told|informed|"
      r"notified|alerted|warned))\b",
      "notify me"),

@@ -79,6 +79,8 @@ def _dated(rule: Schedule, text: str) -> str:
     named = joined([calendar.MONTHS[month - 1].capitalize() for month in rule.months if 1 <= month <= 12])
     if rule.freq == "YEARLY" and rule.month_days:
         return f"{text} on {_numbered(rule.month_days)} of {named}"
+    if rule.freq == "MONTHLY" and rule.days:
+        return f"{text.removesuffix('every month')}{named}"
     which = f"on {_numbered(rule.month_days)}, " if rule.month_days else ""
     return f"{which}{text} in {named}"
 

@@ -39,7 +39,7 @@ def find(text: str, changing: bool = False) -> Schedule | None:
     low = text.lower()
     spared = _SPARED.search(low)
     # What is left out must not be taken for the days it runs on, unless nothing else is told.
-    kept = _blank(low, [spared.span()]) if spared else low
+    kept = _blank(_blank(low, frequency.called(low)), [spared.span()] if spared else ())
     parted = clock.parts(kept)
     told = frequency.find(kept) or (None if parted and parted.recurring else frequency.find(low))
     found = _mixed(told, low)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-from caddie.models.offline import actions, memory, notices, wiring, words
+from caddie.models.offline import actions, memory, notices, pauses, wiring, words
 from caddie.models.offline.reading import LATER
 from caddie.models.offline.request import Action, Branch, Condition, Loop, Slot, Step, Test
 from caddie.models.offline.request import actions as actions_of
@@ -23,6 +23,7 @@ _THEM = re.compile(
 
 def settled(steps: list[Step]) -> None:
     """What follows from the steps around, once all are there."""
+    steps[:] = pauses.approvals(steps)
     approved(steps)
     chained(steps)
     addressed(steps)

@@ -50,7 +50,52 @@ def scheduled(
         if bounds.start:
             payload["start"] = bounds.start
         spans += bounds.spans
-    return Trigger("cronjob", payload), [*spans, *_asides(shadow, spans)]
+    return Trigger("cronjob", payload, note=_afternoon(shadow, found)), [*spans, *_asides(shadow, spans)]
+
+
+#: Days whose date no rule knows.
+_UNDATED = re.compile(
+    r"(?:\b(?:every|each|on|at|before|after|during|in|from)\s+|\b)(?:the\s+)?(?:(?:\w+day|day|week|weekend|morning|"
+    r"evening)\s+(?:before|after|of)\s+)?(?:(?:my|our|the|her|his|\w+['’]s)\s+)?"
+    r"(?:easter(?:\s+\w+day)?|good\s+friday|pentecost|whitsun|ramadan|eid|diwali|passover|hanukkah|carnival|(?:full|"
+    r"new)\s+moon|"
+    r"(?:bank|public|school|summer|winter)\s+holidays?|pay\s?day|birthdays?|anniversary|solstice|black\s+friday|"
+    r"thanksgiving)\b"
+    r"(?=\s*[,:.]|\s+(?:at\s|send|post|e?mail|remind|write|log|tell|wish|fetch|get)|\s*$)",
+    re.I,
+)
+
+
+def undated(shadow: str) -> tuple[Trigger, list[Span]] | None:
+    """ "on the Tuesday after Easter": it starts by hand, and that is said."""
+    found = _UNDATED.search(shadow)
+    if found is None or not re.match(
+        r"(?:every|each|on|at|before|after|during)\b|\w+day\b", found.group().strip(), re.I
+    ):
+        return None
+    said = found.group().strip()
+    note = (
+        f"no schedule knows the date of “{said}”, so it starts when you run it; name a date to have it start by itself"
+    )
+    return Trigger("manual", note=note), [found.span()]
+
+
+#: A small hour without am or pm, read as one of the afternoon.
+_SMALL = re.compile(
+    r"\b(?:at|around|@)\s+(?:(?:half|(?:a\s+)?quarter|ten|twenty|five)\s+(?:past|to)\s+|half\s+)?(?:[1-5]|one|two|"
+    r"three|four|five)\b(?![:.]?\d)(?!\s*[ap]\.?m)",
+    re.I,
+)
+
+
+def _afternoon(shadow: str, found: Schedule) -> str:
+    """Which time of day was taken for the afternoon."""
+    small = _SMALL.search(shadow)
+    late = [time for time in found.times if 12 <= time[0] <= 17]
+    if small is None or not late or re.search(r"\b(?:afternoon|evening|pm)\b", shadow, re.I):
+        return ""
+    hour, minute = late[0]
+    return f"I read “{small.group().strip()}” as {hour:02d}:{minute:02d}; say am if you mean the night"
 
 
 #: Words around a schedule that say nothing more: "daily at 9", "on a schedule", "only".

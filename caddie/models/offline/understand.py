@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from datetime import datetime
 
-from caddie.models.offline import clauses, paraphrase, persona, phrasing, starts
+from caddie.models.offline import clauses, events, paraphrase, persona, phrasing, starts
 from caddie.models.offline.reader import Reader
 from caddie.models.offline.request import Request
 
@@ -46,7 +46,7 @@ def understand(
     standalone: not a part of a workflow that has data of its own. known: the blocks of that workflow.
     """
     text = paraphrase.text(phrasing.without_politeness(phrasing.plain(text)))
-    if not standalone and known & {"http-request", "send-webhook"} and starts.breaks(text):
+    if not standalone and known & {"http-request", "send-webhook"} and events.breaks(text):
         trigger, rest = None, text
     else:
         trigger, rest = starts.trigger(text, timezone, now)

@@ -32,7 +32,8 @@ _CLOSED = re.compile(rf"\b(?:closed|shut|off|no\s+\w+)\s+(?:on\s+)?(?:{DAY})(?:\
 _SEP = r"(?:\s*(?:,|and|&|/|\+|or)\s*(?:and\s+)?(?:on\s+)?(?:every\s+|each\s+)?)"
 _PARTS = r"(?:\s+(?:mornings?|evenings?|afternoons?|nights?))?"
 _NAMED_DAYS = re.compile(
-    rf"\b(?:{EVERY}|on|only\s+on|(?:weekly|(?:every|each)\s+week|once\s+a\s+week)[,:]?(?:\s+on)?|all)\s+((?:{DAY})"
+    rf"\b(?:{EVERY}|on|only\s+on|(?:(?:(?:once|twice|(?:two|three|four|five|\d)\s+times)\s+)?weekly|(?:every|each)"
+    rf"\s+week|once\s+a\s+week)[,:]?(?:\s+on)?|all)\s+((?:{DAY})"
     rf"(?:{_PARTS}{_SEP}(?:{DAY}))*)(?!\w)|"
     rf"\b((?:{LONG_DAY})s(?:{_PARTS}{_SEP}(?:{LONG_DAY})s)*)\b|"
     rf"\b((?:{DAY})(?:(?:{_SEP}|\s+)(?:and\s+)?(?:{DAY}))+)(?!\w)|\b({_TINY}(?:\s*[/+&,]\s*{_TINY})+)|"

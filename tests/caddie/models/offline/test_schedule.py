@@ -54,6 +54,13 @@ from caddie.models.offline import occasion, rhythm, schedule, starts
         ("every day except Sundays at 10", "FREQ=WEEKLY;BYDAY=MO,TU,WE,TH,FR,SA;BYHOUR=10;BYMINUTE=0"),
         ("every Christmas Eve at noon", "FREQ=YEARLY;BYMONTH=12;BYMONTHDAY=24;BYHOUR=12;BYMINUTE=0"),
         ("every day at 8, 12 and 6pm", "FREQ=DAILY;BYHOUR=8,12,18;BYMINUTE=0"),
+        ("Fridays at five", "FREQ=WEEKLY;BYDAY=FR;BYHOUR=17;BYMINUTE=0"),
+        ("half an hour before midnight each night", "FREQ=DAILY;BYHOUR=23;BYMINUTE=30"),
+        ("every morning except on weekends", "FREQ=WEEKLY;BYDAY=MO,TU,WE,TH,FR;BYHOUR=8;BYMINUTE=0"),
+        ("each quarter, on the first Monday", "FREQ=MONTHLY;BYMONTH=1,4,7,10;BYDAY=1MO;BYHOUR=9;BYMINUTE=0"),
+        ("twice a year, on 1 April and 1 October", "FREQ=YEARLY;BYMONTH=4,10;BYMONTHDAY=1;BYHOUR=9;BYMINUTE=0"),
+        ("every morning send the weekly report", "FREQ=DAILY;BYHOUR=8;BYMINUTE=0"),
+        ("send a weekly report at 8", "FREQ=WEEKLY;BYDAY=MO;BYHOUR=8;BYMINUTE=0"),
         ("every 6 hours starting at 7am", "FREQ=DAILY;BYHOUR=1,7,13,19;BYMINUTE=0"),
     ],  # fmt: skip
 )

@@ -1,0 +1,38 @@
+"""What starts a workflow."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+
+from caddie.models.offline import starts
+
+NOW = datetime(2026, 11, 22, 9, 30, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("text", "block", "rest"),
+    [
+        ("The customer fills out the booking form. Log it", "webhook", "Log it"),
+        ("on payment received, log it", "webhook", "log it"),
+        ("I want a chat where colleagues ask about vacation rules", "trigger_chat", "answer questions about vacation"),
+        ("Give me a manual workflow: log it", "manual", "log it"),
+        ("when an order comes in wait for the payment", "webhook", "wait for the payment"),
+        ("when a request comes in ask #ops", "webhook", "ask #ops"),
+        ("when the order came in log it", "webhook", "log it"),
+    ],
+)
+def test_what_starts_a_workflow_is_cut_from_what_it_does(text: str, block: str, rest: str) -> None:
+    trigger, left = starts.trigger(text, "UTC", NOW)
+    assert trigger is not None and trigger.block == block and left.startswith(rest)
+
+
+def test_a_date_no_rule_knows_is_told() -> None:
+    trigger, rest = starts.trigger("on the Tuesday after Easter log it", "UTC", NOW)
+    assert trigger is not None and (trigger.block, rest) == ("manual", "log it") and "after Easter" in trigger.note
+
+
+def test_an_hour_taken_for_the_afternoon_is_told() -> None:
+    assert starts.trigger("Fridays at 4 log it", "UTC", NOW)[0].note  # type: ignore[union-attr]
+    assert not starts.trigger("Fridays at 4pm log it", "UTC", NOW)[0].note  # type: ignore[union-attr]

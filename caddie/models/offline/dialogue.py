@@ -204,12 +204,10 @@ def _mend(said: Talk) -> Reply:
         return Reply("Something was not connected to the data before it; I do that.", tuple(wired))
     if not open_ and not repaired and (read := repair.misread(said.context.definition or {})):
         return Reply("A step reads something that the step before does not give; I mend that.", tuple(read))
-    found = (
-        "Repaired. The workflow now does this:"
-        if repaired
-        else "I found no fault that I can repair. The workflow does this:"
-    )
-    return _close(said, [], [], f"{found}\n{speak.explain(said.context.definition or {})}")
+    if not (open_ or repaired or report.get("errors")) and (told := running.failed(said)):
+        return told
+    found = "Repaired. The workflow now" if repaired else "I found no fault that I can repair. The workflow"
+    return _close(said, [], [], f"{found} does this:\n{speak.explain(said.context.definition or {})}")
 
 
 def _intent(said: Talk) -> Intent | None:

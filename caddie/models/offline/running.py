@@ -29,6 +29,9 @@ _WENT = re.compile(
     re.I,
 )
 
+#: Blocks with an address of their own.
+_ADDRESSED = ("http-request", "send-webhook")
+
 
 def reply(said: Talk) -> Reply | None:
     """What to do about a message that is about running; None for all others."""
@@ -63,17 +66,44 @@ def _told(said: Talk) -> Reply:
     return Reply(" ".join(_sentences(found)))
 
 
+def failed(said: Talk) -> Reply | None:
+    """Of a workflow without a fault of its own: how its last execution failed and what can be done; None if none did."""
+    if "get_execution" not in said.tools:
+        return None
+    looked = said.called("get_execution")
+    if not looked:
+        return Reply("The workflow itself has no fault; I look at its last execution.", (Edit("get_execution", {}),))
+    found = looked[-1].value
+    if not looked[-1].ok or not isinstance(found, dict) or found.get("status") != "failed":
+        return None
+    return Reply(" ".join([*_sentences(found), _remedy(found, said)]))
+
+
+def _remedy(found: dict[str, Any], said: Talk) -> str:
+    node_id, code = found.get("errorNode"), str(found.get("errorCode"))
+    block = (said.nodes.get(node_id) or {}).get("type") if node_id else None
+    if code in ("UNAVAILABLE", "TIMEOUT") and block in _ADDRESSED:
+        return f"If its address is wrong, tell me the right one (`use https://… in {node_id}`); else run it later."
+    if code.startswith("CONNECTOR_"):
+        return "Connect that account, then run it again."
+    if code == "REFUSED":
+        return f"The other side refused: check the address, the login and what is sent in `{node_id}`."
+    where = f"`{node_id}` should do instead" if node_id else "to change"
+    return f"I cannot tell the remedy by rules. Tell me what {where}, or run it again."
+
+
 def _sentences(found: dict[str, Any]) -> list[str]:
     ended = f" at {found['finishedAt']}" if found.get("finishedAt") else ""
-    told = [f"The last execution ({found.get('executionId')}) is {found.get('status')}{ended}."]
+    verb = "failed" if found.get("status") == "failed" else f"is {found.get('status')}"
+    told = [f"The last execution ({found.get('executionId')}) {verb}{ended}."]
     steps = found.get("steps") or []
     done = [step["nodeId"] for step in steps if step.get("status") == "success"]
     if done:
         told.append(f"These nodes succeeded: {', '.join(dict.fromkeys(done))}.")
     if found.get("errorNode"):
-        told.append(f"The node {found['errorNode']} failed: {found.get('error')}.")
+        told.append(f"The node {found['errorNode']} failed: {str(found.get('error')).rstrip('.')}.")
     elif found.get("error"):
-        told.append(f"It failed: {found['error']}.")
+        told.append(f"It failed: {str(found['error']).rstrip('.')}.")
     waiting = [step["nodeId"] for step in steps if step.get("status") == "waiting"]
     if waiting:
         told.append(f"It waits at {', '.join(waiting)}.")

@@ -67,7 +67,7 @@ def _told(said: Talk) -> Reply:
 
 
 def failed(said: Talk) -> Reply | None:
-    """Of a workflow without a fault of its own: how its last execution failed and what can be done; None if none did."""
+    """Of a workflow without a fault of its own: how its last execution failed and what to do; None if none did."""
     if "get_execution" not in said.tools:
         return None
     looked = said.called("get_execution")

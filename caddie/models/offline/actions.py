@@ -13,7 +13,7 @@ from typing import Any
 from caddie.models.offline import conditions, language, memory, notices, pauses, variables, web, words
 from caddie.models.offline.outside import discord, email, fetch, further, http, reply, run, slack
 from caddie.models.offline.reading import LATER, about_what, dictated, needs
-from caddie.models.offline.request import Action, Slot
+from caddie.models.offline.request import Action, Slot, Test
 
 FETCHERS = ("http-request", "web-search")
 #: Blocks that bring data of their own.
@@ -92,7 +92,7 @@ _PRIORITIES = frozenset("urgent high low critical medium important".split())
 _FILTER = re.compile(
     r"^(?:only\s+)?(?:keep\s+(?:only|just)?|filter(?:\s+out)?(?:\s+for)?|select|only\s+keep|drop|discard|"
     r"pick(?:\s+out)?|"
-    r"choose|take|find|exclude|ignore|remove)\b\s*(.*?)\s*\b(?:where|whose|that|which|with|when)\b\s+(.+)$",
+    r"choose|take|find|exclude|ignore|remove|skip|leave\s+out|throw\s+(?:out|away))\b\s*(.*?)\s*\b(?:where|whose|that|which|who|with|when)\b\s+(.+)$",
     re.I,
 )
 #: "keep only the ones from Germany"
@@ -179,13 +179,29 @@ def _filter(clause: str, about: str) -> Action | None:
         test = conditions.find(f"{pair.group(1)} is {pair.group(2)}")
     if match is None or test is None or any(map(memory.remembers, test.conditions)):
         return None
-    if re.match(r"^(?:drop|discard|exclude|filter\s+out)", clause, re.I):
+    if _LEAVES_OUT.match(clause):
         test = conditions.negated(test)
-    made = [
-        {"field": words.field_name(c.subject), "op": c.op, **({} if c.right is None else {"right": c.right})}
-        for c in test.conditions
-    ]
-    return Action("filter", {"conditions": made, "match": test.match}, topic=match.group(1))
+    return sifted(test, match.group(1))
+
+
+_LEAVES_OUT = re.compile(
+    r"^(?:drop|discard|exclude|ignore|remove|skip|leave\s+out|throw\s+(?:out|away)|filter\s+out)\b(?!\s+(?:all\s+)?but\b)",
+    re.I,
+)
+#: Where the words of an item stand, when no field is named.
+_WORDED = re.compile(
+    r"\b(?:job|article|post|headline|stor|news|issue|item|product|video|book|film|movie|offer|listing|event)", re.I
+)
+
+
+def sifted(test: Test, noun: str) -> Action:
+    """A filter of the items for which a test holds."""
+    worded = "title" if _WORDED.search(noun) else "text"
+    made = []
+    for each in test.conditions:
+        field = words.field_name(each.subject) or (worded if "contains" in each.op else "")
+        made.append({"field": field, "op": each.op, **({} if each.right is None else {"right": each.right})})
+    return Action("filter", {"conditions": made, "match": test.match}, topic=noun)
 
 
 def stated(word: str, op: str = "eq") -> dict[str, Any]:

@@ -11,7 +11,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from caddie.models.model import Context, ModelRequest, ToolTurn, UserTurn
-from caddie.models.offline import assistant, entities, extraction, findings, gist, labels, words
+from caddie.models.offline import assistant, entities, extraction, findings, gist, labels, moments, words
 from caddie.models.offline.plan import Edit
 from caddie.models.offline.reply import Reply
 from caddie.models.offline.thread import readable
@@ -83,6 +83,8 @@ _FIELDS = frozenset(
 
 def decide(request: ModelRequest, instructions: str, given: str, earlier: str) -> Reply:
     """The next step. given: what the instructions apply to; earlier: what is kept of older messages."""
+    if date := moments.reckoned(instructions):
+        return Reply(date)
     rounds = [turn for turn in request.turns if isinstance(turn, ToolTurn)]
     offered = {tool.name for tool in request.tools}
     if rounds:

@@ -35,7 +35,7 @@ _OBJECT = (
 )
 REST = (
     r"(?:only\s+)?(?:the\s+)?(?:(?:smaller|larger|bigger|lower|higher|cheaper|lighter|heavier|real|genuine|"
-    r"legit(?:imate)?|normal)\s+"
+    r"legit(?:imate)?)\s+"
     r"(?:ones|amounts|messages|requests|orders|mails|e-?mails|tickets)|(?:all\s+)?other\s+(?!than\b|day\b|week\b|"
     r"words\b)[a-z]+s|rest|remaining(?:\s+\w+)?|others?(?!wise)|(?:every|any)thing\s+else|all\s+(?:the\s+)?others?)"
 )
@@ -44,7 +44,7 @@ LEAD = (
     rf"merge(?=\s+and\s)|log\s+(?!file|channel|entr|level|book|message|in\b|and\b|or\b)\w|include\s+(?:the|its|"
     rf"their|all)\b|if\b|unless\b|"
     rf"otherwise\b|else\b|when\b|once\b|as\s+soon\s+as\b|for\s+(?:each|"
-    rf"every)\b|in\s+case\b|(?:for\s+)?{REST}\b(?=\s*[,:]?\s+\w)|"
+    rf"every)\b|in\s+case\b|(?:at|in)\s+the\s+(?:very\s+)?end\b|(?:for\s+)?{REST}\b(?=\s*[,:]?\s+\w)|"
     r"(?:the\s+)?\w+\s+ones\b|all\s+(?:of\s+(?:them|these)\s+)?(?:gets?|receives?|should)\b|(?:each|"
     r"every)\s+(?:of\s+them\s+)?gets?\b|the\s+\w+\s+(?:should\s+|will\s+|must\s+)?(?:gets?|receives?)\s+(?:an?|"
     r"the)\s|i\s+(?:also\s+)?(?:want|need)\b|let\s|(?:after|with|upon)\s+(?:my|"
@@ -57,7 +57,7 @@ _CUT = re.compile(
     rf"\s*(?:[.!?;]+(?=\s)|\n+)\s*|\s*,?\s*(?:and\s+)?(?:only\s+)?(?:then|after\s+that|afterwards|finally|"
     rf"next)\s*,?\s+(?={LEAD})|"
     r"\s*,?\s+and\s+(?=(?:questions?|messages?|requests?)\s+(?:about|regarding)\s[^,.]*\b(?:go|sent|forwarded)\b)|"
-    rf"\s*,\s*(?:and\s+|but\s+)?(?=(?:about\s+)?[\w-]+(?:\s+ones)?\s+(?:to|in|into|on)\s+(?:#|\x00))|"
+    rf"\s*,\s*(?:and\s+|but\s+)?(?=(?:about\s+)?[\w-]+(?:\s+ones)?\s+(?:go(?:es)?\s+)?(?:to|in|into|on)\s+(?:#|\x00))|"
     rf"(?:\s*,\s*|\s+)(?:and|but)\s+(?={_DONE})|"
     rf"\s+and\s+(?=[\w-]+(?:\s+ones)?\s+to\s+(?:#|\x00))|"
     rf"\s*,\s*(?:and\s+|but\s+|or\s+|so\s+)?(?={LEAD})|\s+(?:and|but|&|while)\s+(?:also\s+)?(?={LEAD})|"

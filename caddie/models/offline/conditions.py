@@ -9,47 +9,18 @@ import re
 from dataclasses import replace
 from typing import Any, Literal
 
-from caddie.models.offline import judgement, memory, words
+from caddie.models.offline import judgement, memory, moments, words
+from caddie.models.offline.operators import BEFORE, operator
 from caddie.models.offline.request import Condition, Test
 
-_BE = (
-    r"(?:is|are|was|were|be|gets?|goes?|becomes?|rises?|falls?|drops?|climbs?|stays?|moves?|dips?|sinks?|grows?|"
-    r"runs?|has\s+been|has|have|costs?|'s)"
+_AMOUNT = r"[$€£¥]?\s?-?\d[\d.,]*(?:\s?(?:%|[a-z°€$£]+\.?(?:\s+[a-z]+)?))??"
+_BETWEEN = re.compile(
+    rf"^(.*?)\s*{BEFORE}(?:(?P<out>not\s+(?=between)|outside\s+(?:of\s+)?)?(?:the\s+range\s+(?:of\s+"
+    rf")?)?(?:between\s+|from\s+|(?<=of\s)|"
+    rf"(?<=outside\s)))({_AMOUNT})\s*(?:and|to|-|–)\s*({_AMOUNT})\s*$",
+    re.I,
 )
-_BEFORE = rf"(?:{_BE}\s+)?(?:currently\s+|now\s+|already\s+)?"
-_NOT = r"(?:is\s+not|are\s+not|isn['’]t|aren['’]t|was\s+not|wasn['’]t)"
-_DOES_NOT = r"(?:does\s+not|doesn['’]t|do\s+not|don['’]t|did\s+not|didn['’]t)"
-#: Longer phrases first: "not above" before "above".
-_OPERATORS: tuple[tuple[str, str], ...] = (
-    (rf"{_NOT}\s+(?:above|over|greater\s+than|more\s+than|higher\s+than)", "lte"),
-    (rf"{_NOT}\s+(?:below|under|less\s+than|lower\s+than)", "gte"),
-    (rf"{_NOT}\s+empty|{_BE}\s+non-?empty|{_BE}\s+present|(?:exists?|is\s+set|was\s+found|is\s+there)\b", "exists"),
-    (rf"{_BE}\s+(?:empty|missing|blank|not\s+set|not\s+there)|{_DOES_NOT}\s+exist|{_NOT}\s+(?:set|present|"
-     rf"there)", "empty"),
-    (rf"{_DOES_NOT}\s+(?:contain|include|mention|have)|(?:lacks|without)", "not_contains"),
-    (rf"{_BEFORE}(?:at\s+least|>=|≥|no\s+less\s+than|not\s+less\s+than|(?:greater|more|"
-     rf"higher)\s+than\s+or\s+equal\s+to)|reach(?:es|ed)?|hits?", "gte"),
-    (rf"{_BEFORE}(?:at\s+most|<=|≤|no\s+more\s+than|not\s+more\s+than|up\s+to|(?:less|lower|smaller|"
-     rf"fewer)\s+than\s+or\s+equal\s+to)", "lte"),
-    (rf"{_BEFORE}(?:above|over|greater\s+than|more\s+than|higher\s+than|larger\s+than|bigger\s+than|"
-     rf"warmer\s+than|hotter\s+than|heavier\s+than|longer\s+than|older\s+than|exceed(?:s|ing)?|past|>)", "gt"),
-    (rf"{_BEFORE}(?:below|under|less\s+than|lower\s+than|smaller\s+than|fewer\s+than|colder\s+than|"
-     rf"cheaper\s+than|lighter\s+than|shorter\s+than|younger\s+than|beneath|<)", "lt"),
-    (r"(?:contains?|includes?|mentions?|has\s+the\s+words?|says?|writes?\s+(?:something|anything)\s+(?:with|like|"
-     r"about)|talks?\s+about)", "contains"),
-    (r"(?:starts?|begins?)\s+with", "starts_with"),
-    (r"ends?\s+(?:with|in)", "ends_with"),
-    (r"match(?:es)?", "matches"),
-    (rf"(?:{_BE}|returns?|gives?)\s+(?:anything|something)\s+(?:other\s+than|but|except)", "neq"),
-    (rf"{_NOT}(?:\s+equal\s+to)?|{_DOES_NOT}\s+(?:equal|return|give|(?:answer|respond|reply|"
-        rf"come\s+back)(?:\s+with)?)|!=|≠|differs\s+from", "neq"),
-    (r"(?:(?:ha(?:s|ve)|is|was)\s+)?(?:changed|changes|different)(?=\W*$)", "changed"),
-    (rf"(?:equals?(?:\s+to)?|returns?|(?:answers?|responds?|replies)\s+with|==?|{_BE}\s+(?:equal\s+to|exactly)|"
-     rf"{_BE}(?=\s))", "eq"),
-)  # fmt: skip
-_COMPILED = tuple((re.compile(rf"(?<![\w'’])(?:{pattern})(?!\w)", re.I), op) for pattern, op in _OPERATORS)
-_BETWEEN = re.compile(rf"^(.*?)\s*{_BEFORE}between\s+(\S+)\s+and\s+(\S+)\s*$", re.I)
-_JOINT = re.compile(r"\s*,?\s+(and|or)\s+(?!equal\b)(?:if\s+|when\s+)?", re.I)
+_JOINT = re.compile(r"\s*,?(?<!\bat)(?<!\bto)\s+(and|or)\s+(?!equal\b)(?:if\s+|when\s+)?", re.I)
 _NEGATED = {"gt": "lte", "gte": "lt", "lt": "gte", "lte": "gt", "eq": "neq", "neq": "eq", "contains": "not_contains",
             "not_contains": "contains", "exists": "empty", "empty": "exists", "changed": "unchanged"}  # fmt: skip
 #: "1000 or more", "6 people or fewer".
@@ -77,9 +48,26 @@ _GOES_ON = re.compile(
     r"someone|somebody|please)\s",
     re.I,
 )
+#: "without a phone number", "it has no IBAN".
+_LACKING = re.compile(
+    r"^(?:(?:it|that|this|they|he|she|there|(?:the|an?|any)\s+[\w-]+|which)\s+)??(?:comes?\s+(?:in\s+"
+    r")?)?(?:without|lacks?|(?:has|have|is|are)\s+no|"
+    r"(?:does|do)\s+not\s+have|is\s+missing|are\s+missing)\s+(?:an?\s+|the\s+|any\s+|its\s+|their\s+)?(?!more\b|"
+    r"less\b|longer\b)"
+    r"((?:[a-z][\w-]*\s+){0,2}?[a-z][\w-]*?)(?:\s+(?:address\s+)?(?:yet|at\s+all|given|set|in\s+it|attached))?$",
+    re.I,
+)
+#: "anyone with": of whom something is asked.
+_HAVING = re.compile(
+    r"^(?:(?:those|ones|people|someone|somebody|anyone|anybody|everyone|(?:an?|any|all|every|the)\s+[\w-]+|"
+    r"[a-z]+s)\s+)?"
+    r"(?:with|having|(?:who|that|which)\s+(?:has|have|had))\b\s*(?:an?\s+|the\s+)?",
+    re.I,
+)
 #: "a is cheaper": than what is not said, so it is no value to compare with.
 _THAN_WHAT = re.compile(
-    r"(?:much\s+|even\s+)?(?:cheaper|dearer|more\s+expensive|higher|lower|bigger|larger|smaller|warmer|colder|hotter|cooler|"
+    r"(?:much\s+|even\s+)?(?:cheaper|dearer|more\s+expensive|higher|lower|bigger|larger|smaller|warmer|colder|"
+    r"hotter|cooler|"
     r"faster|slower|heavier|lighter|greater|newer|older)",
     re.I,
 )
@@ -91,19 +79,45 @@ def find(text: str) -> Test | None:
     text = re.sub(r"^(?:either|both)\s+", "", text.strip(" ,.;:"), flags=re.I)
     text = re.sub(r"^there\s+(?:is|are)\s+(.+?)\s+(?=\S)", r"there are \1 ", text, flags=re.I)
     text = _OR_MORE.sub(lambda m: f" is at {'least' if m.group(2) else 'most'} {m.group(1)}", text)
-    if between := _BETWEEN.match(text):
-        low, high = _value(between.group(2)), _value(between.group(3))
-        subject = between.group(1).strip()
-        return Test((Condition(subject, "gte", low), Condition(subject, "lte", high)), said=text)
     parts, joints = _split(text)
-    made: list[Condition] = []
+    made: list[tuple[Condition, ...]] = []
     for part in parts:
-        condition = _one(part, made[-1] if made else None)
-        if condition is None:
+        conditions = _within(part) or moments.find(part) or _one(part, made[-1][-1] if made else None)
+        if not conditions:
             return None
-        made.append(condition)
+        made.append(conditions)
     match: Literal["all", "any"] = "any" if joints and all(joint == "or" for joint in joints) else "all"
-    return Test(tuple(made), match, text) if made else None
+    if len(made) == 1 and len(made[0]) > 1 and made[0][0].op in _ALIKE:
+        match = "any"
+    elif match == "all":
+        made = [_folded(each) for each in made]
+    flat = tuple(condition for each in made for condition in each)
+    return Test(flat, match, text) if flat else None
+
+
+#: Operators of which one of several values has to hold.
+_ALIKE = frozenset(("eq", "contains", "starts_with", "ends_with", "lt", "gt"))
+
+
+def _within(text: str) -> tuple[Condition, ...]:
+    """ "between 10 and 15 degrees", "outside 4 to 8"."""
+    between = _BETWEEN.match(text)
+    if between is None:
+        return ()
+    low, high = _value(between.group(3)), _value(between.group(4))
+    subject = re.sub(r"^(?:it|that|this|they)$", "", between.group(1).strip(), flags=re.I)
+    bounds = ("lt", "gt") if between.group("out") else ("gte", "lte")
+    return Condition(subject, bounds[0], low, text), Condition(subject, bounds[1], high, text)
+
+
+def _folded(alternatives: tuple[Condition, ...]) -> tuple[Condition, ...]:
+    """Alternatives beside another condition that has to hold as well: one condition, on a pattern."""
+    first = alternatives[0]
+    if len(alternatives) < 2 or first.op not in ("eq", "contains", "starts_with", "ends_with"):
+        return alternatives
+    either = "|".join(re.escape(str(each.right)) for each in alternatives)
+    head, tail = {"eq": ("^", "$"), "starts_with": ("^", ""), "ends_with": ("", "$")}.get(first.op, ("", ""))
+    return (replace(first, op="matches", right=f"{head}({either}){tail}"),)
 
 
 #: Comparatives that name what they compare.
@@ -166,7 +180,8 @@ def _split(text: str) -> tuple[list[str], list[str]]:
     """Parts that are comparisons of their own: "a is over 5 and b" stays whole when b compares nothing."""
     shadow, parts, joints, start = words.masked(text), [], [], 0
     for joint in _JOINT.finditer(shadow):
-        left, right = text[start : joint.start()], text[joint.end() :]
+        following = _JOINT.search(shadow, joint.end())
+        left, right = text[start : joint.start()], text[joint.end() : following.start() if following else None]
         if operator(left) and (operator(right) or re.match(r"(?:above|below|over|under)\b", right, re.I)):
             parts.append(left)
             joints.append(joint.group(1).lower())
@@ -174,17 +189,47 @@ def _split(text: str) -> tuple[list[str], list[str]]:
     return [*parts, text[start:]], joints
 
 
-def operator(text: str) -> tuple[re.Match[str], str] | None:
-    shadow = words.masked(text)
-    for pattern, op in _COMPILED:
-        if match := pattern.search(shadow):
-            return match, op
-    return None
+#: No value of its own behind "or".
+_NO_VALUE = re.compile(
+    r"(?:not|so|more|less|fewer|similar|whatever|(?:some|any)thing.*|other.*|(?:it|they|the|that|if|when|i|we)\s.*)",
+    re.I,
+)
 
 
-def _one(text: str, before: Condition | None) -> Condition | None:
+def _alternatives(text: str) -> list[str]:
+    """The parts of "rent a flat" or of "Germany or Austria or France"; one when it names one value."""
+    text = re.sub(r"^(?:either|neither|any\s+of|one\s+of|among)\s+(?:the\s+following\s*:?\s*)?", "", text, flags=re.I)
+    shadow, parts, start = words.masked(text), [], 0
+    for cut in re.finditer(r"\s+(?:or|nor)\s+", shadow, re.I):
+        parts.append(text[start : cut.start()])
+        start = cut.end()
+    parts.append(text[start:])
+    told = len(parts) > 1 and all(
+        part.strip() and len(part.split()) <= 4 and not _NO_VALUE.fullmatch(part.strip()) for part in parts
+    )
+    return parts if told else [text]
+
+
+def _one(text: str, before: Condition | None) -> tuple[Condition, ...]:
+    """The comparison a text makes; several when it names several values."""
+    found = operator(text)
+    if found is None or found[1] not in ("eq", "neq", "contains", "not_contains", "starts_with", "ends_with"):
+        one = _single(text, before)
+        return (one,) if one else ()
+    match = found[0]
+    head = text[: match.end()]
+    if neither := re.match(r"\s*neither\b", text[match.end() :], re.I):
+        text = f"{head} not {text[match.end() + neither.end() :].strip()}"
+        head = f"{head} not"
+    made = [_single(f"{head} {each.strip()}", before) for each in _alternatives(text[len(head) :].strip(" ,.;:"))]
+    return tuple(each for each in made if each) if all(made) else ()
+
+
+def _single(text: str, before: Condition | None) -> Condition | None:
     if (moved := memory.moved(text)) is not None:
         return moved
+    if lacking := _LACKING.match(text):
+        return Condition(lacking.group(1), "empty", None, text)
     found = operator(text)
     if found is None:
         return None
@@ -194,6 +239,11 @@ def _one(text: str, before: Condition | None) -> Condition | None:
     if re.fullmatch(r"(?:it|that|this|they)", subject, re.I):
         subject = before.subject if before else ""
     subject = re.sub(r"^(?:if|when|that|the\s+fact\s+that)\s+", "", subject, flags=re.I)
+    subject = re.sub(r"^(?:it|they|this|that|he|she)\s+(?:(?:is|has|have|are)\s+)?(?=[a-z])", "", subject, flags=re.I)
+    subject = re.sub(r"^(?:the|an?|any|each|every|our|my)\s+[\w-]+['’]s\s+", "", _HAVING.sub("", subject), flags=re.I)
+    measured = re.match(r"\s*(?:\d[\d.,]*|\w+)\s+\w+\s+of\s+(?:[a-z]+\s+)?([a-z]+)[\s.,]*$", text[match.end() :], re.I)
+    if measured and not subject:
+        subject = measured.group(1)
     counted = re.match(
         rf"(?:{words.NUMBER.pattern}|{words.NUMBER_WORD})\s+([a-z]\w+)(?:\s+(?:left|remaining|in\s+stock|each|"
         rf"or\s+so))?$",
@@ -203,7 +253,7 @@ def _one(text: str, before: Condition | None) -> Condition | None:
     if (
         op in ("gt", "gte", "lt", "lte")
         and counted
-        and _POINTING.fullmatch(subject)
+        and (_POINTING.fullmatch(subject) or re.match(r"(?:has|have|contains?)\b", match.group(), re.I))
         and not _UNIT.fullmatch(counted.group(1))
     ):
         subject = counted.group(1)
@@ -217,7 +267,11 @@ def _one(text: str, before: Condition | None) -> Condition | None:
         return Condition(f"number of {counted.group(2).strip()}", op, words.number(counted.group(1)), text)
     if re.fullmatch(r"there", subject, re.I):
         subject = ""
-    said = text[match.end() :].strip(" ,.;:")
+    return _against(subject, op, text, text[match.end() :].strip(" ,.;:"))
+
+
+def _against(subject: str, op: str, text: str, said: str) -> Condition | None:
+    """The comparison with what was said behind the operator."""
     said = re.sub(r"^(?:the\s+(?:word|words|text|value)\s+|that\s+of\s+)", "", said, flags=re.I)
     if not said:
         return None
@@ -233,6 +287,9 @@ def _one(text: str, before: Condition | None) -> Condition | None:
     value: Any = _value(said)
     if op in ("eq", "neq") and value in ("positive", "negative") and subject and not _FEELING.search(subject):
         return Condition(subject, {"positive": "gt", "negative": "lt"}[value] if op == "eq" else "lte", 0, text)
+    if op in ("gt", "gte", "lt", "lte") and memory.before(said) and re.search(r"\d", subject):
+        # "20 % higher than last time": no condition can reckon that.
+        return None
     if op in ("gt", "gte", "lt", "lte") and memory.before(said):
         return Condition(subject, op, memory.LAST, text)
     if op in ("gt", "gte", "lt", "lte") and (not isinstance(value, int | float) or _GOES_ON.search(said)):
@@ -248,7 +305,7 @@ def _value(text: str) -> Any:
     """A number with its unit dropped, a truth value, quoted text, or the words themselves."""
     if (said := words.quoted(text)) is not None:
         return said
-    stripped = re.sub(
+    stripped = text.strip() if not re.search(rf"\d|\b(?:{words.NUMBER_WORD})\b", text, re.I) else re.sub(
         r"^[$€£¥]\s*|\s*(?:%|[$€£¥]|percent|dollars?|euros?|usd|eur|degrees?|°\s*c?f?|points?)\s*$",
         "",
         text.strip(),

@@ -35,6 +35,17 @@ class Origin(Protocol):
 
 #: Words for what a kind of step has made, and the words its own clause begins with.
 _MADE: tuple[tuple[re.Pattern[str], tuple[str, ...], str], ...] = tuple(
+#: "log the name"
+THE_FIELD = re.compile(
+    r"^(?:log|record|print|note(?:\s+down)?)\s+(?:the|its|their|his|her)\s+([a-z][\w -]{1,30})$", re.I
+)
+#: The item of a loop as a whole.
+POINTED = re.compile(
+    r"^(?:\w+\s+){0,2}?(?:it|them|him|her)\b|^(?:send\s+)?(?:an?\s+)?(?:e-?mail|mail|message|notify|alert|warn|"
+    r"ping|tell)\b(?!.*\b(?:its|"
+    r"the|their)\s+\w+$)",
+    re.I,
+)
     (re.compile(pattern, re.I), blocks, lead)
     for pattern, blocks, lead in (
         (r"(?:\w+\s+)?(?:summary|digest|recap|gist|short\s+version|tl;?dr|overview|summari[sz]ed\s+\w+)",

@@ -8,7 +8,17 @@ from __future__ import annotations
 
 import re
 
-from caddie.models.offline import actions, clauses, conditions, judgement, schedule, words
+from caddie.models.offline import (
+    actions,
+    clauses,
+    conditions,
+    demands,
+    hooks,
+    judgement,
+    operators,
+    schedule,
+    words,
+)
 from caddie.models.offline.request import Trigger
 
 _EVENT = re.compile(
@@ -69,6 +79,9 @@ _ASKING = re.compile(
 _KIND = re.compile(
     r"^(?:an?|any|every)\s+(?!new\b|incoming\b|certain\b)([a-z-]+)\s+([a-z]+)\s+(?:is|gets?|[a-z]+s)\b", re.I
 )
+#: "the webhook says status = paid": what it says is asked of it.
+_TELLS = re.compile(r"\bweb\s?hook(?=\s+(?:says?|tells?|reports?)\b)", re.I)
+_SENTENCE = re.compile(r"[.;:!?](?=\s|$)|\n|,|$")
 #: Somebody does something, and nothing is asked of a value.
 _SOMEBODY = re.compile(r"^(?:an?|any|some(?:one|body)|any(?:one|body))\b", re.I)
 _ASKS_OF = re.compile(r"^(?:[\w'-]+\s+){1,5}?(?:is|are|was|has|have|costs?|exceeds?|contains?|mentions?)\b", re.I)
@@ -80,7 +93,7 @@ def event(text: str, shadow: str, scheduled: bool) -> tuple[Trigger, str] | None
         end = clause_end(shadow, start.end())
         phrase = shadow[start.end() : end]
         chat = None if re.search(r"hook", phrase, re.I) else CHAT.search(phrase)
-        match = chat or HAPPENS.search(phrase) or _THING.search(phrase)
+        match = chat or _TELLS.search(phrase) or HAPPENS.search(phrase) or _THING.search(phrase)
         if (
             match is None
             and first
@@ -99,9 +112,18 @@ def event(text: str, shadow: str, scheduled: bool) -> tuple[Trigger, str] | None
             or (word in ("after", "upon") and not first and "hook" not in phrase)
         ):
             continue
+        happens = None if chat else HAPPENS.search(phrase)
+        sentence = _SENTENCE.search(shadow, start.end())
+        whole = text[start.end() : sentence.start() if sentence else end]
+        if happens and (asked := demands.asked(whole, happens.start(), happens.end())):
+            rest = text[start.end() + asked[2] :].lstrip(" ,:")
+            return Trigger("webhook", event=asked[0]), f"{text[: start.start()]} if {asked[1]}, {rest}".strip()
         head = next((each for each in _beginnings(phrase) if len(each) >= match.end()), phrase)
         if not chat and not re.search(r"\bweb\s?hook", phrase) and _compares(head):
             continue
+        if not chat and _compares(hooks.NAMED.sub("", phrase)) and (named := hooks.NAMED.search(phrase)):
+            span = (start.end() + named.start(), start.end() + named.end())
+            return Trigger("webhook"), cut_out(text, [span])
         for head in (phrase, *_beginnings(phrase)) if chat else ():
             if label := _judged(head):
                 rest = text[start.end() + len(head) :].lstrip(" ,")
@@ -154,7 +176,7 @@ def _cut_at(text: str, shadow: str, start: re.Match[str], known: int, end: int, 
     rest = shadow[known:end]
     if block == "trigger_chat" and re.match(r"\s+and\b", shadow[end:]):
         end = next((at for at in range(end, len(shadow)) if shadow[at] in ",.;\n"), len(shadow))
-    said = conditions.operator(shadow[start.end() : end]) if block == "trigger_chat" else None
+    said = operators.operator(shadow[start.end() : end]) if block == "trigger_chat" else None
     if said and said[1] == "contains" and (quoted := _QUOTES.match(text, start.end() + said[0].end(), end)):
         tests = " or ".join(f'it contains "{next(filter(None, each))}"' for each in words.QUOTE.findall(quoted.group()))
         rest = re.sub(r"^\s+(?:in|to)\s+(?:the|our)\s+(?:chat|bot)\b", "", text[quoted.end() :])
@@ -175,7 +197,7 @@ def _cut_at(text: str, shadow: str, start: re.Match[str], known: int, end: int, 
             block, event=text[start.end() : end].strip()
         ), f"{text[: start.start()]} if {text[end + follows.end() :]}".strip()
     if (
-        (bare := conditions.operator(rest))
+        (bare := operators.operator(rest))
         and not rest[: bare[0].start()].strip()
         and _tested(f"it {text[known:end].strip()}")
     ):

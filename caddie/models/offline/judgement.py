@@ -39,7 +39,7 @@ _FINE = (
     r"(?:the\s+)?limits?)|healthy|quiet|not"
 )
 _RELATIVE = re.compile(
-    rf"^(?:(?:it|that|this|they|everything|all|things?|(?:the|its)\s+[\w ]+?)\s+)?(?:is|are|gets?|goes|becomes?|"
+    rf"^(?:(?:it|that|this|they|everything|all|things?|(?:the|its)\s+[\w ]+?)\s+)?(?:is|are|ha[sv]e?|gets?|goes|"
     rf"looks?|was|seems?|stays?)\s+(?:(?:all|still|again|even|just)\s+)?(?:(?P<up>{_UP})|(?P<down>{_DOWN})|"
     rf"(?P<fine>{_FINE}))"
     rf"(?:\s+(?:than\s+)?(?:that|it|this))?(?:\s+(?:again|though|instead|enough))?$",

@@ -13,11 +13,14 @@ from typing import Any
 from caddie.models.offline.naming import last_of
 from caddie.models.offline.request import Action, Condition, Test
 
+#: Not among what the runs before have seen.
+UNSEEN = "unseen"
+SEEN = "seen"
 #: The right side of a comparison with the run before.
 LAST = "last time"
 NUMBER = "last number"
 #: Of the steps that remember; what a message is about is what was compared, not what was remembered.
-TOPICS = (NUMBER, "last value")
+TOPICS = (NUMBER, "last value", SEEN)
 _BEFORE = (
     r"(?:(?:the\s+)?(?:last|previous)\s+(?:time|one|value|run|check|day|week|month|hour|result|number|price|reading|measurement)|"
     r"(?:it\s+was\s+)?(?:the\s+(?:day|week|hour|time)\s+before|before|yesterday|last\s+(?:week|month|night)|previously)|what\s+it\s+was(?:\s+before)?)"
@@ -43,15 +46,18 @@ def moved(text: str) -> Condition | None:
 
 
 def remembers(condition: Condition) -> bool:
-    return condition.op in ("changed", "unchanged") or condition.right == LAST
+    return condition.op in ("changed", "unchanged", UNSEEN) or condition.right == LAST
 
 
 def plain(condition: Condition) -> Condition:
     """The condition as one on a value, for what it looks at."""
-    return replace(condition, op="neq") if condition.op in ("changed", "unchanged") else replace(condition, right=0)
+    named = condition.op in ("changed", "unchanged", UNSEEN)
+    return replace(condition, op="neq") if named else replace(condition, right=0)
 
 
 def compared(condition: Condition, left: str) -> dict[str, Any]:
+    if condition.op == UNSEEN:
+        return {"left": "{{$vars." + _seen(left) + "}}", "op": "not_contains", "right": left}
     op = {"changed": "neq", "unchanged": "eq"}.get(condition.op, condition.op)
     return {"left": left, "op": op, "right": "{{$vars." + last_of(left) + "}}"}
 
@@ -60,6 +66,9 @@ def notes(made: list[dict[str, Any]], test: Test) -> tuple[list[Action], list[Ac
     """What each branch remembers for the next run."""
     then, otherwise = [], []
     for condition, each in zip(made, test.conditions, strict=True):
+        if each.op == UNSEEN:
+            payload = {"name": _seen(condition["right"]), "value": condition["right"], "operation": "append"}
+            then.append(Action("set-variable", payload, topic=SEEN))
         if each.op != "changed" and each.right != LAST:
             continue
         topic = NUMBER if each.right == LAST else "last value"
@@ -68,3 +77,8 @@ def notes(made: list[dict[str, Any]], test: Test) -> tuple[list[Action], list[Ac
         if each.right == LAST:
             otherwise.append(Action("set-variable", {**payload}, topic=topic))
     return then, otherwise
+
+
+def _seen(expression: str) -> str:
+    """The variable that keeps what has been seen."""
+    return f"seen_{last_of(expression).removeprefix('last_')}s"

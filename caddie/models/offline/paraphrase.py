@@ -63,6 +63,10 @@ _RULES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (r",\s*(?:and\s+)?(?:with\s+)?(?:the\s+)?subject(?:\s+line)?\s*:?\s+(?=\x00)", r" with subject "),
         (r",\s*(?:and\s+)?(?:with\s+)?(?:the\s+)?(?:text|body|message)\s*:?\s+(?=\x00)", r" saying "),
         (r"(?<![\w.,#/-])(\d+)\s?k(?![\w-])", r"\g<1>000"),
+        (r"\b(ask\s+(?:me|us|my\s+\w+|the\s+\w+|someone)|get\s+(?:my\s+)?approval)\s+before\s+(?:any\s+|an?\s+)?(?:[a-z-]+\s+)?"
+         r"[a-z]+s?\s+((?:over|above|under|below|of\s+more\s+than|more\s+than)\s+[$€£]?\d[\d.]*(?:\s+"
+         r"(?:dollars?|euros?|pounds?|%))?)\s+"
+         r"(?:is|are|gets?)\s+\w+(?:\s+out)?", r"if the amount is \2, \1 for approval"),
         (r"\bthen\s+((?:an?|another|the|one)\s+(?:(?!to\b)[\w-]+\s+){0,2}?(?:e-?mail|mail|message|reminder|"
          r"notification|note)\b"
          r"(?!\s+(?:is|goes|gets|should|must)))", r"then send \1"),
@@ -155,9 +159,51 @@ _QUESTION = re.compile(
 )
 
 
+#: "is one of Germany, France or Spain": the values of a comparison, told as a list.
+_ENUMERATED = re.compile(
+    r"(?P<head>\b(?:one\s+of|any\s+of|either|neither|none\s+of|(?:is|are|was|equals?|contains?|mentions?|includes?|"
+    r"says?|(?:starts?|begins?|ends?)\s+with)(?:\s+not)?)\s+(?:the\s+following:?\s+)?)"
+    r"(?P<list>(?!if\b|a\b|an\b)(?:[\w.@+-]+|\x00+)(?:\s[\w-]+)?(?:\s*,\s*(?:[\w.@+-]+|\x00+)(?:\s[\w-]+)?){1,8})"
+    r"\s*,?\s+(?P<word>or|nor|and)\s+(?=(?:[\w.@+-]|\x00))",
+    re.I,
+)
+_ASKING = re.compile(r"\b(?:if|when(?:ever)?|unless|where|whose|that|which|ones|only|in\s+case)\b", re.I)
+_SCALES = {"hundred": 100, "thousand": 1000, "million": 1_000_000, "dozen": 12}
+_SCALED = re.compile(
+    rf"(?<![\w.,])(?P<count>an?|\d+(?:\.\d+)?|{words.NUMBER_WORD})\s+(?P<scale>{'|'.join(_SCALES)})\b(?!\s+"
+    rf"(?:and|of)\b)",
+    re.I,
+)
+
+
+def _enumerated(said: str) -> str:
+    """ "is one of Germany, France or Spain" → "is one of Germany or France or Spain"."""
+    shadow = words.masked(said)
+    for found in reversed(list(_ENUMERATED.finditer(shadow))):
+        sentence = shadow[max(shadow.rfind(end, 0, found.start()) for end in ".;\n") + 1 : found.start()]
+        listed = re.match(r"one|any|either|neither|none", found["head"], re.I)
+        if (found["word"].lower() == "and" and not listed) or not (listed or _ASKING.search(sentence)):
+            continue
+        start, end = found.span("list")
+        values = re.sub(r"\s*,\s*", f" {'nor' if found['word'].lower() == 'nor' else 'or'} ", said[start:end])
+        said = f"{said[:start]}{values} or {said[found.end() :]}"
+    return said
+
+
+def _scaled(match: re.Match[str]) -> str:
+    """ "two hundred" → 200."""
+    count = match["count"].lower()
+    value = (1 if count in ("a", "an") else words.number(count) or 1) * _SCALES[match["scale"].lower()]
+    return str(int(value) if value == int(value) else value)
+
+
 def text(said: str) -> str:
     """A whole request; quotes and addresses stay as they are."""
     said = pauses.unanswered(said)
+    shadow = words.masked(said)
+    for scaled in reversed(list(_SCALED.finditer(shadow))):
+        said = f"{said[: scaled.start()]}{_scaled(scaled)}{said[scaled.end() :]}"
+    said = _enumerated(said)
     shadow = words.masked(said)
     if _THOUSANDS.search(shadow):
         said = _THOUSANDS.sub(lambda match: match.group().replace(",", ""), said)

@@ -98,6 +98,14 @@ _RULES: tuple[tuple[re.Pattern[str], str], ...] = tuple((re.compile(pattern, re.
 ))  # fmt: skip
 
 
+#: "urgent → #oncall, normal → #support".
+_SORTED = re.compile(
+    r"(?:(?<=[.:,;\n]\s)|(?<=[.:,;\n])|^)((?:(?:and|the)\s+)?(?:[a-z-]+\s){0,2}[a-z-]+)\s*(?:-+>|=+>|→|=|:)\s*(?:to\s+)?"
+    r"(?=\x02|slack\b|discord\b|e-?mail\s)",
+    re.I,
+)
+
+
 class Guard:
     """A text whose quotes, addresses, channels and expressions are marks for the time being."""
 
@@ -119,6 +127,8 @@ def plain(text: str) -> str:
     shadow = guard.text.replace("’", "'")
     for pattern, to in _SHORT:
         shadow = re.sub(pattern, to, shadow, flags=re.I)
+    if len(_SORTED.findall(shadow)) > 1:
+        shadow = _SORTED.sub(r"\1 goes to ", shadow)
     shadow = re.sub(r"\s*(?:-+>|=+>|→)\s*", "\n", shadow)
     shadow = re.sub(r"(?<=[\w\x02])\s+(?:[—–]|--?)\s+(?=[a-z])", ", ", shadow)
     if re.search(r"(?:^|\s)1[.)]\s", shadow) and re.search(r"\s2[.)]\s", shadow):

@@ -11,10 +11,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from caddie.models.offline import answering, language, memory, sequence, words
+from caddie.models.offline import answering, language, memory, moments, operands, sequence, words
 from caddie.models.offline.naming import node_name, singular, test_name
-from caddie.models.offline.request import Action, Branch, Condition, Loop, Request, Step, Test, Trigger
-from caddie.models.offline.wiring import PRIMARY, Scope, Source, clean, fill, sends
+from caddie.models.offline.request import Action, Branch, Loop, Request, Step, Test, Trigger
+from caddie.models.offline.wiring import HTTP_STATUS, PRIMARY, Scope, Source, clean, fill, sends
 
 _SENDERS = ("slack-send-message", "discord-send-message", "send-email", "reply_chat")
 _DIGEST = re.compile(
@@ -22,7 +22,6 @@ _DIGEST = re.compile(
     r"key\s+points|short\s+version)\b",
     re.I,
 )
-_OBJECTS = re.compile(r"\b(?:sentiment|mood|category|label|class|topic|priority|urgency|intent)\b", re.I)
 
 
 _OPS = {
@@ -67,6 +66,8 @@ class Planner:
     def __init__(self, taken: Iterable[str] = ()) -> None:
         self._taken = set(taken)
         self._wait = ""
+        self._clock = ""
+        self._dates: dict[moments.Moment, str] = {}
         self.plan = Plan()
 
     def build(self, request: Request) -> Plan:
@@ -83,13 +84,25 @@ class Planner:
                 Source(f"root.{path}", kind, "the message" if kind == "text" else "the data", trigger.block)
             )
         steps = sequence.answered(sequence.closed(request.steps)) if trigger.block == "trigger_chat" else request.steps
-        self.steps(steps, Place(("root",)), scope)
+        self._clock = "{{root.result.firedAt}}" if trigger.block == "cronjob" else ""
+        self.steps(steps, self._dated(steps, Place(("root",))), scope)
         return self._finished()
 
     def extend(self, steps: list[Step], place: Place, scope: Scope) -> Plan:
         """More steps in an existing workflow."""
-        self.steps(steps, place, scope)
+        self.steps(steps, self._dated(steps, place), scope)
         return self._finished()
+
+    def _dated(self, steps: list[Step], place: Place) -> Place:
+        """A step for every date that conditions compare with: it is worked out once, in front."""
+        for moment in sequence.moments_of(steps):
+            if moment in self._dates:
+                continue
+            node_id = self._id(words.slug(f"date {moment.told}"))
+            self._add(node_id, "agent", {"prompt": moment.prompt(self._clock)}, place)
+            self._dates[moment] = "{{" + node_id + ".result.text}}"
+            place = replace(place, after=(node_id,), branch=None)
+        return place
 
     def _finished(self) -> Plan:
         if self.plan.variables:
@@ -138,6 +151,7 @@ class Planner:
         self._add(node_id, action.block, self._payload(action, scope), place)
         if action.block in PRIMARY and action.topic not in memory.TOPICS:
             path, kind = PRIMARY[action.block]
+            path, kind = (path, kind) if not action.topic.startswith("number of ") else ("result.count", "data")
             sent = sends(action.block, action.payload)
             if action.block == "set-variable" and (action.members or action.payload.get("operation")):
                 kind = "value"
@@ -162,6 +176,11 @@ class Planner:
 
     def _payload(self, action: Action, scope: Scope) -> dict[str, Any]:
         payload = dict(action.payload)
+        if self._dates and payload.get("conditions"):
+            payload["conditions"] = [
+                {**each, "right": self._dates.get(each["right"], each["right"])} if "right" in each else each
+                for each in payload["conditions"]
+            ]
         for name, value in fill(action, scope).items():
             if value not in (None, ""):
                 payload.setdefault(name, value)
@@ -188,13 +207,22 @@ class Planner:
             return place, scope
         place, scope, test = self._subject(branch.test, place, scope)
         node_id = self._id(test_name(test))
-        conditions = [self._condition(condition, scope) for condition in test.conditions]
+        test = replace(
+            test,
+            conditions=tuple(
+                replace(each, right=self._dates[each.right]) if isinstance(each.right, moments.Moment) else each
+                for each in test.conditions
+            ),
+        )
+        known, assumed = self._declared(), self.plan.assumptions
+        conditions = [operands.compared(condition, scope, known, assumed) for condition in test.conditions]
         payload: dict[str, Any] = {"conditions": conditions}
         if len(conditions) > 1:
             payload["match"] = test.match
         self._add(node_id, "if", payload, place)
-        subject = next((c.subject for c in test.conditions if c.subject and c.op != "changed"), "")
-        inner = replace(scope, subject=clean(subject))
+        subject = clean(next((c.subject for c in test.conditions if c.subject and c.op != "changed"), ""))
+        coded = subject.lower() == "status" and str(conditions[0]["left"]).endswith(".result.status}}")
+        inner = replace(scope, subject=HTTP_STATUS if coded else subject)
         noted, either = memory.notes(conditions, test)
         for name, steps in (("then", [*noted, *branch.then]), ("else", [*either, *branch.otherwise])):
             self.steps(steps, Place((node_id,), name, place.loop), inner)
@@ -210,7 +238,7 @@ class Planner:
                 replace(c, subject=re.split(r"\s+(?:at|from|on|of)\s+https?:", c.subject)[0]) for c in test.conditions
             )
             return place, scope, replace(test, conditions=kept)
-        if _OBJECTS.search(said) and scope.of("classify") is None and scope.nearest("text") is not None:
+        if operands.OBJECTS.search(said) and scope.of("classify") is None and scope.nearest("text") is not None:
             values = [str(condition.right) for condition in test.conditions if isinstance(condition.right, str)]
             labels = (
                 ["positive", "neutral", "negative"] if re.search(r"sentiment|mood", said, re.I) else [*values, "other"]
@@ -219,82 +247,17 @@ class Planner:
                 place, scope = self._action(Action("classify", {"labels": labels}, topic=clean(said)), place, scope)
         return place, scope, test
 
-    def _condition(self, condition: Condition, scope: Scope) -> dict[str, Any]:
-        if memory.remembers(condition):
-            return memory.compared(condition, self._left(memory.plain(condition), scope))
-        made: dict[str, Any] = {"left": self._left(condition, scope), "op": condition.op}
-        if condition.right is not None:
-            made["right"] = condition.right
-        return made
-
-    def _left(self, condition: Condition, scope: Scope) -> str:
-        subject = clean(condition.subject)
-        approval = scope.of("human_confirmation")
-        if subject == "approved" and approval:
-            return approval.member("approved")
-        counter = scope.of("set-variable")
-        if counter and (
-            not subject
-            or re.search(r"\b(?:counter|count|number|total)\b", subject, re.I)
-            or words.slug(subject) in self._declared()
-        ):
-            return counter.expression()
-        label = scope.nearest("label")
-        if label and (
-            _OBJECTS.search(subject) or not subject or (isinstance(condition.right, str) and not scope.nearest("data"))
-        ):
-            return label.expression()
-        http = scope.of("http-request", "send-webhook")
-        code = isinstance(condition.right, int) and 100 <= condition.right <= 599 and condition.op in ("eq", "neq")
-        if http and code and not subject and re.search(r"return|answer|respond", condition.said, re.I):
-            return "{{" + http.path.removesuffix(".body") + ".status}}"
-        if http and re.fullmatch(r"(?:http\s+)?(?:status|response)(?:\s+code)?", subject, re.I):
-            return "{{" + http.path.removesuffix(".body") + ".status}}"
-        text = scope.nearest("text")
-        numbered = re.match(r"number\s+of\s+(.+)$", subject, re.I)
-        if numbered and (rows := scope.nearest("list")) and rows.block in ("filter", "pluck"):
-            return "{{" + rows.path.rsplit(".", 1)[0] + ".count}}"
-        vague = not subject or re.fullmatch(
-            r"(?:(?:chat|user|customer|incoming)(?:'s)?\s+)?(?:message|text|input|it|answer|response|"
-            r"content|body|result|results|list|data|page|summary|question|"
-            r"email)s?(?:\s+text)?",
-            subject,
-            re.I,
-        )
-        if (
-            vague
-            and scope.subject
-            and scope.subject != "approved"
-            and isinstance(condition.right, int | float)
-            and not isinstance(condition.right, bool)
-        ):
-            return self._field(scope.subject, scope)
-        if vague:
-            source = (
-                text if condition.op in ("contains", "not_contains", "starts_with", "ends_with", "matches") else None
-            ) or scope.nearest()
-            return source.expression() if source else "{{root.result}}"
-        return self._field(subject, scope)
-
-    def _field(self, subject: str, scope: Scope) -> str:
-        """A field named in words. Where it stands in the data is an assumption, and told."""
-        source = scope.nearest("item", "data")
-        name = words.field_name(re.sub(r"\s+(?:of|in|from)\s+(?:it|them|the\s+\w+)$", "", subject, flags=re.I))
-        if source is None:
-            self.plan.assumptions.append(f"I read “{subject}” from the field `{name}` of what starts the workflow")
-            return "{{root.result." + name + "}}"
-        self.plan.assumptions.append(f"I read “{subject}” from the field `{name}` of {source.expression()}")
-        return source.member(name)
-
     def _loop(self, loop: Loop, place: Place, scope: Scope) -> tuple[Place, Scope]:
         source = scope.nearest("list", "data", "item") or scope.nearest()
         node_id = self._id(f"for_each_{words.slug(singular(loop.items)) or 'item'}")
-        payload = {"items": source.expression() if source else "{{root.result.items}}"}
+        payload: dict[str, Any] = {"items": source.expression() if source else "{{root.result.items}}"}
         if source and loop.rows and source.kind in ("data", "item"):
             payload = {"items": source.member(loop.rows)}
         elif source is None or source.kind not in ("list", "item"):
             place_said = source.expression() if source else "{{root.result.items}}"
             self.plan.assumptions.append(f"I take {place_said} to be the list of {loop.items}")
+        if loop.most:
+            payload["maxIterations"] = loop.most
         self._add(node_id, "for-each", payload, place)
         inner = scope.add(Source("$item", "item", singular(loop.items), "for-each"))
         self.steps(loop.body, Place((node_id,), loop=node_id), inner)

@@ -10,6 +10,7 @@ import re
 from caddie.models.offline import words
 from caddie.models.offline.request import Action
 
+THEY = re.compile(r"(?:all\s+(?:of\s+)?)?(?:them|these|those|it|the\s+list)", re.I)
 _THERE = re.compile(
     r"\s*\b(?:(?:over|in|on|to)\s+)?there(?:\s+as\s+well|\s+too|\s+directly|\s+straight\s+away)?$|\s+\b(?:in|to|"
     r"on)\s+(?:the\s+|that\s+)?same\s+"
@@ -40,7 +41,7 @@ _EACH = re.compile(
     r"put|delete|PUT|POST|PATCH|DELETE|summari[sz]e|translate|"
     r"classify|share|warn|invite|greet|congratulate|call|push|submit|add|save|"
     r"process)\s+(?:an?\s+\w+\s+to\s+)?(?:to\s+)?(?:each|every)"
-    r"(?:\s+(?P<one>one|of\s+(?:them|these|those))|\s+(?:single\s+|"
+    r"(?:\s+(?P<one>one|of\s+(?:them|these|those)|(?=(?:in)?to\b|with\b|as\b|in\b|on\b|by\b))|\s+(?:single\s+|"
     r"of\s+the\s+)?(?P<noun>[a-z][\w-]*))\b\s*(?P<rest>.*)$",
     re.I | re.S,
 )

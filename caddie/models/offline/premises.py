@@ -11,6 +11,7 @@ from dataclasses import replace
 from caddie.models.offline import actions, conditions, judgement, memory, phrasing, turns, words
 from caddie.models.offline.request import Action, Condition, Test
 from caddie.models.offline.tree import LISTS, Tree
+from caddie.models.offline.verbs import VERBS
 
 #: What is measured: "send their battery level to …", "read the temperature from …".
 _NAMED = re.compile(
@@ -39,7 +40,8 @@ _TEXTUAL = re.compile(
 _MONEY = r"[$€£]\s?\d|\d\s*(?:[$€£]|euros?|dollars?|pounds|bucks|usd|eur|gbp)"
 #: What has an amount, and is none.
 _TRADED = re.compile(
-    r"(?:an?|any|new)\s|(?:the\s+)?(?:expense|order|invoice|purchase|payment|donation|transaction|claim|bill|booking|deal|sale|"
+    r"(?:an?|any|new)\s|(?:the\s+)?(?:expense|order|invoice|purchase|payment|donation|transaction|claim|bill|"
+    r"booking|deal|sale|"
     r"transfer|refund|quote|offer|contract)$",
     re.I,
 )
@@ -70,10 +72,30 @@ _UNWANTED = re.compile(
 
 
 _FELT = re.compile(
-    r"(?<![\w#@/-])(?:the\s+|all\s+|any\s+)?(positive|negative|neutral)\s+(?:ones?|reviews?|comments?|messages?|feedback|"
+    r"(?<![\w#@/-])(?:the\s+|all\s+|any\s+)?(positive|negative|neutral)\s+(?:ones?|reviews?|comments?|messages?|"
+    r"feedback|"
     r"mails?|e-?mails?|posts?|answers?|responses?)(?![\w@/-])",
     re.I,
 )
+
+
+_PLACE = r"(?:to|in|into|on|via|by)\s+(?:the\s+|our\s+)?(?:#|\x00|slack|discord|e-?mail)"
+_KIND = re.compile(
+    r"^(?:[\w '-]{2,40}:\s*)?(?:(?:and|the|all|any|every)\s+)*(?P<label>[a-z][a-z-]+)(?:\s+(?:ones?|tickets?|"
+    r"messages?|requests?|"
+    r"mails?|e-?mails?|"
+    r"questions?|cases?|reports?|issues?|complaints?|orders?|stuff|things|feedback|leads?|reviews?))?\s+"
+    r"(?:(?:should|must|will)\s+)?"
+    rf"(?:(?:go(?:es)?|gets?|is|are|be)\s+)?(?:(?:sent|forwarded|routed|posted|straight|directly)\s+"
+    rf")?(?P<place>{_PLACE}.*)$",
+    re.I | re.S,
+)
+#: Several kinds, each with its place: nothing but a sorting can tell them apart.
+_KINDS = re.compile(
+    rf"\bones?\b[^.;]*{_PLACE}|{_PLACE}[^.;]*[,;.]\s*(?:and\s+)?[a-z-]+\s+(?:ones\s+)?(?:go(?:es)?\s+)?{_PLACE}",
+    re.I,
+)
+_NO_KIND = frozenset("it them they this that everything all rest others which everyone both results data".split())
 
 
 class Premises:
@@ -136,6 +158,10 @@ class Premises:
             return replace(condition, subject="amount")
         if condition.subject and not _PRONOUN.fullmatch(condition.subject):
             return condition
+        told = self._tree.last[0].test.conditions[:1] if self._tree.last else ()
+        if condition.op in ("eq", "neq") and isinstance(condition.right, str) and condition.right not in self.labels:
+            if told and told[0].op in ("eq", "neq") and isinstance(told[0].right, str) and told[0].subject:
+                return replace(condition, subject=told[0].subject)
         if condition.op == "eq" and isinstance(condition.right, str) and self._data():
             if re.fullmatch(r"[a-z]+", condition.right) and condition.right not in self.labels:
                 return replace(condition, subject=actions.stated(condition.right)["field"])
@@ -202,7 +228,20 @@ class Premises:
             if shorter != clause:
                 if actions.recognise(turns.told(shorter), about) is not None:
                     return label, shorter
-        return self._felt(clause, about)
+        return self._felt(clause, about) or self._kind(clause, about)
+
+    def _kind(self, clause: str, about: str) -> tuple[str, str] | None:
+        """ "urgent ones go to …, normal ones to …": kinds of what came in, where nothing has sorted it yet."""
+        found = _KIND.match(words.masked(clause))
+        if found is None or self._tree.loops or not self._known & {"trigger_chat", "webhook"}:
+            return None
+        if self._judge is None and (self.labels or not _KINDS.search(words.masked(about))):
+            return None
+        label = clause[slice(*found.span("label"))].lower()
+        if label in _NO_KIND or label.split()[0] in VERBS:
+            return None
+        self._labelled(label, clause)
+        return label, f"send it {clause[found.start('place') :]}"
 
     def _felt(self, clause: str, about: str) -> tuple[str, str] | None:
         """ "negative ones go to …" before anything has judged what came in."""

@@ -24,6 +24,7 @@ from caddie.models.offline import (
     turns,
     words,
 )
+from caddie.models.offline.lists import Lists
 from caddie.models.offline.premises import Premises, follows
 from caddie.models.offline.request import Action, Condition, Loop, Step, Test
 from caddie.models.offline.tree import LISTS, Tree
@@ -39,6 +40,7 @@ class Reader:
         self.unknown: list[str] = []
         self._known = known
         self._premises = Premises(self._tree, labels, frozenset(known), about)
+        self._lists = Lists(self._tree, known, self.clause)
         self._rows = ""
         self._asides: list[str] = []
         self._always = False
@@ -52,7 +54,7 @@ class Reader:
 
     def clause(self, clause: str) -> None:
         clause = paraphrase.clause(turns.told(clause.strip(" ,.;:")))
-        readers = (self._premises.unwanted, self._placed, self._premises.bounded, self._described)
+        readers = (self._premises.unwanted, self._premises.bounded, self._described, self._lists.read)
         if not clause or any(read(clause) for read in readers):
             return
         if always := turns.ALWAYS.match(clause):
@@ -110,6 +112,7 @@ class Reader:
 
     def finish(self, blind: bool) -> None:
         """blind: the trigger brings no data, so what a condition looks at has to be fetched."""
+        self._lists.settle()
         sequence.remembered(self.steps)
         sequence.settled(self.steps)
         if blind:
@@ -125,19 +128,6 @@ class Reader:
         last = before.pop()
         self._branch(test, "")
         self._add(last)
-        return True
-
-    def _placed(self, clause: str) -> bool:
-        """ "you can find them at https://…": where something said before is."""
-        address = words.url(clause)
-        if address is None or not turns.CONTEXT.match(clause):
-            return False
-        fetches = [each for each in self._tree.actions() if each.block == "http-request"]
-        if open_ := [each for each in fetches if not each.payload.get("url")]:
-            open_[-1].payload["url"] = address
-            open_[-1].missing = [slot for slot in open_[-1].missing if slot.field != "url"]
-        else:
-            self._add(outside.fetched(address))
         return True
 
     def _fetched(self, clause: str) -> str:
@@ -301,6 +291,9 @@ class Reader:
         if outer and outer.then and not waits and "approved" not in asked:
             # A condition told after what another one leads to stands beside it, not within it.
             self.sentence()
+        if test.conditions and (how := re.match(r"number\s+of\s+(.+)", test.conditions[0].subject)):
+            if not self._tree.loops and self._tree.blocks() & LISTS:
+                self._lists.number_of(how.group(1))
         if address := words.url(" ".join(each.subject for each in test.conditions)):
             self._add(outside.fetched(address))
             test = conditions.unaddressed(test)
@@ -328,7 +321,8 @@ class Reader:
     def _loop(self, items: str, rest: str) -> None:
         qualified = turns.QUALIFIED.match(items)
         items = (qualified.group(1) if qualified else items).strip()
-        self._tree.looped(Loop(items, rows=self._rows))
+        items, most = self._lists.most(items)
+        self._tree.looped(Loop("item" if pointing.THEY.fullmatch(items) else items, rows=self._rows, most=most))
         rest = turns.WITH.sub(r"\1\2 is \3", rest)
         text = f"{qualified.group(0)[qualified.start(2) :]} {rest}" if qualified else rest
         if qualified or (

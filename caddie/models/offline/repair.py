@@ -9,7 +9,7 @@ import difflib
 import re
 from typing import Any, cast
 
-from caddie.models.offline import conditions, schedule, words
+from caddie.models.offline import operators, schedule, words
 from caddie.models.offline.canvas import Canvas
 from caddie.models.offline.guess import index
 from caddie.models.offline.plan import Edit
@@ -198,10 +198,10 @@ def _option(value: str, options: list[str]) -> str | None:
     for each in options:
         if each.lower() == value.lower():
             return each
-    if "eq" in options and (than := conditions.operator(f"it is {value.replace('_', ' ').lower()} than 5")):
+    if "eq" in options and (than := operators.operator(f"it is {value.replace('_', ' ').lower()} than 5")):
         if than[1] in options and than[1] not in ("eq", "neq"):
             return than[1]
-    if "eq" in options and (found := conditions.operator(f"it is {value.replace('_', ' ').lower()} x")):
+    if "eq" in options and (found := operators.operator(f"it is {value.replace('_', ' ').lower()} x")):
         return found[1] if found[1] in options and value.lower() != "is" else "eq"
     close = difflib.get_close_matches(value.lower(), options, n=1, cutoff=0.5)
     return close[0] if close else None

@@ -79,6 +79,8 @@ class Loop:
     items: str
     body: list[Step] = field(default_factory=list)
     rows: str = ""
+    #: No more items than that; 0: all.
+    most: int = 0
 
 
 Step = Action | Branch | Loop

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-from caddie.models.offline import actions, memory, notices, pauses, wiring, words
+from caddie.models.offline import actions, memory, moments, notices, pauses, wiring, words
 from caddie.models.offline.reading import LATER
 from caddie.models.offline.request import Action, Branch, Condition, Loop, Slot, Step, Test
 from caddie.models.offline.request import actions as actions_of
@@ -26,6 +26,7 @@ def settled(steps: list[Step]) -> None:
     steps[:] = pauses.approvals(steps)
     approved(steps)
     chained(steps)
+    stepped(steps)
     addressed(steps)
 
 
@@ -118,14 +119,62 @@ def _beside(one: Step, other: Step) -> bool:
     """Whether two conditions ask the same for different values, and the first has no other branch."""
     if not (isinstance(one, Branch) and isinstance(other, Branch)) or one.otherwise or one.waits or other.waits:
         return False
-    asked, also = one.test.conditions, other.test.conditions
-    return (
-        len(asked) == len(also) == 1
-        and asked[0].op == also[0].op == "eq"
-        and asked[0].subject == also[0].subject
-        and isinstance(asked[0].right, str)
-        and asked[0].right != also[0].right
-    )
+    asked, also = _values(one.test), _values(other.test)
+    same = {c.subject for c in (*one.test.conditions, *other.test.conditions)}
+    return bool(asked and also) and len(same) == 1 and not asked & also
+
+
+def _values(test: Test) -> frozenset[str]:
+    """What a test lets through, when it names the values."""
+    alternatives = len(test.conditions) == 1 or test.match == "any"
+    named = all(c.op == "eq" and isinstance(c.right, str) for c in test.conditions)
+    return frozenset(str(c.right) for c in test.conditions) if alternatives and named else frozenset()
+
+
+def stepped(steps: list[Step]) -> None:
+    """ "above 80 to A, above 50 to B": what is above 80 goes to A alone."""
+    at = 0
+    while at < len(steps):
+        one = steps[at]
+        if isinstance(one, Loop):
+            stepped(one.body)
+        row: list[Branch] = [one] if isinstance(one, Branch) else []
+        for other in steps[at + 1 :]:
+            if not row or not isinstance(other, Branch) or row[-1].otherwise or not _wider(row[-1].test, other.test):
+                break
+            row.append(other)
+        for outer, inner in zip(row, row[1:], strict=False):
+            outer.otherwise = [inner]
+        del steps[at + 1 : at + max(1, len(row))]
+        at += 1
+
+
+def _wider(one: Test, other: Test) -> bool:
+    """Whether the second of two bounds holds wherever the first does."""
+    if len(one.conditions) != 1 or len(other.conditions) != 1:
+        return False
+    first, second = one.conditions[0], other.conditions[0]
+    rising = first.op in ("gt", "gte") and second.op in ("gt", "gte")
+    falling = first.op in ("lt", "lte") and second.op in ("lt", "lte")
+    if first.subject != second.subject or not (rising or falling):
+        return False
+    bounds = [each for each in (first.right, second.right) if isinstance(each, int | float)]
+    return len(bounds) == 2 and (bounds[0] > bounds[1] if rising else bounds[0] < bounds[1])
+
+
+def moments_of(steps: list[Step]) -> list[moments.Moment]:
+    """The dates that conditions compare with, in reading order."""
+    found: list[moments.Moment] = []
+    for step in steps:
+        if isinstance(step, Branch):
+            found += [c.right for c in step.test.conditions if isinstance(c.right, moments.Moment)]
+            found += moments_of([*step.then, *step.otherwise])
+        elif isinstance(step, Loop):
+            found += moments_of(step.body)
+        else:
+            rights = [each.get("right") for each in step.payload.get("conditions") or []]
+            found += [each for each in rights if isinstance(each, moments.Moment)]
+    return list(dict.fromkeys(found))
 
 
 def addressed(steps: list[Step], inside: bool = False) -> None:

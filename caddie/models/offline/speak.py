@@ -31,6 +31,7 @@ OPS = {
     "empty": "is empty",
     "changed": "has changed",
     "unchanged": "has not changed",
+    "unseen": "was not there in a run before",
 }
 _VERBS = {
     "http-request": "fetch the data",
@@ -254,7 +255,8 @@ def _step(found: Step) -> str:
             text = f"if {told(test)}, {steps(then) or 'go on'}"
             return f"{text}, otherwise {steps(otherwise)}" if otherwise else text
         case Loop(items=items, body=body):
-            return f"for each {items}, {steps(body) or 'do nothing yet'}"
+            some = f"of the first {found.most} " if found.most else ""
+            return f"for each {some}{items}, {steps(body) or 'do nothing yet'}"
 
 
 def told(test: Test) -> str:

@@ -17,6 +17,7 @@ _BARE = re.compile(
     r"^(?:an?\s+|incoming\s+|new\s+)*(web\s?hook|chat(?:\s+messages?)?)(?:\s+trigger)?(\s+(?:to|into)\s+|\s*[:\n,]\s*)",
     re.I,
 )
+_PLACE = re.compile(r"(?:our\s+|the\s+|my\s+)?(?:#|slack|discord|e-?mail\b|\x00)", re.I)
 _STATED = re.compile(
     rf"^(?!(?:{'|'.join(VERBS)})\b)(?:(?:incoming|new|all|our|the)\s+)*(?:\w+\s+){{1,4}}?(?:takes?|gets?|hits?|"
     rf"reach(?:es)?|arrives?|comes?|sends?|"
@@ -77,7 +78,7 @@ _CHAT_WHERE = re.compile(
 #: "If a new order is over 500 …": something that occurs, and what is asked of it.
 _OCCURS = re.compile(
     r"^\s*(?:if|when(?:ever)?|in\s+case|once)\s+(?:an?|any|somebody's|someone's)\s+(?!\w+\s+(?:at|from)\s+\x00)"
-    r"(?:[\w-]+\s+){1,4}?(?:is|has|costs?|exceeds|contains|mentions|needs|asks|wants|gets|falls|scores|weighs)\b",
+    r"(?:[\w'-]+\s+){1,4}?(?:is|has|costs?|exceeds|contains|mentions|needs|asks|wants|gets|falls|scores|weighs)\b",
     re.I,
 )
 _MANUAL = re.compile(
@@ -110,7 +111,7 @@ def trigger(text: str, timezone: str, now: datetime | None = None) -> tuple[Trig
     shadow = words.masked(text)
     if plain := _BARE.match(shadow):
         block = "trigger_chat" if "chat" in plain.group(1).lower() else "webhook"
-        return Trigger(block), f"{'send it to ' if plain.group(2).strip() else ''}{text[plain.end() :]}"
+        return Trigger(block), f"{'send it to ' if _PLACE.match(shadow, plain.end()) else ''}{text[plain.end() :]}"
     lead = _BOT_LEAD.match(shadow)
     if asked := _ASKED.match(shadow, lead.end() if lead else 0):
         return Trigger("trigger_chat", event=asked.group()), events.cut_out(text, [(0, asked.end())])

@@ -79,6 +79,14 @@ class Tree:
         self.add(loop)
         self._open.append(loop.body)
 
+    def unlooped(self) -> bool:
+        """Behind the innermost loop; False when none is open."""
+        self.sentence()
+        if not self.loops:
+            return False
+        self._open.pop()
+        return True
+
     @property
     def loops(self) -> bool:
         """Whether the next step belongs to the body of a loop."""

@@ -26,7 +26,7 @@ BEFORE = re.compile(r"^(.*?)\s+before\s+(?:you\s+|it\s+|we\s+|the\s+workflow\s+)
 SO = re.compile(r"^(?:if\s+(?:so|yes|it\s+(?:is|does)(?=\s*,))|in\s+that\s+case)[\s,:]+(.*)$", re.I | re.S)
 LOOP = re.compile(
     r"^(?:(?:loop|iterate)\s+(?:over|through)|for|go\s+(?:through|over)|process|handle)\s+(?:each|every|all(?:\s+of)?|"
-    r"the)\s*(?:of\s+the\s+|the\s+)?([\w -]+?)(?:\s+(?:in|of|"
+    r"the)\b\s*(?:of\s+the\s+|the\s+)?([\w -]+?)(?:\s+(?:in|of|"
     r"from)\s+(?:the\s+)?([\w ]+?))?(?:\s+one\s+by\s+one)?(?:\s*[:,]\s*|$|"
     r"\s+(?=(?:if|send|post|e?mail|summari[sz]e|call|log|fetch|classify|extract|ask|write|translate|reply|notify|"
     r"wait|whose|with|where|that)\b))(.*)$",

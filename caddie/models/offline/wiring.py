@@ -33,6 +33,8 @@ PRIMARY: dict[str, tuple[str, str]] = {
     "trigger-workflow": ("result.output", "data"),
     "set-variable": ("result.value", "data"),
 }
+#: What a condition compares that looks at how a call ended, and not at what it brought.
+HTTP_STATUS = "HTTP status"
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,11 +117,17 @@ def _message(action: Action, scope: Scope) -> str:
     source = scope.told("text", "data", "list", "item") or scope.nearest()
     if scope.sources and scope.sources[-1].label in ("count", "sum", "list"):
         source = scope.sources[-1]
-    if scope.subject and (data := scope.nearest("item", "data")) and scope.subject not in ("approved",):
+    data = scope.nearest("item", "data")
+    if item and scope.told("text", "data", "list", "item") is item and contents.POINTED.search(action.clause):
+        return f"{words.sentence(item.label or 'item')}: {item.expression()}"
+    field = contents.THE_FIELD.search(action.clause) if item and data is item else None
+    if item and field and field.group(1) not in (item.label, "message"):
+        return f"{words.sentence(field.group(1))}: {item.member(words.field_name(field.group(1)))}"
+    if scope.subject and data and data.block != "webhook" and scope.subject not in ("approved",):
         plain = scope.of("http-request")
         if not re.search(r"status|label|sentiment|message|text", scope.subject, re.I):
             return f"{words.sentence(scope.subject)}: {data.member(words.field_name(scope.subject))}"
-        if plain and re.search(r"status", scope.subject, re.I):
+        if plain and scope.subject == HTTP_STATUS:
             return "Status: {{" + plain.path.removesuffix(".body") + ".status}}"
     if (
         item
@@ -266,7 +274,9 @@ _WHOLE = re.compile(
 def _mail(action: Action, scope: Scope) -> dict[str, Any]:
     text = _message(action, scope)
     labels = [each.label for each in reversed(scope.sources)]
-    subject = contents.subject(scope.subject, action.topic, *labels) or "Message from your workflow"
+    item = scope.nearest("item")
+    about = item.label if item else scope.subject
+    subject = contents.subject(about, action.topic, *labels) or "Message from your workflow"
     source = scope.nearest("item", "data") if action.members else None
     to = {"to": source.member(action.members[0])} if source else {}
     return {**to, "subject": subject, "text": text}

@@ -22,12 +22,12 @@ NUMBER = re.compile(r"-?\d+(?:,\d{3})*(?:\.\d+)?")
 ARTICLES = re.compile(
     r"^(?:the|a|an|any|all|its|his|her|their|my|our|your|this|that|these|those|some|each|every)\s+", re.I
 )
-_WORDS = "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen".split()
+_WORDS = (
+    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen "
+    "eighteen nineteen"
+).split()
 NUMBER_WORDS = {word: value for value, word in enumerate(_WORDS)} | {
-    "twenty": 20,
-    "thirty": 30,
-    "forty": 40,
-    "sixty": 60,
+    word: 10 * (at + 2) for at, word in enumerate("twenty thirty forty fifty sixty seventy eighty ninety".split())
 }
 NUMBER_WORD = "|".join(NUMBER_WORDS)
 _NO_CHANNEL = frozenset(

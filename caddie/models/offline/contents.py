@@ -33,8 +33,6 @@ class Origin(Protocol):
     def member(self, name: str) -> str: ...
 
 
-#: Words for what a kind of step has made, and the words its own clause begins with.
-_MADE: tuple[tuple[re.Pattern[str], tuple[str, ...], str], ...] = tuple(
 #: "log the name"
 THE_FIELD = re.compile(
     r"^(?:log|record|print|note(?:\s+down)?)\s+(?:the|its|their|his|her)\s+([a-z][\w -]{1,30})$", re.I
@@ -46,6 +44,8 @@ POINTED = re.compile(
     r"the|their)\s+\w+$)",
     re.I,
 )
+#: Words for what a kind of step has made, and the words its own clause begins with.
+_MADE: tuple[tuple[re.Pattern[str], tuple[str, ...], str], ...] = tuple(
     (re.compile(pattern, re.I), blocks, lead)
     for pattern, blocks, lead in (
         (r"(?:\w+\s+)?(?:summary|digest|recap|gist|short\s+version|tl;?dr|overview|summari[sz]ed\s+\w+)",

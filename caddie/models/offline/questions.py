@@ -9,11 +9,9 @@ import re
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from caddie.models.offline import occasion, schedule, speak, words
+from caddie.models.offline import inquiry, occasion, outcomes, schedule, speak, tracing, verdicts, words
 from caddie.models.offline.canvas import Canvas
-from caddie.models.offline.guess import index
 from caddie.models.offline.thread import Talk
-from shared.search import words as content
 
 _WHEN = re.compile(
     r"\b(?:when|how\s+often|what\s+time|at\s+what\s+time|what\s+(?:is\s+the\s+)?(?:schedule|time\s?zone)|"
@@ -21,13 +19,9 @@ _WHEN = re.compile(
     re.I,
 )
 _RUNS = re.compile(
-    r"\b(?:run|runs|start|starts|fire|fires|happen|happens|trigger|triggered|executed?|schedule|time\s?zone|"
+    r"\b(?:run|runs|start|starts|fire|fires|happen|happens|trigger|triggered|executed?|schedule|time\s?zone|checks?|"
+    r"looks?|sends?|posts?|mails?|get|do|does|"
     r"go\s+off)\b",
-    re.I,
-)
-_WHAT_IF = re.compile(
-    r"\b(?:what\s+(?:happens|will\s+happen|would\s+happen|do\s+you\s+do|does\s+it\s+do|if)|what\s+about)\b.*?\b(?:if|"
-    r"when|with|for|to|once|after|at|given)\b\s*(.*)$",
     re.I,
 )
 #: A question about something that is in a field: pattern, the blocks that have it, the fields.
@@ -40,8 +34,13 @@ _FACTS: tuple[tuple[re.Pattern[str], tuple[str, ...], tuple[str, ...]], ...] = (
     (re.compile(r"\bwhere\b.*\b(?:from|data|get|come)\b|\b(?:source|address|url|api|"
                 r"endpoint)\b", re.I), ("http-request", "web-search"), ("url", "query")),
     (re.compile(r"\b(?:categor|label|class)", re.I), ("classify",), ("labels",)),
-    (re.compile(r"\b(?:condition|threshold|limit)s?\b", re.I), ("if", "filter"), ("conditions",)),
-    (re.compile(r"\bhow\s+(?:many|much|long|often)\b.*\b(?:results?|articles?|items?|hits|news|words?|summary|tr(?:y|ies)|retr(?:y|ies)|"
+    (re.compile(r"\b(?:condition|threshold|limit|criteri\w+|rule)s?\b|\bhow\s+(?!many\b|long\b|often\b|does\b|do\b|"
+        r"is\b)\w+\b.*\b(?:has?|have|must|needs?|"
+                r"should|before|until|triggers?|be)\b|\bon\s+what\b|\bdepends?\b|\bdecide\w*\b|"
+                r"\bchoose\w*|\bchosen\b|\bpick\w*\b|\bselect\w*\b|"
+                r"\b(?:at|above|below|over|under|from)\s+(?:which|what)\b", re.I), ("if", "filter"), ("conditions",)),
+    (re.compile(r"\bhow\s+(?:many|much|long|often)\b.*\b(?:results?|articles?|items?|hits|news|words?|summary|tr(?:y|"
+        r"ies)|retr(?:y|ies)|"
                 r"wait|pause|delay|take|attempts?)\b", re.I),
      ("web-search", "summarize", "delay", "wait", "http-request"),
      ("limit", "maxWords", "seconds", "timeoutSeconds", "retries")),
@@ -49,35 +48,130 @@ _FACTS: tuple[tuple[re.Pattern[str], tuple[str, ...], tuple[str, ...]], ...] = (
     (re.compile(r"\b(?:message|text|wording)\b.*\b(?:say|says|send|sent|read)\b|\bwhat\s+does\s+the\s+(?:message|"
                 r"text)", re.I), ("slack-send-message", "discord-send-message", "send-email", "reply_chat"), ("text",)),
 )  # fmt: skip
-_NEXT = re.compile(r"\b(?:next|upcoming|soon)\b|\bwhen\s+(?:will|is\s+it\s+going)", re.I)
-_GENERIC = frozenset(
-    "send mak do get peopl can caddi you i me someth anyth way possibl support abl us use work thing block step work "
-    "flow workflow "
-    "there ani integr node tool which what have connect automat on with to messag".split()
+_INPUT = re.compile(
+    r"\b(?:what|which)\b.*\b(?:data|inputs?|fields?|parameters?|values?|information|payload)\b.*\b(?:need|expects?|"
+    r"wants?|require\w*|"
+    r"take|takes|read|reads|send|pass|provide|contain)\b|\bwhat\b.*\b(?:need|have)\s+to\s+(?:send|pass|"
+    r"post)\s+(?:to\s+)?(?:it|the\s+webhook)\b",
+    re.I,
 )
+_COUNT = re.compile(r"\bhow\s+(?:many|big|long)\b.*\b(?:steps?|nodes?|blocks?|parts?)\b", re.I)
+_PLAIN = re.compile(
+    r"\b(?:simple|simply|plain|everyday|normal|layman\w*|easy|non-?technical|short\s+version|tl;?dr|nutshell|briefly|"
+    r"in\s+brief|(?:one|a|a\s+single|two)\s+(?:short\s+)?sentences?|like\s+i(?:['’]?m|\s+am)|in\s+short|"
+    r"my\s+(?:boss|grandm\w+|mother|mum|mom|colleagues?|manager|team))\b",
+    re.I,
+)
+_WHICH = re.compile(
+    r"\b(?:which|what)\s+(?:of\s+(?:the\s+|these\s+)?)?(?:steps?|nodes?|blocks?|parts?|ones?)\b|"
+    r"\bwhere\s+(?:is|are|do|does)\b.*\b(?:used|happen\w*|use)\b",
+    re.I,
+)
+_WHOLE = re.compile(
+    r"\b(?:what\s+(?:does|do|is|did|will|would)|explain|describe|how\s+does|walk|talk|take|guide|run|overview|"
+    r"sum(?:mar\w+)?\s+(?:up|of|what)|tell\s+me)\b[^,]{0,40}\b(?:this|it|that|the\s+(?:whole\s+)?(?:workflow|flow|"
+    r"automation|thing)|my\s+(?:workflow|flow|automation)|me\s+through|everything|here)\b",
+    re.I,
+)
+#: Fields of steps as people call them; the most telling first.
+_NAMES = tuple(
+    (name, re.compile(pattern, re.I))
+    for name, pattern in (
+        ("subject", r"\bsubject\b"),
+        ("maxWords", r"\b(?:how\s+(?:long|many\s+words)|words|length|long)\b"
+         r"(?=.*\b(?:summar\w+|digest|words|text|is|are)\b)"),
+        ("prompt", r"\b(?:prompt|instruct\w+|told\s+to)\b"),
+        ("labels", r"\b(?:labels?|categor\w+|classes)\b"),
+        ("limit", r"\bhow\s+many\s+(?:\w+\s+)?(?:results|articles|hits|items|stories|headlines)\b"),
+        ("query", r"\b(?:search(?:es)?\s+for|query|search\s+terms?|keywords?|topic)\b"),
+        ("text", r"\b(?:text|wording|body|content|messages?|"
+         r"say|says|look(?:s)?\s+like|in\s+the\s+(?:e-?)?mail|writes?)\b"),
+    )
+)  # fmt: skip
+_SAME = {"text": ("text", "message", "template"), "prompt": ("prompt", "instructions")}
+_NEXT = re.compile(r"\b(?:next|upcoming|soon)\b|\bwhen\s+(?:will|is\s+it\s+going)", re.I)
 
 
 def about(said: Talk) -> str | None:
     """The answer to a question about the workflow that is more than telling all of it; else None."""
-    canvas, text = Canvas(said.start), said.request
-    if re.search(r"\bloop\b|\bfor\s+each\b|\beach\s+item\b", text, re.I) and (loops := canvas.of("for-each")):
-        loop = canvas.meant(text, loops) or loops[-1]
-        told = speak.outline(said.start, [loop])
-        rows = canvas.payload(loop).get("items", "a list that is still open")
-        return f"`{loop}` goes through {rows}, one item after another:\n{told}"
+    canvas, text = Canvas(said.start), inquiry.bare(said.request)
+    if (told := outcomes.of(canvas, said.start, text)) is not None:
+        return told
+    if _COUNT.search(text):
+        return f"This workflow has {_size(canvas)}:\n{speak.explain(said.start)}"
+    if _PLAIN.search(text):
+        return speak.prose(said.start)
     if step := _step(canvas, text):
-        return speak.detail(said.start, step)
-    if match := _WHAT_IF.search(text):
-        return _what_if(canvas, said.start, match.group(1) or text)
+        return tracing.purpose(canvas, step)
+    if (told := _listed(canvas, text)) is not None:
+        return told
     if _WHEN.search(text) and _RUNS.search(text):
         return _when(said)
+    if (told := verdicts.whether(said, text)) is not None:
+        return told
+    if _INPUT.search(text):
+        return _inputs(canvas)
+    if (told := _origin(canvas, text, general=False)) is not None:
+        return told
     for pattern, blocks, names in _FACTS:
         found = canvas.of(*blocks)
         if "limit" in names:
             found = [each for each in found if set(names) & canvas.payload(each).keys()]
         if pattern.search(text) and found:
             return "\n".join(_fact(canvas, each, names) for each in found)
-    return None
+    if (told := _origin(canvas, text, general=True)) is not None:
+        return told
+    if _WHOLE.search(text):
+        return None
+    kind = tracing.family(text)
+    found = canvas.of(*kind[1]) if kind else []
+    return "\n\n".join(tracing.purpose(canvas, each) for each in found[:3]) or None
+
+
+def _size(canvas: Canvas) -> str:
+    steps, starts = len(canvas.nodes) - len(canvas.triggers), len(canvas.triggers)
+    told = f"{steps} step{'s' * (steps != 1)} and {starts if starts > 1 else 'its'} trigger{'s' * (starts > 1)}"
+    return f"{steps + starts} nodes: {told}"
+
+
+def _listed(canvas: Canvas, text: str) -> str | None:
+    """All steps a "which steps …" asks for."""
+    kind = tracing.family(text) if _WHICH.search(text) else None
+    if kind is None:
+        return None
+    found = canvas.of(*kind[1])
+    if not found:
+        return f"No step of this workflow {kind[0]}."
+    head = "This step does:" if len(found) == 1 else "These steps do:"
+    return "\n".join([head, *(tracing.line(canvas, each) for each in found)])
+
+
+def _origin(canvas: Canvas, text: str, general: bool) -> str | None:
+    """What stands in a field that a question names, and what fills it in."""
+    names = [key for name, pattern in _NAMES if (name == "text") is general and pattern.search(text)
+             for key in _SAME.get(name, (name,))]  # fmt: skip
+    found = [(each, key) for each in canvas.nodes for key in names if key in canvas.payload(each)]
+    kind = tracing.family(text)
+    near = [(each, key) for each, key in found if kind and canvas.nodes[each].get("type") in kind[1]]
+    lines = []
+    for each, key in (near if len(names) == 1 else []) or found:
+        value = str(canvas.payload(each)[key])
+        sources = [f"`{source}`" for source in tracing.reads(canvas, each) if f"{source}." in value]
+        how = "a fixed value of the step"
+        if sources or "{{" in value:
+            how = f"filled in at each run{f' from {words.joined(sources)}' if sources else ''}"
+        lines.append(f"The {key} of `{each}` is “{value}”, {how}.")
+    return "\n".join(lines) or None
+
+
+def _inputs(canvas: Canvas) -> str:
+    """What the steps read of what the workflow is started with."""
+    found = [str(each) for node in canvas.nodes for each in tracing.sources(canvas, node)]
+    read = [each for each in dict.fromkeys(found) if each.split(".")[0] in canvas.triggers]
+    if not read:
+        return "It reads nothing from what starts it."
+    names = words.joined([f"`{re.sub(r'^[^.]+[.](?:result[.])?(?:body[.])?', '', each)}`" for each in read])
+    return f"From what starts it, it reads {names}:\n" + "\n".join(f"- `{{{{{each}}}}}`" for each in read)
 
 
 def _fact(canvas: Canvas, node_id: str, names: tuple[str, ...]) -> str:
@@ -98,71 +192,8 @@ def _step(canvas: Canvas, text: str) -> str | None:
     ]
     if ids or spoken:
         return (ids or spoken)[0] if len(set(ids or spoken)) == 1 else None
-    if which := re.search(r"\bwhich\s+(?:step|node|block)s?\s+(.+)$", text, re.I):
-        return canvas.meant(which.group(1))
     named = re.search(r"\b(?:the|step)\s+([\w#-]+(?:\s+[\w#-]+)?)\s+(?:step|node|block)\b|\bstep\s+(\d+)\b", text, re.I)
     return canvas.meant(named.group(1) or f"step {named.group(2)}") if named else None
-
-
-def _what_if(canvas: Canvas, definition: dict[str, Any], case: str) -> str | None:
-    """Both ways of the condition a case is about, and which of them it takes when that can be told."""
-    checks = canvas.of("if", "wait", "human_confirmation")
-    if not checks:
-        return None
-    labelled = [
-        each
-        for each in checks
-        if any(re.search(rf"\b{re.escape(str(c.get('right')))}\b", case, re.I) for c in _conditions(canvas, each))
-    ]
-    named = [
-        each
-        for each in checks
-        if any(_field(c) and re.search(rf"\b{re.escape(_field(c))}\b", case, re.I) for c in _conditions(canvas, each))
-    ]
-    check = (labelled or named or checks)[0]
-    number = words.number(case)
-    lines = [f"`{check}` checks whether {speak.conditions(canvas.payload(check))}."]
-    found = _conditions(canvas, check)
-    holds = _holds(found[0], number) if len(found) == 1 and number is not None and (named or len(checks) == 1) else None
-    for branch, what in (
-        ("then", "When it holds"),
-        ("else", "Otherwise"),
-        ("resumed", "When it goes on"),
-        ("timed_out", "When time runs out"),
-    ):
-        starts = [
-            each
-            for each in canvas.nodes[check].get("children") or []
-            if canvas.nodes.get(each, {}).get("branch") == branch
-        ]
-        if starts and (holds is None or branch not in ("then", "else") or holds is (branch == "then")):
-            lines.append(f"{what}:\n{speak.outline(definition, starts)}")
-    if holds is not None and len(lines) == 1:
-        lines.append("For that value nothing more happens.")
-    return "\n".join(lines)
-
-
-def _conditions(canvas: Canvas, node_id: str) -> list[dict[str, Any]]:
-    return [each for each in canvas.payload(node_id).get("conditions") or [] if isinstance(each, dict)]
-
-
-def _field(condition: dict[str, Any]) -> str:
-    return str(condition.get("left", "")).strip("{}").split(".")[-1].replace("_", " ")
-
-
-def _holds(condition: dict[str, Any], number: float) -> bool | None:
-    right = condition.get("right")
-    if isinstance(right, bool) or not isinstance(right, int | float):
-        return None
-    ways = {
-        "gt": number > right,
-        "gte": number >= right,
-        "lt": number < right,
-        "lte": number <= right,
-        "eq": number == right,
-        "neq": number != right,
-    }
-    return ways.get(str(condition.get("op")))
 
 
 def _when(said: Talk) -> str:
@@ -185,91 +216,6 @@ def _next(said: Talk, payload: dict[str, Any]) -> str:
     except (ValueError, ZoneInfoNotFoundError):
         return ""
     return f", next on {moment:%A, %d %B %Y at %H:%M} ({zone})" if moment else ""
-
-
-def capability(text: str) -> str:
-    """Whether a block does what a question asks for."""
-    catalog, search = index()
-    asked = (
-        re.sub(
-            r"^.*?\b(?:can|could|able\s+to|possible\s+to|way\s+to|support|blocks?|steps?|tools?|integrations?)\b",
-            "",
-            text,
-            flags=re.I,
-        )
-        or text
-    )
-    terms = [term for term in content(asked) if term not in _GENERIC]
-    known = [term for term in terms if search.search(term, 1)]
-    hits = search.search(" ".join(known) if known else asked, 6)
-    lost = [term for term in terms if term not in known]
-    if hits and known and not lost:
-        best = [hit for hit in hits if hit.score >= 0.35 * hits[0].score]
-        lines = [
-            f"- {block.title} (`{block.type}`): {block.summary}" for hit in best if (block := catalog.get(hit.type))
-        ]
-        return "Yes. These blocks do that:\n" + "\n".join(lines)
-    near = [block.title for hit in hits[:3] if (block := catalog.get(hit.type))]
-    told = f" The nearest are {words.joined(near)}." if near else ""
-    return (
-        f"No, there is no block for that.{told} A service with an HTTP API can be called with an HTTP request "
-        "(`http-request`)."
-    )
-
-
-_DESCRIBE = re.compile(
-    r"\b(?:difference|differ|compare|versus|vs|better)\b|^\W*(?:what\s+(?:is|are|does|do)|how\s+(?:does|do|is)|"
-    r"explain|tell\s+me\s+about|when\s+(?:do|"
-    r"should)\s+i\s+use)\b.*\b(?:blocks?|steps?\s+type|nodes?|triggers?)\b|^\W*what(?:'s|’s|\s+is|"
-    r"\s+are)\s+an?\s+[\w-]+(?:\s+[\w-]+)?\s*\?",
-    re.I,
-)
-
-
-def described(text: str, canvas: bool) -> str | None:
-    """What the blocks are that a question names: "the difference between delay and wait"."""
-    if not _DESCRIBE.search(text) or (canvas and re.search(r"\b(?:this|it|my|here)\b", text, re.I)):
-        return None
-    catalog, _ = index()
-    named = [
-        block
-        for block in catalog.all()
-        if any(
-            re.search(rf"(?<![\w-]){re.escape(name)}s?(?![\w-])", text, re.I)
-            for name in (block.type, block.type.replace("-", " ").replace("_", " "), block.title)
-        )
-    ]
-    lines = []
-    for block in named:
-        ways = f" Its branches: {words.joined([f'`{each}`' for each in block.branches])}." if block.branches else ""
-        required = block.payloadSchema.get("required")
-        needs = (
-            f" It needs: {words.joined([f'`{each}`' for each in required])}."
-            if isinstance(required, list) and required
-            else ""
-        )
-        lines.append(f"- {block.title} (`{block.type}`): {block.summary}{needs}{ways}")
-    return "\n".join(lines) or None
-
-
-def listing(text: str) -> str:
-    """The blocks a "which blocks …" asks for."""
-    catalog, search = index()
-    if re.search(r"\b(?:start|trigger|begin|launch)\w*\b", text, re.I):
-        return "A workflow can start in these ways:\n" + "\n".join(
-            f"- {block.title} (`{block.type}`): {block.summary}" for block in catalog.all() if block.trigger
-        )
-    asked = re.sub(r"^.*?\b(?:blocks?|steps?|tools?|integrations?|nodes?|ways?|options?)\b", "", text, flags=re.I)
-    asked = " ".join(
-        term for term in re.findall(r"[\w-]+", asked) if set(content(term)) - _GENERIC or term == "messages"
-    )
-    hits = search.search(asked, 10)
-    best = [hit for hit in hits if hit.score >= 0.25 * hits[0].score] if hits else []
-    if not best:
-        return "These blocks exist: " + words.joined([f"`{block.type}`" for block in catalog.all()]) + "."
-    return "These blocks fit:\n" + "\n".join(
-        f"- {block.title} (`{block.type}`): {block.summary}" for hit in best if (block := catalog.get(hit.type))
-    )
 
 
 def accounts(definition: dict[str, Any]) -> dict[str, str]:

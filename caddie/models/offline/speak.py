@@ -233,6 +233,47 @@ def explain(definition: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def prose(definition: dict[str, Any]) -> str:
+    """A definition as sentences, without the names of its steps."""
+    nodes: dict[str, Any] = definition.get("nodes") or {}
+    seen: set[str] = set()
+
+    def told(node_id: str) -> list[str]:
+        node = nodes.get(node_id)
+        if node is None or node_id in seen:
+            return []
+        seen.add(node_id)
+        block, payload = str(node.get("type")), node.get("payload") or {}
+        plain, ways = _plainly(step(block, payload)), dict[Any, list[str]]()
+        if block == "for-each":
+            inside = [each for child in node.get("loopBody") or [] for each in told(child)]
+            plain = f"for each item of the list, {words.joined(inside) or 'do nothing yet'}"
+        for child in node.get("children") or []:
+            ways.setdefault((nodes.get(child) or {}).get("branch"), []).extend(told(child))
+        leads = {"then": "if so, ", "else": "if not, ", "resumed": "then ", "timed_out": "if nothing comes, "}
+        parts = [f"{lead}{', then '.join(ways[branch])}" for branch, lead in leads.items() if ways.get(branch)]
+        return [f"{plain} ({'; '.join(parts)})" if parts else plain, *ways.get(None, [])]
+
+    said = []
+    for root in definition.get("triggerNodeIds") or ["root"]:
+        if (node := nodes.get(root)) is not None:
+            seen.add(root)
+            found = [each for child in node.get("children") or [] for each in told(child)]
+            when = words.sentence(trigger(str(node.get("type")), node.get("payload") or {}))
+            said.append(f"{when} it does this: {', then '.join(found) or 'nothing yet'}.")
+    return " ".join(said)
+
+
+def _plainly(phrase: str) -> str:
+    """ "check whether fetch_rates.result.body.euro is above 1.1" → "check whether the euro is above 1.1"."""
+    phrase = re.sub(r"\{\{\s*([^{}]+?)\s*\}\}", r"\1", phrase)
+    return re.sub(
+        r"\b\w+(?:\.\w+)*\.(?:body|result|data)\.(\w+)\b|\$item\.(\w+)",
+        lambda found: f"the {(found[1] or found[2]).replace('_', ' ')}",
+        phrase,
+    )
+
+
 def summary(request: Request) -> str:
     """A request in one sentence, for before it is built."""
     told = steps(request.steps)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-from caddie.models.offline import phrasing, questions, schedule, speak, words
+from caddie.models.offline import inquiry, offerings, phrasing, product, questions, schedule, speak, words
 from caddie.models.offline.thread import Talk
 
 _HELLO = re.compile(
@@ -22,7 +22,10 @@ _THANKS = re.compile(
     r"never\s*mind|that(?:'s|\s+is)\s+(?:great|all|it|perfect|fine)|(?:works|looks)\s+(?:great|good|fine)|"
     r"see\s+you)(?:\s+(?:you|so\s+much|a\s+lot|very\s+much|again|job|work|for\s+.{1,40}|caddie|later|then|"
     r"now))*[\s,!.]*)+$|"
-    r"^\s*(?:no(?:\s+thanks)?|not\s+yet|no,?\s+.*)\W*$",
+    r"^\s*(?:no|nope|nah|not\s+yet)(?:[\s,.!]+(?:thanks?|thank\s+you|thx|that(?:['’]s|\s+is|\s+was)\s+(?:all|it|fine|"
+    r"ok(?:ay)?)|never\s*mind|"
+    r"all\s+good|nothing(?:\s+else)?|i(?:['’]m|\s+am)\s+(?:good|fine|done)|it(?:['’]s|\s+is)\s+(?:fine|ok(?:ay)?|"
+    r"good)|for\s+now|not\s+now))*\W*$",
     re.I,
 )
 _ABILITY = re.compile(
@@ -51,8 +54,13 @@ _HOSTILE = re.compile(
 )
 _CAN = re.compile(
     r"^\W*(?:(?:can|could)\s+(?:you|caddie|it|this|i|we|workflows?)|are\s+you\s+able\s+to|is\s+(?:it\s+possible|"
-    r"there\s+(?:a|any)\s+(?:way|block|possibility|step))\s+(?:to|for|that)|do\s+you\s+(?:support|know\s+how|have)|"
-    r"does\s+(?:caddie|it)\s+(?:support|work\s+with)|how\s+(?:do|can|would|could|should)\s+(?:i|we|you|one)|"
+    r"there\s+(?:a|any)\s+(?:way|block|possibility|step))\s+(?:to|for|that)|do\s+you\s+(?:support|know\s+how|have|"
+    r"work\s+with|"
+    r"integrate|connect|talk\s+to|offer|speak\s+to|play\s+(?:nice|well)\s+with|do|read|send|handle|understand)|"
+    r"(?:does|will|would)\s+(?:caddie|it|this)\s+(?:support|work\s+with|integrate|connect|talk\s+to|play\s+(?:nice|"
+    r"well)\s+with)|"
+    r"(?:is|are)\s+there\s+(?:an?\s+|any\s+)?(?:[\w-]+\s+){0,3}(?:integrations?|connectors?|blocks?|support|plugins?)|"
+    r"how\s+(?:do|can|would|could|should)\s+(?:i|we|you|one)|"
     r"what\s+(?:do|would)\s+(?:i|we)\s+(?:use|need))\b",
     re.I,
 )
@@ -91,7 +99,8 @@ _EXPLAIN = re.compile(
     r"give\s+me\s+an?\s+(?:\w+\s+)?(?:overview|"
     r"summary)\s+of)\b(?=.*\b(?:this|the|my|it|workflow|flow|does|do|canvas|automation|graph|steps?|happens|loop|"
     r"works?)\b)(?!.*https?:)|"
-    r"^\s*(?:tl;?dr|(?:the\s+)?short\s+version|(?:a\s+|the\s+)?(?:quick\s+|short\s+)?(?:summary|overview|gist))\b(?:\s*,?\s*(?:of|for)\s+"
+    r"^\s*(?:tl;?dr|(?:the\s+)?short\s+version|(?:a\s+|the\s+)?(?:quick\s+|short\s+)?(?:summary|overview|"
+    r"gist))\b(?:\s*,?\s*(?:of|for)\s+"
     r"(?:this|the|my|it)\b.*|\s+please)?\W*$|"
     r"^\s*(?:so\s+|and\s+|but\s+)?what\s+(?:does|do|is|are|will|would|happens)\b|^\s*(?:in\s+|to\s+|at\s+|"
     r"on\s+)?(?:how|which|does|is|are|do|did|where|why|who|whom|whose|when|what)\b.*\?\s*$|^\s*(?:how\s+often|"
@@ -123,13 +132,24 @@ _REFUSAL = (
 
 #: How often at all, not how often this one.
 _OFTEN = re.compile(
-    r"\b(?:shortest|smallest|minimum|maximum|highest|fastest)\s+(?:possible\s+|allowed\s+)?(?:interval|frequency|time\s+between|schedule|rate)\b|"
-    r"\bhow\s+(?:often|frequently)\s+(?:can|could|may)\s+(?:i|we|it|a\s+workflow|workflows|one|something)\b",
+    r"\b(?:shortest|smallest|minimum|maximum|highest|fastest)\s+(?:possible\s+|allowed\s+)?(?:interval|frequency|"
+    r"time\s+between|schedule|rate)\b|"
+    r"\b(?:every|once\s+(?:a|per))\s+(?:\d+\s+|few\s+|half\s+a\s+|half\s+)?(?:milli)?seconds?\b|\breal[\s-]?time\b|"
+    r"\bhow\s+(?:often|frequently|fast)\s+(?:can|could|may)\s+(?:i|we|it|a\s+workflow|workflows|one|something)\b",
     re.I,
 )
 _OFTEN_TOLD = (
     "A schedule fires once a minute at most: “every minute” is the shortest interval. The longest is not bounded; "
     "“every year on 3 March” works too."
+)
+
+
+_EMPTY = "There is no workflow on the canvas yet. Tell me what should happen and when, and I build it."
+#: Speaks of a workflow, though there is none.
+_CANVAS = re.compile(
+    r"\b(?:this|it|workflow|flow|automation|canvas|steps?|runs?|trigger\w*|schedul\w+|my\s+(?:mail|message|"
+    r"data))\b",
+    re.I,
 )
 
 
@@ -151,26 +171,25 @@ def answer(said: Talk) -> str | None:
     if _ABILITY.search(text):
         return _abilities()
     if _BLOCKS.search(text):
-        return f"{questions.listing(text)}\n\n{speak.OFFLINE}"
+        return f"{offerings.listing(text)}\n\n{speak.OFFLINE}"
     if _WAYS.search(text) and not _builds(text) and not re.search(r"\b(?:this|it|here)\b", text, re.I):
-        return f"{questions.listing(text)}\n\n{speak.OFFLINE}"
-    if _OFTEN.search(text):
+        return f"{offerings.listing(text)}\n\n{speak.OFFLINE}"
+    if _OFTEN.search(text) and inquiry.asks(text, bool(said.nodes)):
         return f"{_OFTEN_TOLD}\n\n{speak.OFFLINE}"
+    question = inquiry.asks(text, bool(said.nodes))
+    if question and (told := product.told(inquiry.bare(text), bool(said.nodes))):
+        return f"{told}\n\n{speak.OFFLINE}"
     if not said.nodes and (told := ability(said)):
         return told
     if said.context.mode == "repair":
         return None
-    if not _builds(text) and (named := questions.described(text, bool(said.nodes))):
+    if (question or not _builds(text)) and (named := offerings.described(text, bool(said.nodes))):
         return f"{named}\n\n{speak.OFFLINE}"
+    if question:
+        return _explain(said) if said.nodes else _beyond(text)
+    asks = _EXPLAIN.search(text) or _EXPLAIN.search(phrasing.without_politeness(text))
     changes = said.nodes and _INSTEAD.search(text)
-    asks = not changes and (_EXPLAIN.search(text) or _EXPLAIN.search(phrasing.without_politeness(text)))
-    if (
-        asks
-        and not _builds(text)
-        or (said.context.mode == "conversation" and text.rstrip().endswith("?") and not _CAN.match(text))
-    ):
-        return _explain(said)
-    return None
+    return _explain(said) if asks and not changes and not _builds(text) and not inquiry.suggests(text) else None
 
 
 def ability(said: Talk) -> str | None:
@@ -178,7 +197,7 @@ def ability(said: Talk) -> str | None:
     text, bare = said.request, phrasing.without_politeness(said.request)
     if not _CAN.match(text) or _builds(text) or said.answers or (bare != text and _EXPLAIN.search(bare)):
         return None
-    return f"{questions.capability(text)}\n\n{speak.OFFLINE}"
+    return f"{offerings.capability(text)}\n\n{speak.OFFLINE}"
 
 
 def reports(said: Talk) -> bool:
@@ -224,21 +243,38 @@ def _abilities() -> str:
 
 def _explain(said: Talk) -> str:
     if not said.nodes:
-        empty = "There is no workflow on the canvas yet. Tell me what should happen and when, and I build it."
-        return f"{empty}\n\n{speak.OFFLINE}"
+        return f"{_EMPTY}\n\n{speak.OFFLINE}"
     told = questions.about(said)
-    if told is not None:
-        return told
-    count = len(said.nodes)
-    steps = f"{count} step" + "s" * (count != 1)
-    return f"This workflow has {steps}:\n{speak.explain(said.start)}"
+    return told if told is not None else f"The workflow does this:\n{speak.explain(said.start)}"
+
+
+def _beyond(text: str) -> str:
+    """The answer to a question about neither the product nor a workflow."""
+    if _CANVAS.search(text):
+        return f"{_EMPTY}\n\n{speak.OFFLINE}"
+    asked = inquiry.bare(text).rstrip(" ?!.")
+    return (
+        f"That I cannot answer: I build workflows and look nothing up myself. A workflow can, for example: “Every "
+        f"morning at 8 "
+        f"search the web for “{asked[:80]}”, summarize the results and email them to "
+        f"me@example.com”.\n\n{speak.OFFLINE}"
+    )
 
 
 def lost(said: Talk, unknown: list[str] | None = None) -> str:
     """For a message this model makes nothing of."""
     which = words.joined([f"“{each}”" for each in unknown[:3]]) if unknown else "that"
-    hint = "say which step to change and how" if said.nodes else "say when it should start and what should happen"
-    return f"I did not understand {which}. Please {hint}, for example “{_example(said)}”.\n\n{speak.OFFLINE}"
+    if said.nodes:
+        told = f"I do not know what to change for {which}, so I changed nothing. Please say which step "
+        told += "you mean and how it should be"
+    else:
+        told = (
+            f"I cannot tell from {which} what to build. Please tell me two things: what starts it (a time, a form or "
+            f"another system "
+            "that calls a webhook, a chat message, a click), and what should happen then (fetch, check, write, whom "
+            "to tell where)"
+        )
+    return f"{told}; for example “{_example(said)}”.\n\n{speak.OFFLINE}"
 
 
 def _example(said: Talk) -> str:

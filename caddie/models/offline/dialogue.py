@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from caddie.models.model import ModelRequest
 from caddie.models.offline import (
+    amendment,
+    asides,
     change,
     extension,
     faults,
@@ -21,20 +23,20 @@ from caddie.models.offline import (
     questions,
     repair,
     running,
+    slotting,
     sources,
     speak,
     talk,
     thread,
     words,
 )
-from caddie.models.offline.language import fields_schema
 from caddie.models.offline.plan import Edit, Plan, Planner
-from caddie.models.offline.reading import LATER
 from caddie.models.offline.reply import Reply
 from caddie.models.offline.request import Action, Branch, Request, Slot, Step, actions
 from caddie.models.offline.thread import Talk
 from caddie.models.offline.understand import understand
 
+_PLANNED = "I will build this: "
 MAX_SEARCHES = 8
 REPAIRS = 2
 REPLACE = "There is a workflow on the canvas already. Shall I add to it or replace it?"
@@ -65,6 +67,8 @@ def decide(request: ModelRequest) -> Reply:
     said = thread.read(request)
     if said.called("use_template"):
         return _close(said, [], [], "")
+    if (aside := asides.reply(said)) is not None:
+        return aside
     if (ran := running.reply(said)) is not None:
         return ran
     if faults.meant(said):
@@ -81,7 +85,7 @@ def decide(request: ModelRequest) -> Reply:
     answered = talk.answer(said)
     if answered is not None:
         return Reply(answered)
-    intent = _intent(said)
+    intent = _amended(said, _intent(said))
     if intent is None:
         able = talk.ability(said)
         return Reply(able) if able else proposal.offered(said) or Reply(talk.lost(said))
@@ -90,6 +94,17 @@ def decide(request: ModelRequest) -> Reply:
     if intent.guessed and intent.idle and not intent.slots:
         return Reply(talk.lost(said))
     return _work(said, intent)
+
+
+def _amended(said: Talk, intent: Intent | None) -> Intent | None:
+    """What was said to a plan changes it."""
+    if intent is None or not said.wishes:
+        return intent
+    plan, slots, unknown = amendment.amended(said, intent.plan)
+    told = speak.prose(amendment.planned(said.start, plan.edits))
+    return replace(
+        intent, plan=plan, slots=[*intent.slots, *slots], unknown=[*intent.unknown, *unknown], intro=f"{_PLANNED}{told}"
+    )
 
 
 def _work(said: Talk, intent: Intent) -> Reply:
@@ -174,7 +189,7 @@ def _question(said: Talk, intent: Intent) -> Reply | None:
     if said.context.mode == "planning":
         if said.answers and thread.CHANGE.match(said.answers[-1][1]):
             return Reply(thread.WHAT_ELSE, (Edit("ask_user", {"question": thread.WHAT_ELSE}),))
-        summary = intent.intro.removeprefix("I will build this: ") or talk.lost(said, intent.unknown)
+        summary = intent.intro.removeprefix(_PLANNED) or talk.lost(said, intent.unknown)
         args = {"summary": summary[:1000], "steps": _outline(intent)}
         return Reply(f"My plan: {summary}\n\n{thread.APPROVAL}", (Edit("propose_plan", args),))
     return None
@@ -212,10 +227,10 @@ def _mend(said: Talk) -> Reply:
 
 def _intent(said: Talk) -> Intent | None:
     request = understand(said.request, said.context.timezone, said.context.now)
-    slots = _filled(request, said)
+    slots = slotting.filled(request, said)
     if said.nodes:
         if (plan := openings.filled(said)) is not None:
-            return Intent(plan, "I fill that in.", [], openings.left(said, [*slots, *_late_slots(request, said)]), [])
+            return Intent(plan, "I fill that in.", [], openings.left(said, [*slots, *slotting.late(request, said)]), [])
         changed = change.edits(said, request)
         if changed is not None:
             return Intent(changed.plan, changed.intro, _queries(changed.steps), changed.slots, changed.unknown)
@@ -237,9 +252,9 @@ def _intent(said: Talk) -> Intent | None:
 
 def _built(said: Talk, request: Request, slots: list[Slot]) -> Intent:
     request.trigger = request.trigger or sources.looked_for(said.request, request.steps, said.context.timezone)
-    slots = [*slots, *_late_slots(request, said)]
+    slots = [*slots, *slotting.late(request, said)]
     about = [request.trigger.block.replace("cronjob", "schedule") if request.trigger else "manual start"]
-    intro = f"I will build this: {speak.summary(request)}."
+    intro = f"{_PLANNED}{speak.summary(request)}."
     queries = list(dict.fromkeys([*about, *_queries(request.steps), *request.unknown]))[:MAX_SEARCHES]
     found = request.actions()
     idle = request.trigger is None
@@ -281,67 +296,3 @@ def _queries(steps: list[Step]) -> list[str]:
     if any(isinstance(step, Branch) for step in steps):
         found.insert(0, "condition if")
     return list(dict.fromkeys(clause[:200] for clause in found))[:MAX_SEARCHES]
-
-
-def _filled(request: Request, said: Talk) -> list[Slot]:
-    """Give the answers to the slots they belong to; what is still to be asked."""
-    still: list[Slot] = []
-    for action in request.actions():
-        for slot in list(action.missing):
-            known, value = _given(said, slot)
-            if not known:
-                still.append(slot)
-                continue
-            if slot.kind == "fields" and isinstance(value, list):
-                value = fields_schema(value)
-            if value is not None:
-                action.payload[slot.field] = value
-            action.missing.remove(slot)
-    return list({slot.question: slot for slot in still}.values())
-
-
-def _late_slots(request: Request, said: Talk) -> list[Slot]:
-    """What only planning shows to be missing: data for a condition, the text of a message."""
-    slot = _blind(request)
-    if slot is not None:
-        known, given = _given(said, slot)
-        if not known:
-            return [slot]
-        if given:
-            fetch = Action("http-request", {"method": "GET", "url": given}, topic=slot.field, clause=f"fetch {given}")
-            request.steps.insert(0, fetch)
-    bare = [edit.args["type"] for edit in Planner().build(request).edits if edit.tool == "add_node" and _wordless(edit)]
-    if not bare:
-        return []
-    slot = Slot("text", "text", f"What should {_TEXT_OF.get(bare[0], 'the text')} say?", (LATER,))
-    known, given = _given(said, slot)
-    for action in request.actions():
-        if given and action.block in _MESSAGES and not action.said:
-            action.said = str(given)
-    return [] if known else [slot]
-
-
-def _blind(request: Request) -> Slot | None:
-    """The slot for a condition that has nothing to read its value from."""
-    if request.trigger is not None and request.trigger.block not in ("cronjob", "manual"):
-        return None
-    guesses = (
-        re.match(r"I read “(.+?)” .*what starts the workflow", each) for each in Planner().build(request).assumptions
-    )
-    subject = next((guess.group(1) for guess in guesses if guess), None)
-    if subject is None:
-        return None
-    return Slot(words.slug(subject), "url", f"From which address (URL) can I read the {words.bare(subject)}?", (LATER,))
-
-
-def _given(said: Talk, slot: Slot) -> tuple[bool, Any]:
-    """(whether the slot's question was answered, the value)."""
-    given = next((answer for asked, answer in said.answers if slot.question in asked), None)
-    return (False, None) if given is None else (True, thread.value(slot, given))
-
-
-def _wordless(edit: Edit) -> bool:
-    if edit.args["type"] not in _MESSAGES:
-        return False
-    name = {"log": "message", "format": "template"}.get(edit.args["type"], "text")
-    return not edit.args["payload"].get(name)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
-from caddie.models.offline import clauses, events, phrasing, speak, thread, words
+from caddie.models.offline import answers, clauses, events, phrasing, speak, words
 from caddie.models.offline.canvas import Canvas
 from caddie.models.offline.plan import Edit, Place, Plan, Planner
 from caddie.models.offline.request import Action, Branch, Request, Slot, Step
@@ -223,7 +223,7 @@ def slots_of(extra: Request, said: Talk) -> list[Slot]:
     still: list[Slot] = []
     for action, slot in [(each, slot) for each in extra.actions() for slot in each.missing]:
         given = next((answer for asked, answer in said.answers if slot.question in asked), None)
-        found = thread.value(slot, given) if given is not None else None
+        found = answers.value(slot, given) if given is not None else None
         if found is not None:
             action.payload[slot.field] = found
         elif given is None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from caddie.models.offline import thread, words
+from caddie.models.offline import answers, words
 from caddie.models.offline.canvas import Canvas
 from caddie.models.offline.extension import Change
 from caddie.models.offline.guess import index
@@ -58,7 +58,7 @@ def filled(said: Talk) -> Plan | None:
         places = [each for each in places if (canvas.nodes[each[0]].get("type") == "send-webhook") is posts] or places
     if not places:
         return None
-    value = thread.value(Slot(fields[0], kind, question), given)
+    value = answers.value(Slot(fields[0], kind, question), given)
     if kind == "fields" and isinstance(value, list):
         value = fields_schema(value)
     if value is None:

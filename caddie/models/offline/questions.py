@@ -129,9 +129,8 @@ def about(said: Talk) -> str | None:
 
 
 def _size(canvas: Canvas) -> str:
-    steps, starts = len(canvas.nodes) - len(canvas.triggers), len(canvas.triggers)
-    told = f"{steps} step{'s' * (steps != 1)} and {starts if starts > 1 else 'its'} trigger{'s' * (starts > 1)}"
-    return f"{steps + starts} nodes: {told}"
+    count = len(canvas.nodes)
+    return f"{count} step{'s' * (count != 1)}, {'the triggers' if len(canvas.triggers) > 1 else 'its trigger'} included"
 
 
 def _listed(canvas: Canvas, text: str) -> str | None:

@@ -10,12 +10,13 @@ import re
 from typing import Any
 
 from caddie.models.offline import actions, conditions, phrasing, speak, starts, turns, words
+from caddie.models.offline.answers import value
 from caddie.models.offline.canvas import Canvas
 from caddie.models.offline.extension import Change, extended
 from caddie.models.offline.plan import Edit, Plan
 from caddie.models.offline.request import Action, Condition, Slot, Test
 from caddie.models.offline.splicing import gate
-from caddie.models.offline.thread import Talk, value
+from caddie.models.offline.thread import Talk
 from caddie.models.offline.wiring import fill
 
 _REPLACE = re.compile(

@@ -268,13 +268,27 @@ def lost(said: Talk, unknown: list[str] | None = None) -> str:
         told = f"I do not know what to change for {which}, so I changed nothing. Please say which step "
         told += "you mean and how it should be"
     else:
+        vague = _VAGUE.search(said.request) and not unknown
+        opening = (
+            "I can build something for that, but I have to know more" if vague else f"I did not understand {which}"
+        )
         told = (
-            f"I cannot tell from {which} what to build. Please tell me two things: what starts it (a time, a form or "
+            f"{opening}. Please tell me two things: what starts it (a time, a form or "
             f"another system "
             "that calls a webhook, a chat message, a click), and what should happen then (fetch, check, write, whom "
             "to tell where)"
         )
     return f"{told}; for example “{_example(said)}”.\n\n{speak.OFFLINE}"
+
+
+#: A wish for help that does not say with what exactly.
+_VAGUE = re.compile(
+    r"\b(?:automat\w+|help|improve|manage|organi[sz]e|simplify|streamline|optimi[sz]e|track|time|something|workflow|"
+    r"assist\w*|"
+    r"handle|deal\s+with|too\s+(?:much|many)|struggl\w+|overwhelm\w*|forget\w*|busy|easier|better|manually|by\s+hand|"
+    r"tired\s+of|hate)\b",
+    re.I,
+)
 
 
 def _example(said: Talk) -> str:

@@ -10,15 +10,15 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from caddie.models.model import AssistantTurn, Context, ModelRequest, ToolOutcome, ToolTurn, UserTurn
-from caddie.models.offline import words
-from caddie.models.offline.pauses import longest
-from caddie.models.offline.request import Slot
+from caddie.models.offline import answers, inquiry, words
 
 # Rules are regular expressions: their time grows faster than the text, so a text has a bound, and so have runs in it.
 READ_CHARS = 1200
 #: The last words of a plan.
 APPROVAL = "Shall I build it?"
 WHAT_ELSE = "What should be different?"
+#: The first words of the question whether to run it.
+RUN_IT = "Shall I run the workflow now?"
 #: An answer to a plan that does not say what to change.
 CHANGE = re.compile(r"\s*(?:change(?:\s+it)?|no|not\s+yet|nope)\s*[.!]?\s*$", re.I)
 
@@ -39,6 +39,12 @@ class Talk:
     answers: list[tuple[str, str]] = field(default_factory=list)
     #: Answers to the tool calls of this turn, a list per step.
     rounds: list[tuple[ToolOutcome, ...]] = field(default_factory=list)
+    #: What the user says to a plan, which changes what is planned, in the order it was said.
+    wishes: list[str] = field(default_factory=list)
+    #: A question that is still open, and that the message does not answer.
+    asked: str = ""
+    #: What the user wrote before, oldest first.
+    earlier: list[str] = field(default_factory=list)
 
     def called(self, *names: str) -> list[ToolOutcome]:
         return [outcome for done in self.rounds for outcome in done if outcome.name in names]
@@ -61,31 +67,53 @@ def read(request: ModelRequest) -> Talk:
         raise ValueError("expected a request with a context, got none")
     talk = Talk(context, readable(context.message), frozenset(tool.name for tool in request.tools))
     talk.rounds = [turn.outcomes for turn in turns[last + 1 :] if isinstance(turn, ToolTurn)]
-    position, answering = _beginning(request, last), context.answering and not context.message.rstrip().endswith("?")
+    position, answering = _beginning(request, last), context.answering
+    talk.earlier = [turn.text for turn in turns[:position] if isinstance(turn, UserTurn)]
     while position >= 2:
         said, before = turns[position - 1], position - 1
         while before >= 0 and not isinstance(turns[before], UserTurn):
             # What was built before the question was put has been told first.
             before -= 1
         asked = turns[before] if before >= 0 else None
-        if not (isinstance(said, AssistantTurn) and isinstance(asked, UserTurn) and said.text.rstrip().endswith("?")):
+        if not (isinstance(said, AssistantTurn) and isinstance(asked, UserTurn) and _open(said.text)):
             break
         question = said.text.rstrip().rsplit("\n", 1)[-1]
         replied = position < last and _on_plan(said.text)
-        if not (answering or replied or _answers(question, talk.request)):
+        if not replied and not _answered(question, talk.request, answering):
+            if not talk.answers:
+                talk.asked = question
             break
         talk.answers.insert(0, (said.text, talk.request))
         talk.request = readable(asked.text)
         position = before
         answering = False
-    # What the user says to a plan, until it is approved, changes what is planned.
-    said_to_plans = talk.answers if context.mode == "planning" else talk.answers[:-1]
+    _wishes(talk)
+    if talk.asked:
+        talk.request = answers.other_medium(talk.asked, answers.meant(talk.request)) or talk.request
+    if not talk.answers and talk.nodes:
+        talk.request = answers.meant(talk.request)
+    return talk
+
+
+def _open(text: str) -> bool:
+    """Whether what was said last waits for an answer."""
+    return text.rstrip().endswith("?") or RUN_IT in text
+
+
+def _answered(question: str, message: str, answering: bool) -> bool:
+    fits = RUN_IT not in question and answers.fits(question, message)
+    return fits and (answering or _answers(question, message))
+
+
+def _wishes(talk: Talk) -> None:
+    """What the user says to a plan, until it is approved."""
+    planning = talk.context.mode == "planning"
+    said_to_plans = talk.answers if planning else talk.answers[:-1]
     wishes = [given for question, given in said_to_plans if _on_plan(question) and not CHANGE.match(given)]
-    if context.mode != "planning" and talk.answers and _on_plan(talk.answers[-1][0]):
+    if not planning and talk.answers and _on_plan(talk.answers[-1][0]):
         # What was added while an approved plan was being built stands in lines of its own behind the yes.
         wishes += [more for more in [talk.answers[-1][1].partition("\n")[2]] if more]
-    talk.request = readable("\n".join([talk.request, *wishes]))
-    return talk
+    talk.wishes = [answers.meant(each) for each in wishes if not inquiry.asks(each)]
 
 
 def _beginning(request: ModelRequest, last: int) -> int:
@@ -119,32 +147,3 @@ def _answers(question: str, message: str) -> bool:
     return len(message.split()) <= 5 and not re.match(
         r"^(?:also|add|remove|delete|change|every|when|if|what|how|why|explain|hi|hello|thanks?)\b", message, re.I
     )
-
-
-def value(slot: Slot, answer: str) -> Any:
-    """An answer as the value of a slot; None leaves it open."""
-    text = answer.strip().strip("\"'").strip()
-    if not text or re.fullmatch(
-        r"(?:later|skip|leave\s+it(?:\s+open)?.*|i\s+(?:do\s+not|don['’]t)\s+know.*|none|no(?:ne)?\s+yet)\.?",
-        text,
-        re.I,
-    ):
-        return None
-    match slot.kind:
-        case "channel":
-            return words.channel(text) or f"#{words.slug(text.split()[-1]).replace('_', '-')}"
-        case "url":
-            return words.url(text)
-        case "email":
-            found = words.emails(text)
-            return found[0] if len(found) == 1 else found or (text if text.startswith("{{") else None)
-        case "labels":
-            labels = words.listed(text)
-            return labels if len(labels) > 1 else None
-        case "fields":
-            return [name for name in map(words.slug, words.listed(text)) if name] or None
-        case "seconds":
-            seconds = words.duration_s(text) or words.number(text)
-            return min(seconds, longest("delay", "seconds")) if seconds else None
-        case _:
-            return text

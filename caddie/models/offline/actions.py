@@ -73,7 +73,9 @@ _LOG = re.compile(
     re.I,
 )
 _FORMAT = re.compile(
-    r"^(?:format|compose|build\s+a\s+(?:text|message)|render|turn\s+\S+\s+into\s+(?:a\s+)?(?:text|message))\b", re.I
+    r"^(?:format|compose(?=.*[\"“])|build\s+a\s+(?:text|message)|render|turn\s+\S+\s+into\s+(?:a\s+)?(?:text|"
+    r"message))\b",
+    re.I,
 )
 _ONLY = re.compile(
     r"^(?:(?:only\s+|just\s+)?(?:keep|take|use|leave|pick|select|consider)\s+(?:only\s+|"

@@ -10,7 +10,7 @@ import re
 
 from caddie.models.offline import words
 from caddie.models.offline.request import Action
-from caddie.models.offline.wiring import Scope
+from caddie.models.offline.scope import Scope
 
 #: "reply with a brief answer", "answer in two sentences": to be written, whatever was found.
 _WRITTEN = re.compile(

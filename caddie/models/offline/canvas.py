@@ -11,7 +11,7 @@ from typing import Any
 
 from caddie.models.offline import mention, words
 from caddie.models.offline.plan import Edit, Place
-from caddie.models.offline.wiring import PRIMARY, Scope, Source, sends
+from caddie.models.offline.scope import PRIMARY, Scope, Source, sends
 
 
 class Canvas:

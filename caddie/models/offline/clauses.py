@@ -77,6 +77,11 @@ _PLACED = re.compile(
     r"score|book|title|list|date|extract|rate)s?\s+(?:into|to|in|on|at)\s",
     re.I,
 )
+_GAP = re.compile(
+    rf"(?!(?:{_VERB})s?\s)[\w-]+(?:\s+ones)?\s+(?:to|in|into|on)\s+(?:#|\x00)|(?:feedback|report|"
+    rf"comment|answer)\s+to\s",
+    re.I,
+)
 _STOP = re.compile(rf"(?<=[.!?;])\s+|\n+|(?<=:)\s+(?={LEAD})", re.I)
 _TRAILING = re.compile(r"[\s,]+(?:please|thanks|thank\s+you|thx|for\s+me|if\s+possible|if\s+you\s+can)$", re.I)
 _JOINING = re.compile(r"^(?:and|but|then|also|please|finally|next|afterwards|so)[\s,]+", re.I)
@@ -90,6 +95,9 @@ def split(text: str) -> list[str]:
             continue
         if _COORDINATED.match(text[start : cut.start()].strip()) and _PLACED.match(shadow[cut.end() :]):
             # "put their name and message into …"
+            continue
+        if _GAP.match(shadow, cut.end()) and not re.search(r"[#\x00]", shadow[start : cut.start()]):
+            # "send headline and feedback to …", beside "bugs to #dev and billing to #money"
             continue
         parts.append(text[start : cut.start()])
         start = cut.end()

@@ -55,7 +55,8 @@ _MADE: tuple[tuple[re.Pattern[str], tuple[str, ...], str], ...] = tuple(
          ("agent",), "transl"),
         (r"(?:(?:suggested|drafted|generated|proposed|written|ai(?:'s)?)\s+)?(?:answer|reply|response|draft|"
          r"suggestion|proposal|"
-         r"analysis|assessment|explanation|comparison|recommendation|verdict|opinion|rewrite|rewritten\s+\w+)",
+         r"analysis|assessment|explanation|comparison|recommendation|verdict|opinion|reason(?:ing|s)?|"
+         r"justification|conclusion|decision|choice|rewrite|rewritten\s+\w+)",
          ("agent",), ""),
         (r"(?:\w+\s+)?(?:category|label|class|tag|sentiment|mood|classification|urgency)", ("classify",), ""),
         (r"(?:score|rating|grade)", ("classify",), ""),
@@ -100,7 +101,8 @@ _PLACE = re.compile(
 )
 _VAGUE = re.compile(
     r"(?:result|results|it|them|data|everything|answer|message|text|following|subject|e-?mail|mail|words?|content|body|"
-    r"details|information|info|help|ai|link)",
+    r"details|information|info|help|ai|link|payload|list|items|input|output|response|request|form|file|record|"
+    r"entry|entries|rows?)",
     re.I,
 )
 _NAME = re.compile(r"[a-z][\w'’-]*(?:\s+[\w'’-]+){0,3}", re.I)
@@ -126,6 +128,28 @@ def named(clause: str, sources: Iterable[Origin]) -> str:
         if all(found) and (len(found) > 1 or told or not _VAGUE.fullmatch(parts[0])):
             return _text(parts, [each for each in found if each])
     return ""
+
+
+def nouns(prompt: str) -> tuple[str, ...]:
+    """What an AI agent makes, by the words it was told it with: "a one-line headline for it"."""
+    head = re.split(r"\b(?:for|about|of|from|on|to|if|that|which|in)\b", prompt, maxsplit=1, flags=re.I)[0]
+    return tuple(each.lower() for each in re.findall(r"[A-Za-z_]{3,}", head))
+
+
+def sent(clause: str) -> list[str]:
+    """The fields of "POST the sku and the price to https://…"."""
+    match = _SENT.match(clause)
+    parts = [words.bare(each) for each in _JOINT.split(match.group(1))] if match else []
+    fit = all(_NAME.fullmatch(each) and not _VAGUE.fullmatch(each) and len(each.split()) < 3 for each in parts)
+    return [words.slug(each) for each in parts] if fit else []
+
+
+_SENT = re.compile(
+    r"^(?:also\s+)?(?:send|post|put|patch|submit|push|pass|hand|transfer|write)\s+(?:only\s+|"
+    r"just\s+)?(?:over\s+)?((?:the|its|their|his|her)\s+.+?)\s+(?:to|at|in|into)\s+"
+    r"(?=https?:)",
+    re.I,
+)
 
 
 def more(clause: str, sources: Iterable[Origin]) -> str:
@@ -160,6 +184,9 @@ def _part(part: str, known: list[Origin], several: bool, told: bool) -> str | No
         for each in reversed(known):
             if each.block in blocks and re.match(lead, each.label, re.I):
                 return each.expression()
+    for each in reversed(known):
+        if each.block in ("agent", "set-variable") and words.slug(part).split("_")[-1] in each.fields:
+            return each.expression()
     first = next((each for each in known if each.block in ("trigger_chat", "webhook")), None)
     item = next((each for each in reversed(known) if each.kind == "item"), None)
     if _ORIGINAL.fullmatch(part):
@@ -218,6 +245,11 @@ def placed(said: str, sources: Iterable[Origin], variables: Iterable[str] = ()) 
             "category": "classify",
         }
         made = next((each for each in reversed(known) if each.block == kinds.get(name)), None)
+        kept_as = next(
+            (each for each in known if each.block == "set-variable" and name in (*each.fields, each.label)), None
+        )
+        if made is None and (kept_as or name in ("total", "count", "counter", "sum")):
+            made = kept_as or next((each for each in reversed(known) if each.block == "set-variable"), None)
         return made.expression() if made else field(name, known) or match.group()
 
     return _BRACES.sub(gap, said)
@@ -245,7 +277,7 @@ _SUBJECT = re.compile(
 def subject(*candidates: str) -> str:
     """The first candidate that can head a mail."""
     for each in candidates:
-        told = words.bare(re.sub(r"[\[{(<].*$", "", each.replace("_", " ")).strip(" .,:"))
+        told = words.bare(re.sub(r"[\[{(<].*$|^(?:of|about|on|for)\s+", "", each.replace("_", " ")).strip(" .,:"))
         if (
             _SUBJECT.fullmatch(told)
             and not re.search(r"\b(?:it|them|and|or)$", told)

@@ -30,7 +30,8 @@ CALLS = re.compile(
 )
 #: "receives messages from our form's webhook and …": the event, told as the first thing it does.
 RECEIVES = re.compile(
-    r"^(?:it\s+)?(?:receives?|gets?|takes?|accepts?|listens?\s+(?:to|for|on)|waits?\s+for|watch(?:es)?)\s+[^,.;\n]*?\b"
+    r"^(?!(?:take|get)\s+(?:the|only|just|out)\b)(?:it\s+)?(?:receives?|gets?|takes?|accepts?|listens?\s+(?:to|"
+    r"for|on)|waits?\s+for|watch(?:es)?)\s+[^,.;\n]*?\b"
     r"web\s?hook\b(?:\s+(?:calls?|requests?|events?))?",
     re.I,
 )
@@ -53,7 +54,7 @@ _CALLED = re.compile(
     r"payloads?|body|bodies|data|posts?|"
     r"messages?|is\s+(?:called|hit|triggered|fired|used)|gets\s+(?:called|hit|triggered|data)|fires|receives|"
     r"delivers|brings|sends)\b|"
-    r"\b(?:every|each|any)\s+(?:new\s+|incoming\s+)?(?:[\w-]+\s+){0,2}?web\s?hook\b",
+    r"\b(?:every|each|any)\s+(?:new\s+|incoming\s+)?(?:[\w-]+\s+){0,2}?web\s?hook\b|\bincoming\s+web\s?hook\b",
     re.I,
 )
 #: Things that come by themselves.

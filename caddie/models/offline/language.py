@@ -34,6 +34,13 @@ _CLASSIFY = re.compile(
     r"find)\s+out|decide|see|check)\b",
     re.I,
 )
+#: "take the sentiment of each comment": a judgement asked for by its name.
+_MEASURED = re.compile(
+    r"^(?:take|get|find|read|extract|assess|measure|recognize|recognise|identify|guess|estimate|evaluate|"
+    r"note)\s+(?:out\s+)?(?:the\s+|its\s+|their\s+)?"
+    r"(?:overall\s+|customer\s+)?(?:sentiment|mood|tone|urgency|priority)\b",
+    re.I,
+)
 _WHETHER = re.compile(
     r"\b(?:whether|if|which\s+of)\s+.*?\b(?:is|are|concerns?|regards?|belongs?\s+to|deals?\s+with|"
     r"about)\s+(?:about\s+|an?\s+|either\s+)?((?:[\w\"' -]+(?:,|\s+or\b|\s+and\b|\s*/)\s*)+[\w\"' -]+)\s*$",
@@ -73,7 +80,7 @@ _OUT_OF = re.compile(
 )
 #: "get the date, time and name": of whoever writes, where nothing says from which address.
 _GATHER = re.compile(
-    r"^(?:get|collect|ask\s+for|take(?:\s+down)?|note(?:\s+down)?|gather|request|find\s+out|write\s+down|"
+    r"^(?:get|find|collect|ask\s+for|take(?:\s+down)?|note(?:\s+down)?|gather|request|find\s+out|write\s+down|"
     r"read)\s+(?!if\b|whether\b|which\b)((?:the\s+|"
     r"their\s+|his\s+|her\s+|its\s+)?[\w' -]+?(?:\s*(?:,|and)\s*[\w' -]+)+)$",
     re.I,
@@ -106,8 +113,10 @@ _CHOOSES = re.compile(
 _WORKS = re.compile(
     r"^(?:also\s+)?(?:(?:sort|order|group|list|convert|shuffle|deduplicate|adapt|simplify|arrange|enrich|"
     r"restructure)\s+(?:the|it|them|this|"
-    r"these|those|all|each|every|everything|action|open|\w+s)\b|(?:turn|split|transform|clean|number|"
-    r"round)\s+(?:it|them|the\s+\w+|everything)\s+(?:in)?to\b|"
+    r"these|those|all|each|every|everything|action|open|\w+s)\b|(?:turn|split|transform|convert)\s+"
+    r"[\w' -]{2,60}?\s+(?:in)?to\b|(?:add|sum|total|multiply|subtract|divide|average)\s+(?:it|them|these|those|"
+    r"both|all|the\s+\w+)"
+    r"(?:\s+(?:up|together|numbers?|values?))*$|"
     r"(?:remove|drop|strip|delete|mask|replace|cut\s+out|take\s+out)\s+(?:duplicates?|everything\s+(?:that|not|"
     r"but|except|which|other)|(?:all|any)\s+(?:the\s+)?"
     r"(?:\w+\s+)?(?:names?|numbers?|emojis?|links?|tags?|html|duplicates?|swear\s*words?|ads?|spaces?)|empty|"
@@ -148,6 +157,22 @@ def summary(clause: str, about: str) -> Action | None:
     return action
 
 
+def manner(clause: str) -> str:
+    """ "a summary in Spanish, max 5 bullets": how it should be written."""
+    size = _SIZE.search(clause)
+    return ". ".join(filter(None, [words.sentence(size.group().strip(" ,")) if size else "", tongue(clause)]))
+
+
+_SIZE = re.compile(
+    r"\b(?:(?:in|with|of|as|max(?:imum)?|at\s+most|up\s+to|no\s+more\s+than|under|about)\s+)+(?:an?\s+)?(?:\d+|"
+    r"one|two|three|four|five|six|seven|eight|"
+    r"nine|ten|few|couple\s+of|single|short)\s*(?:short\s+|simple\s+|bullet\s+|key\s+)*(?:sentences?|points?|"
+    r"bullets?|lines?|words?|paragraphs?|items?|"
+    r"characters?)\b",
+    re.I,
+)
+
+
 def tongue(clause: str) -> str:
     """ "a summary in Spanish": in which language."""
     match = _TONGUE.search(clause)
@@ -155,7 +180,9 @@ def tongue(clause: str) -> str:
 
 
 def classify(clause: str, about: str) -> Action | None:
-    if not _CLASSIFY.search(clause) or re.match(r"(?:log|print|record|append)\b", clause, re.I):
+    if not (_CLASSIFY.search(clause) or _MEASURED.match(clause)) or re.match(
+        r"(?:log|print|record|append)\b", clause, re.I
+    ):
         return None
     known = next((labels for word, labels in _KNOWN_LABELS.items() if word in clause.lower()), None)
     match = _DIRECTLY.search(clause) or _WHETHER.search(clause) or _LABELS.search(clause)
@@ -248,7 +275,8 @@ def worked(clause: str, about: str) -> Action | None:
 def invented(clause: str, about: str) -> Action | None:
     """ "make a poem of the day", "give me three dinner ideas": for an AI agent, whatever the verb is."""
     match = _MAKES.match(clause)
-    if match is None or words.url(clause) or not nouns.WRITTEN.search(_HEAD.split(match.group(1), maxsplit=1)[0]):
+    head = _HEAD.split(match.group(1), maxsplit=1)[0] if match else ""
+    if match is None or words.url(clause) or not (nouns.WRITTEN.search(head) or nouns.COMPOSED.search(match.group(1))):
         return None
     return Action("agent", {"prompt": f"Write {match.group(1)}."}, topic=words.bare(match.group(1))[:40])
 

@@ -9,7 +9,7 @@ import re
 
 from caddie.models.offline import words
 from caddie.models.offline.request import Action, Test
-from caddie.models.offline.wiring import clean
+from caddie.models.offline.scope import clean
 
 _NAMES = {
     "slack-send-message": "post_to_slack",

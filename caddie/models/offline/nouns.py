@@ -21,6 +21,13 @@ WRITTEN = re.compile(
     r"(?:bedtime|short)\s+stor(?:y|ies)|love\s+(?:letters?|notes?)|anecdotes?|phrases?|idioms?)\b",
     re.I,
 )
+#: Texts of a form, where what they are about is said.
+COMPOSED = re.compile(
+    r"\b(?:lists?|tables?|rankings?|plans?|timetables?|agendas?|outlines?|check\s?lists?|itinerar(?:y|ies)|"
+    r"scripts?|speech|essay|"
+    r"letters?|descriptions?|articles?|guides?)\s+(?:of|for|about|on|with|to)\b",
+    re.I,
+)
 #: What the world knows.
 PUBLIC = re.compile(
     r"\b(?:weather|forecasts?|news|headlines?|articles?|scores?|results?|prices?|(?:exchange\s+|interest\s+|dollar\s+|"

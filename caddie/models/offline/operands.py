@@ -10,7 +10,7 @@ from typing import Any
 
 from caddie.models.offline import memory, words
 from caddie.models.offline.request import Condition
-from caddie.models.offline.wiring import Scope, clean
+from caddie.models.offline.scope import Scope, clean
 
 #: What only a judgement of a text can tell.
 OBJECTS = re.compile(r"\b(?:sentiment|mood|category|label|class|topic|priority|urgency|intent)\b", re.I)

@@ -13,7 +13,7 @@ from caddie.models.offline import pointing, words
 from caddie.models.offline.reading import LATER, about_what, needs
 from caddie.models.offline.request import Action, Slot
 
-_SLACK = re.compile(r"\bslack\b", re.I)
+_SLACK = re.compile(r"\bslack\b(?!\s+(?:export|history|archive|dump|data|api|logs?|thread|conversations?)\b)", re.I)
 
 
 _DISCORD = re.compile(r"\bdiscord\b", re.I)
@@ -50,6 +50,7 @@ _SEND = re.compile(
 
 #: An AI's work about what is at an address.
 _WRITES = re.compile(
+    r"^(?:also\s+)?(?:turn|convert|transform|shorten|simplify|anonymi[sz]e|rephrase|paraphrase|correct)\b(?!.*\x00)|"
     r"^(?:(?:let|have|ask|use)\s+(?:the\s+|an?\s+)?(?:ai|agent|llm|gpt|claude|model|assistant)\b|(?:write|draft|"
     r"compose|generate|translate|rewrite)\s+"
     r"(?:an?|the|some|me)\b)",
@@ -161,7 +162,12 @@ def http(clause: str, about: str) -> Action | None:
     hook = re.search(r"\bweb\s?hook\b", clause, re.I)
     if address is None and re.search(r"\b(?:form|web\s?hook)\s+data\b", clause, re.I):
         return None
-    if address is None and re.match(r"(?:count|tally|increment|remember|record|log)\b", clause, re.I):
+    if address is None and re.match(
+        r"(?:count|tally|increment|remember|record|log|append|collect|keep|save|"
+        r"store|put|push|add)\b(?!.*\bto\s+(?:the\s+|our\s+|a\s+)?web\s?hook)",
+        clause,
+        re.I,
+    ):
         return None
     if address is None and not hook:
         if not (
@@ -296,7 +302,10 @@ def further(action: Action, clause: str) -> list[Action]:
     more: list[Action] = []
     if action.block not in ("slack-send-message", "discord-send-message", "send-email"):
         return more
-    channels = words.CHANNEL.findall(words.URL.sub("", clause))
+    places = re.findall(
+        r"(?<![\w/&.@])[#@][A-Za-z][\w.-]*\w", words.EMAIL.sub("", words.URL.sub("", words.QUOTE.sub("", clause)))
+    )
+    channels = [action.payload.get("channel"), *(each for each in places if each != action.payload.get("channel"))]
     for channel in channels[1:] if action.block == "slack-send-message" else []:
         more.append(Action(action.block, {"channel": channel}, topic=action.topic))
     for recogniser, named in ((discord, _DISCORD.search(clause)), (email, words.emails(words.QUOTE.sub("", clause)))):

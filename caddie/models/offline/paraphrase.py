@@ -58,6 +58,8 @@ _RULES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
          r"[^.;\n\x00,]{2,60}?)(?:\s+written\s+by\s+(?:the\s+)?\w+)?\s*,?\s*(?:by|and\s+then|then|"
          r"and)\s+(?:post|send|submitt?)(?:ing)?\s+"
          r"(?:it|them|that)\s+((?:back\s+)?(?:to|at)\s+\x00+)", r"for each item: write \1, then post it \2"),
+        (r"\b(if|when|whenever)\s+(?:the\s+|an?\s+)?(?:ai|agent|model|llm)\s+(?:thinks|believes|says|decides|"
+         r"finds|judges)\s+(?:that\s+)?", r"\1 "),
         # "…, cc b@x.com, subject …, text …"
         (r",\s*(?:and\s+)?(?:with\s+)?(?:a\s+)?(?:cc|copy)\s*:?\s+(?:to\s+)?(?=\x00)", r" with cc "),
         (r",\s*(?:and\s+)?(?:with\s+)?(?:the\s+)?subject(?:\s+line)?\s*:?\s+(?=\x00)", r" with subject "),

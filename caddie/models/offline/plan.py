@@ -11,10 +11,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from caddie.models.offline import answering, language, memory, moments, operands, sequence, words
+from caddie.models.offline import answering, contents, language, memory, moments, operands, sequence, words
 from caddie.models.offline.naming import node_name, singular, test_name
 from caddie.models.offline.request import Action, Branch, Loop, Request, Step, Test, Trigger
-from caddie.models.offline.wiring import HTTP_STATUS, PRIMARY, Scope, Source, clean, fill, sends
+from caddie.models.offline.scope import HTTP_STATUS, PRIMARY, Scope, Source, clean, sends
+from caddie.models.offline.wiring import fill
 
 _SENDERS = ("slack-send-message", "discord-send-message", "send-email", "reply_chat")
 _DIGEST = re.compile(
@@ -157,6 +158,8 @@ class Planner:
                 kind = "value"
             schema = action.payload.get("schema")
             fields = tuple(schema.get("properties") or {}) if isinstance(schema, dict) else ()
+            if action.block in ("agent", "set-variable"):
+                fields = contents.nouns(str(action.payload.get("prompt") or action.payload.get("name")))
             scope = scope.add(Source(f"{node_id}.{path}", kind, action.topic, action.block, sent, fields))
         elif action.block == "human_confirmation":
             scope = scope.add(Source(f"{node_id}.result", "approval", "", action.block))
@@ -168,8 +171,8 @@ class Planner:
         """A step in front when this one has nothing to work with: sum up, think of an answer."""
         sums_up = action.block in _SENDERS and _DIGEST.search(action.clause)
         if sums_up and not action.said and not scope.of("summarize") and scope.nearest("data", "list", "text"):
-            tongue = language.tongue(action.clause)
-            return self._action(Action("summarize", {"instructions": tongue} if tongue else {}), place, scope)
+            how = language.manner(action.clause)
+            return self._action(Action("summarize", {"instructions": how} if how else {}), place, scope)
         if (thought := answering.answer(action, scope)) is not None:
             return self._action(thought, place, scope)
         return place, scope

@@ -75,14 +75,14 @@ class Reader:
             and not conditions.listing(match.group(1))
         ):
             self._branch(test, "")
-        elif match := turns.MY_OK.match(clause):
+        elif approved := turns.consented(clause):
             if "human_confirmation" not in self._tree.blocks():
                 self._add(Action("human_confirmation", topic="approval"))
-            self.clause(match.group(1))
+            self.clause(approved)
         elif (match := turns.ELSE.match(clause)) and (self._tree.last or not turns.IF.match(clause)):
             self._otherwise(match.group(1))
         elif match := turns.LOOP.match(self._fetched(clause)):
-            self._loop(match.group(2) or match.group(1), match.group(3))
+            self._loop(turns.items(match), match.group(3))
         elif match := turns.OVER.match(clause):
             self._loop(self._rows or match.group(1) or "item", match.group(2))
         elif self._repeats() and (each := pointing.each(clause)):

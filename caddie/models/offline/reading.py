@@ -76,6 +76,7 @@ def about_what(clause: str, verb: re.Pattern[str]) -> str:
         flags=re.I,
     )[0]
     phrase = words.bare(rest.replace("\x00", "").strip(" ,.;:"))
+    phrase = words.bare(re.sub(r"^(?:of|about)\s+|\s+(?:of|about)$", "", phrase, flags=re.I))
     phrase = re.sub(r"\b(?:GET|POST|PUT|PATCH|DELETE|HEAD)\b", "", phrase).strip()
     return (
         ""

@@ -14,7 +14,8 @@ from caddie.models.offline.canvas import Canvas
 from caddie.models.offline.guess import index
 from caddie.models.offline.plan import Edit
 from caddie.models.offline.request import Action
-from caddie.models.offline.wiring import PRIMARY, fill
+from caddie.models.offline.scope import PRIMARY
+from caddie.models.offline.wiring import fill
 
 _REFERENCE = re.compile(r"\{\{\s*([A-Za-z0-9_-]+)((?:\.[^{}|]*)?)\s*\}\}")
 #: Braces that were left out: "{{a.b}", "{a.b}}", "{{a.b" at the end.

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-from caddie.models.offline import actions, memory, moments, notices, pauses, wiring, words
+from caddie.models.offline import actions, memory, moments, notices, pauses, telling, words
 from caddie.models.offline.reading import LATER
 from caddie.models.offline.request import Action, Branch, Condition, Loop, Slot, Step, Test
 from caddie.models.offline.request import actions as actions_of
@@ -40,7 +40,7 @@ def approved(steps: list[Step]) -> None:
             approved(step.body)
         elif step.block == "human_confirmation" and steps[at + 1 :]:
             following = steps[at + 1]
-            if isinstance(following, Action) and wiring.DECISION.search(following.clause):
+            if isinstance(following, Action) and telling.DECISION.search(following.clause):
                 continue
             if not isinstance(following, Branch) or all(
                 each.subject != "approved" for each in following.test.conditions

@@ -10,7 +10,7 @@ import re
 from caddie.models.offline.canvas import Canvas
 from caddie.models.offline.plan import Edit, Place, Plan, Planner
 from caddie.models.offline.request import Action, Branch, Condition, Step, Test
-from caddie.models.offline.wiring import PRIMARY, Source
+from caddie.models.offline.scope import PRIMARY, Source
 
 
 def reread(plan: Plan, canvas: Canvas, before: str | None, after: list[str]) -> None:

@@ -28,7 +28,8 @@ _STATED = re.compile(
 #: "Our till posts to a webhook after every sale."
 _HOOKED = re.compile(
     rf"^(?!(?:{clauses.LEAD}|(?:{'|'.join(VERBS)})\b|if\b|when|please))(?:[\w'-]+\s+){{1,7}}?(?:an?\s+|the\s+|our\s+|"
-    r"this\s+)?web\s?hook\b(?!\s+(?:has|contains|carries|brings|includes)\b)[^.,;:]*(?=[.;,:])",
+    r"this\s+)?web\s?hook\b(?!\s+(?:has|contains|carries|brings|includes)\b)"
+    rf"(?:(?!\s+and\s+{clauses.LEAD})[^.,;:])*(?=[.;,:]|\s+and\s)",
     re.I,
 )
 #: "The incoming webhook has a list called rows."

@@ -32,6 +32,17 @@ LOOP = re.compile(
     r"wait|whose|with|where|that)\b))(.*)$",
     re.I | re.S,
 )
+
+
+def items(loop: re.Match[str]) -> str:
+    """What a loop is over: "each line in the list" are lines."""
+    held = loop.group(2)
+    vague = not held or re.fullmatch(
+        r"(?:list|data|results?|answer|response|array|file|table|body|it|feed)", held.strip(), re.I
+    )
+    return str(loop.group(1) if vague else held)
+
+
 OVER = re.compile(
     r"^(?:loop|iterate|go|run)\s+(?:over|through)\s+(?:it|them|this|those|that|(?:the\s+)?([a-z]\w+))\b[\s,:]*(.*)$",
     re.I | re.S,
@@ -108,6 +119,23 @@ MY_OK = re.compile(
     r"confirmation|go-?ahead|blessing|consent)\b[,:\s]+(.+)$",
     re.I | re.S,
 )
+#: "send it after I confirmed": a yes told behind what waits for it.
+_AFTER_YES = re.compile(
+    r"^(.+?)\s*,?\s+(?:but\s+)?(?:only\s+)?(?:after|once|when|as\s+soon\s+as|if)\s+(?:i|we|(?:my|our|the|"
+    r"a)\s+\w+|someone|somebody)\s+(?:have\s+|has\s+)?"
+    r"(?:approved?s?|confirm(?:ed|s)?|okay(?:ed|s)?|sign(?:ed|s)?\s+(?:it\s+)?off|agree[ds]?|said\s+(?:yes|ok|"
+    r"go)|gave\s+(?:my|our|their|his|her)\s+(?:ok|okay|"
+    r"approval))(?:\s+(?:it|this|that|them|on\s+it))?$",
+    re.I | re.S,
+)
+
+
+def consented(clause: str) -> str | None:
+    """What waits for a yes, of a clause that says so before or behind it."""
+    match = MY_OK.match(clause) or (None if IF.match(clause) else _AFTER_YES.match(clause))
+    return match.group(1) if match else None
+
+
 ELLIPSIS = re.compile(r"^(?:to|in|on|into|via|at)\s+", re.I)
 FIRST = re.compile(r"^\w+")
 DONE = re.compile(
@@ -124,7 +152,8 @@ AIM = re.compile(
 )
 #: "take its result": what every step does anyway.
 TAKEN = re.compile(
-    r"(?:take|use|get|read|receive)\s+(?:its|the|their|that|this)\s+(?:results?|output|answer|response|data|"
+    r"(?:take|use|get|read|receive)\s+(?:its|the|their|that|this)\s+(?:\w+\s+(?=text|data|body|payload|"
+    r"message))?(?:results?|output|answer|response|data|"
     r"body|payload|text|message)(?:\s+of\s+(?:it|that))?",
     re.I,
 )

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from datetime import datetime
 
-from caddie.models.offline import clauses, events, paraphrase, persona, phrasing, starts
+from caddie.models.offline import clauses, events, paraphrase, persona, phrasing, schedule, starts, words
 from caddie.models.offline.reader import Reader
 from caddie.models.offline.request import Request
 
@@ -33,6 +33,23 @@ _STEPS = re.compile(
 )
 
 
+#: "we want to translate our descriptions: get them from …": what for, before how.
+_PURPOSE = re.compile(
+    r"^(?:please\s+)?(?:(?:i|we)\s+(?:(?:would|really)\s+)*(?:want|need|like|have)\s+to|(?:my|our|"
+    r"the)\s+(?:team|company|shop|club|school|office|boss)\s+"
+    r"(?:wants?|needs?)\s+to)\s+[^.:;,#@/\x00]{3,70}:\s+(?=[A-Za-z])",
+    re.I,
+)
+
+
+def _aimless(text: str) -> str:
+    """The text without its purpose, when that says nothing of time and steps follow it."""
+    match = _PURPOSE.match(words.masked(text))
+    if match is None or len(clauses.split(text[match.end() :])) < 2 or schedule.find(match.group()) is not None:
+        return text
+    return text[match.end() :]
+
+
 def understand(
     text: str,
     timezone: str,
@@ -45,7 +62,7 @@ def understand(
 
     standalone: not a part of a workflow that has data of its own. known: the blocks of that workflow.
     """
-    text = paraphrase.text(phrasing.without_politeness(phrasing.plain(text)))
+    text = paraphrase.text(phrasing.without_politeness(_aimless(phrasing.plain(text))))
     if not standalone and known & {"http-request", "send-webhook"} and events.breaks(text):
         trigger, rest = None, text
     else:

@@ -45,9 +45,10 @@ _SUM = re.compile(
     re.I,
 )
 _ADDED = re.compile(
-    rf"^(?:add|append|push|put|collect|count)\s+(?:the\s+|its\s+|their\s+)?(?P<what>[\w ]{{2,30}}?)\s+(?:to|"
+    rf"^(?:add|append|push|put|collect|count)\s+(?:the\s+|its\s+|their\s+|every\s+|each\s+|any\s+|"
+    rf"all\s+)?(?P<what>[\w ]{{2,30}}?)\s+(?:to|"
     rf"onto|in|into)\s+(?:the\s+|our\s+|my\s+|a\s+)?(?:(?P<kind>variable|counter|running\s+total|total|sum|list)\s*"
-    rf"(?:called\s+|named\s+|variable\s+)*{_NAME}?)$",
+    rf"(?:called\s+|named\s+|variable\s+)*(?:{_NAME})?)$",
     re.I,
 )
 _REMEMBER = re.compile(
@@ -83,14 +84,16 @@ def variable(clause: str, about: str) -> Action | None:
             or re.match(r"(?:remember|save|store|keep|set)\b", clause, re.I)
         )
         if told:
+            name = match.group("name") or match.group("other")
+            name = words.slug(match.group("what")) if name.lower() in ("variable", "memory", "counter") else name
             return Action(
-                "set-variable", {"name": match.group("name") or match.group("other")}, topic=match.group("what"),
+                "set-variable", {"name": name}, topic=match.group("what"),
                 members=_member(match.group("what")),
             )  # fmt: skip
     if match := _SUM.match(clause):
         return _sum(match.group("what"), match.group("name"))
     if match := _ADDED.match(clause):
-        if (match.group("kind") or "").lower() == "list":
+        if (match.group("kind") or "").lower() == "list" or re.match(r"(?:append|push|collect)\b", clause, re.I):
             name = match.group("name") or "items"
             return Action(
                 "set-variable",
@@ -107,10 +110,12 @@ def variable(clause: str, about: str) -> Action | None:
             name = called.group(1) if called else "calls" if _PLACE.search(what) else words.slug(_noun(what)) or "count"
             return Action("set-variable", {"name": name, "operation": "increment", "value": 1}, topic="count")
     if match := _COUNT.match(clause):
+        name = words.slug(match.group(2) or match.group(1))
+        name = "count" if name in ("it", "them", "this", "that", "one") else name
         step = re.search(r"\bby\s+(\d+)\b", clause)
         return Action(
             "set-variable",
-            {"name": words.slug(match.group(2) or match.group(1)), "operation": "increment",
+            {"name": name, "operation": "increment",
              "value": int(step.group(1)) if step else 1},
             topic="count",
         )  # fmt: skip

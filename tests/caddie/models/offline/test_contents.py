@@ -75,3 +75,42 @@ def test_include_the_link_is_a_wish_for_the_step_that_writes() -> None:
 def test_a_subject_called_monthly_is_no_schedule() -> None:
     request = understand("run the workflow export and mail it to a@x.com with the subject Monthly export", "UTC")
     assert request.trigger is None
+
+
+@pytest.mark.parametrize(
+    ("said", "field", "value"),
+    [
+        (
+            "when our feedback webhook fires, have AI write a headline for it and send headline and comment to #a",
+            "text",
+            "Headline: {{ai_agent.result.text}}\nComment: {{root.result.body.comment}}",
+        ),
+        (
+            "for each line in the list from https://a.example/i, POST the sku and the price to https://b.example/c",
+            "body",
+            {"sku": "{{$item.sku}}", "price": "{{$item.price}}"},
+        ),
+        (
+            'every day get https://a.example/s, add the steps to a running total and post "So far {total}" to #a',
+            "text",
+            "So far {{set_variable.result.value}}",
+        ),
+    ],
+)
+def test_each_part_comes_from_the_step_that_has_it(said: str, field: str, value: object) -> None:
+    assert last(said)[field] == value
+
+
+def test_every_person_and_channel_gets_the_message() -> None:
+    steps = understand("when the deploy webhook is called, notify @tom and #releases", "UTC").actions()
+    assert {each.payload["channel"] for each in steps} == {"@tom", "#releases"}
+
+
+def test_a_yes_told_behind_gates_what_waits_for_it() -> None:
+    steps = understand("summarize https://a.example/x and send it to a@x.com after I confirmed it", "UTC").actions()
+    assert [each.block for each in steps] == ["http-request", "summarize", "human_confirmation", "send-email"]
+
+
+def test_what_for_is_no_step() -> None:
+    said = "we want to translate our descriptions: get them from https://a.example/p, translate them to Dutch, log them"
+    assert [each.block for each in understand(said, "UTC").actions()] == ["http-request", "agent", "log"]

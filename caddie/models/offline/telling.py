@@ -45,11 +45,8 @@ def message(action: Action, scope: Scope) -> str:
     if scope.sources and scope.sources[-1].label in ("count", "sum", "list"):
         source = scope.sources[-1]
     data = scope.nearest("item", "data")
-    if item and scope.told("text", "data", "list", "item") is item and contents.POINTED.search(action.clause):
-        return f"{words.sentence(item.label or 'item')}: {item.expression()}"
-    field = contents.THE_FIELD.search(action.clause) if item and data is item else None
-    if item and field and field.group(1) not in (item.label, "message"):
-        return f"{words.sentence(field.group(1))}: {item.member(words.field_name(field.group(1)))}"
+    if repeated := _repeated(action, scope):
+        return repeated
     if scope.subject and data and data.block != "webhook" and scope.subject not in ("approved",):
         plain = scope.of("http-request")
         if not re.search(r"status|label|sentiment|message|text", scope.subject, re.I):
@@ -88,6 +85,19 @@ _MESSAGE = re.compile(
     r"(?:\w+[_ ])?(?:message|text|result|e?-?mail|mail|reminder|note|notification|invitation|greeting|warning|"
     r"alert|letter|list|"
     r"notice|update|summary|confirmation|reply|answer|thanks?|borrower|customer|person)s?", re.I)  # fmt: skip
+
+
+def _repeated(action: Action, scope: Scope) -> str:
+    """What a message in a loop says: the item whole, or the field that is named."""
+    item = scope.nearest("item")
+    if item and scope.told("text", "data", "list", "item") is item and contents.POINTED.search(action.clause):
+        return f"{words.sentence(item.label or 'item')}: {item.expression()}"
+    field = contents.THE_FIELD.search(action.clause) if item and scope.nearest("item", "data") is item else None
+    if item and field and field.group(1) not in (item.label, "message"):
+        return f"{words.sentence(field.group(1))}: {item.member(words.field_name(field.group(1)))}"
+    return ""
+
+
 #: What a person decided, whichever way.
 DECISION = re.compile(
     r"\b(?:whether|if)\b.*\b(?:approved|accepted|confirmed|rejected|declined|granted|ok)\b|\b(?:the|our|his|her|"

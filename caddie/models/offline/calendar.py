@@ -38,7 +38,8 @@ _QUARTERLY = re.compile(
 )
 _SEASON = re.compile(
     rf"\b(?:from|between)\s+({'|'.join(MONTHS)})\s+(?:to|through|until|till|and)\s+({'|'.join(MONTHS)})\b|"
-    rf"\b(?:in|during|throughout)\s+((?:{'|'.join(MONTHS)})(?:\s*(?:,|and|or|&)\s*(?:and\s+)?(?:{'|'.join(MONTHS)})"
+    rf"\b(?:in|during|throughout|all\s+through|through|all\s+of|the\s+whole\s+of)\s+((?:{'|'.join(MONTHS)})"
+    rf"(?:\s*(?:,|and|or|&)\s*(?:and\s+)?(?:{'|'.join(MONTHS)})"
     rf")*)\b"
 )
 #: Days that have a name, as (month, day).
@@ -66,14 +67,19 @@ def holiday(low: str) -> tuple[tuple[int, ...], int, Span] | None:
     return None
 
 
+def several(low: str) -> tuple[tuple[tuple[int, int], ...], tuple[Span, ...]] | None:
+    """((month, day), …) of dates that come back every year, and where they are said."""
+    match = _DATES.search(low)
+    if match is None:
+        return None
+    found = [_dated(each) for each in re.finditer(_DATE, match.group())]
+    often = re.search(rf"\b(?:{_EVERY_YEAR}|(?:twice|\w+\s+times)\s+(?:a|per|each)\s+year)\b\s*,?", low)
+    spans = (match.span(), *([often.span()] if often else []))
+    return tuple(sorted((months[0], day) for months, day in found)), spans
+
+
 def yearly(low: str) -> tuple[tuple[int, ...], int, tuple[Span, ...]] | None:
     """(months, day, where it is said) of a date that comes back every year."""
-    if match := _DATES.search(low):
-        found = [_dated(each) for each in re.finditer(_DATE, match.group())]
-        if len({day for _, day in found}) == 1 and len(found) > 1:
-            often = re.search(rf"\b(?:{_EVERY_YEAR}|(?:twice|\w+\s+times)\s+(?:a|per|each)\s+year)\b\s*,?", low)
-            spans = (match.span(), *([often.span()] if often else []))
-            return tuple(sorted(month for months, _ in found for month in months)), found[0][1], spans
     for pattern in _YEARLY:
         if match := pattern.search(low):
             return (*_dated(match), (match.span(),))

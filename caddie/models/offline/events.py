@@ -51,7 +51,7 @@ CHAT = re.compile(
     r"sends?\s+(?:me\s+|us\s+)?(?:a\s+)?(?:chat\s+)?(?:message|question))\b|"
     r"\b(?:chat|message|question)\s+(?:arrives|comes\s+in|is\s+received|is\s+sent)\b|\b(?:in|by|via|over|through|"
     r"to)\s+(?:the\s+|a\s+|this\s+|our\s+)?(?:live\s+)?chat\b|"
-    r"\bchat\s+trigger\b|\bmessages?\s+(?:the|our|my)\s+(?:chat|bot)\b",
+    r"\btexts?\s+(?:the|our|my|this|a)\s+(?:chat\s?)?bot\b|\bchat\s+trigger\b|\bmessages?\s+(?:the|our|my)\s+(?:chat|bot)\b",
     re.I,
 )
 HAPPENS = re.compile(
@@ -61,7 +61,7 @@ HAPPENS = re.compile(
     r"places|opens|files|pushes|fails|succeeds|goes\s+(?:down|out)|lands|reports|requests|orders|joins|leaves|fires|"
     r"delivers|"
     r"books|cancels|uploads|creates|posts|sends|drops|completes|finishes|starts|ends|calls|hits|applies|donates|"
-    r"enters|returns|rings|came\s+in|arrived|signed\s+up|registered|paid|subscribed|ordered|joined|booked|cancell?ed|"
+    r"enters|returns|rings|will\s+(?:post|send|call|push|submit|deliver)|came\s+in|arrived|signed\s+up|registered|paid|subscribed|ordered|joined|booked|cancell?ed|"
     r"bought)\b|"
     r"\b(?:is|was|are|were|gets?|got|ha(?:s|ve)\s+been)\s+(?:just\s+)?\w+(?:ed|en|nt|id|made|out|in|d)\b",
     re.I,
@@ -87,6 +87,21 @@ _SOMEBODY = re.compile(r"^(?:an?|any|some(?:one|body)|any(?:one|body))\b", re.I)
 _ASKS_OF = re.compile(r"^(?:[\w'-]+\s+){1,5}?(?:is|are|was|has|have|costs?|exceeds?|contains?|mentions?)\b", re.I)
 
 
+#: "after a booking, …"
+_OCCASION = re.compile(
+    r"(?:an?|each|every|any|the|their)\s+(?:[\w-]+\s+){0,2}?(?:bookings?|orders?|purchases?|sales?|sign-?ups?|visits?|appointments?|"
+    r"payments?|deliver(?:y|ies)|cancell?ations?|check-?outs?|registrations?|donations?|stays?|check-?ins?|meetings?|calls?|"
+    r"interviews?|demos?|incidents?|deploys?|deployments?|releases?|workshops?|courses?|lessons?|downloads?|subscriptions?)\b(?=\s*[,:]|\s*$)",
+    re.I,
+)
+#: "our sensor reports more than 80 dB"
+_MEASURES = re.compile(
+    r"(?!(?:the|an?)\s+(?:price|rate|temperature|value|level|stock|score)s?\b)[^,.;:\x00]{3,50}?\s+(?:reports?|measures?|signals?|registers?|detects?|sends?)\s+"
+    r"(?=(?:more|less|fewer)\s+than|over\b|above\b|below\b|under\b|at\s+(?:least|most)\b)",
+    re.I,
+)
+
+
 def event(text: str, shadow: str, scheduled: bool) -> tuple[Trigger, str] | None:
     for start in _EVENT.finditer(shadow):
         word, first = start.group().strip().lower(), not shadow[: start.start()].strip(" \n")
@@ -94,6 +109,15 @@ def event(text: str, shadow: str, scheduled: bool) -> tuple[Trigger, str] | None
         phrase = shadow[start.end() : end]
         chat = None if re.search(r"hook", phrase, re.I) else CHAT.search(phrase)
         match = chat or _TELLS.search(phrase) or HAPPENS.search(phrase) or _THING.search(phrase)
+        if match is None and word in ("after", "upon") and first and not scheduled:
+            match = _OCCASION.match(phrase)
+            if match:
+                happened = Trigger("webhook", event=f"there is {match.group().strip()}")
+                return happened, cut_out(text, [(start.start(), start.end() + match.end())])
+        if not chat and (measured := _MEASURES.match(phrase)) and not scheduled:
+            begun = start.end() + measured.end()
+            event = text[start.end() : begun].strip()
+            return Trigger("webhook", event=event), f"{text[: start.start()]} if it is {text[begun:].strip()}".strip()
         if (
             match is None
             and first
@@ -164,6 +188,19 @@ def _compares(phrase: str) -> bool:
     return test is not None and (isinstance(test.conditions[0].right, int | float | bool))
 
 
+def _contains(text: str, begin: int, quoted: re.Match[str]) -> str:
+    """What is left of a request about a chat message with certain words."""
+    said = words.QUOTE.findall(quoted.group())
+    tests = " or ".join(f'it contains "{next(filter(None, each))}"' for each in said)
+    rest = re.sub(r"^\s+(?:in|to|into)\s+(?:the|our)\s+(?:chat|bot)\b", "", text[quoted.end() :])
+    return f"{text[:begin]} if {tests}{rest}".strip()
+
+
+_TYPED = re.compile(
+    r"\b(?:types?|writes?|says?|sends?|enters?|texts?|asks?(?:\s+for)?|messages?)"
+    r"(?=\s+\x00|\s+the\s+words?\s+\x00)",
+    re.I,
+)
 _FIRST_STEP = re.compile(
     rf"(?<!\sa)(?<!\san)(?<!\s(?:the|our))(?<!\s(?:my|to))(?<!\s(?:from|your))\s+"
     rf"(?!google\s+(?:sheets?|forms?|drive|docs?|calendar|ads|analytics)\b)(?={clauses.LEAD})",
@@ -176,11 +213,13 @@ def _cut_at(text: str, shadow: str, start: re.Match[str], known: int, end: int, 
     rest = shadow[known:end]
     if block == "trigger_chat" and re.match(r"\s+and\b", shadow[end:]):
         end = next((at for at in range(end, len(shadow)) if shadow[at] in ",.;\n"), len(shadow))
+    if block == "trigger_chat" and (typed := _TYPED.search(shadow, start.end(), end)):
+        quoted = _QUOTES.match(text, typed.end(), end)
+        if quoted:
+            return Trigger(block, event="a chat message"), _contains(text, start.start(), quoted)
     said = operators.operator(shadow[start.end() : end]) if block == "trigger_chat" else None
     if said and said[1] == "contains" and (quoted := _QUOTES.match(text, start.end() + said[0].end(), end)):
-        tests = " or ".join(f'it contains "{next(filter(None, each))}"' for each in words.QUOTE.findall(quoted.group()))
-        rest = re.sub(r"^\s+(?:in|to)\s+(?:the|our)\s+(?:chat|bot)\b", "", text[quoted.end() :])
-        return Trigger(block, event="a chat message"), f"{text[: start.start()]} if {tests}{rest}".strip()
+        return Trigger(block, event="a chat message"), _contains(text, start.start(), quoted)
     joined = re.search(
         r"\s+(?:and|but|with|whose|(?:says?|tells?|reports?)(?:\s+that)?)\s+(?=(?:either\s+)?(?:it|they|that|the|its|"
         r"their|an?|no|[\w']+)\b)",

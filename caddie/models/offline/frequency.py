@@ -92,6 +92,11 @@ def find(low: str) -> Schedule | None:
     for reader in (_other_day, nth_day, month_days):
         if found := reader(low):
             return found
+    if several := calendar.several(low):
+        dates, spans = several
+        months, days = (tuple(sorted({each[at] for each in dates})) for at in (0, 1))
+        grid = len(months) * len(days) == len(dates)
+        return Schedule("YEARLY", month_days=days, months=months, dates=() if grid else dates, spans=spans)
     if yearly := calendar.yearly(low):
         months, day, spans = yearly
         return Schedule("YEARLY", month_days=(day,), months=months, spans=spans)

@@ -43,6 +43,21 @@ TAKES = re.compile(
     r"listens?\s+(?:to|for)|is\s+called\s+with|handles?)\b[^,.;\n]*?(?=[,.;\n]|\s+and\s)",
     re.I,
 )
+#: "Build a form handler: …", "a trigger for Shopify orders that …"
+HANDLES = re.compile(
+    r"^(?:(?:i|we)\s+(?:want|need|would\s+like)\s+|(?:build|make|create|set\s+up|give)\s+(?:me\s+|us\s+)?)?(?:an?\s+|the\s+)?(?:"
+    r"(?:[\w-]+\s+)?form\s+(?:handler|intake|processor|endpoint|receiver)\b\s*[:,]?\s*(?:(?:that|which|to)\s+)?"
+    r"(?:(?:take|receive|collect|accept)s?\s+(?:the\s+|in\s+)*(?:submissions?|entries|answers|data)\s*(?:and\s+|,\s*))?|"
+    r"(?:trigger|hook|listener)\s+(?:for|on)\s+[^,.;:\n]{3,40}?(?:\s+(?:that|which|to)\s+|\s*[:,]\s*))",
+    re.I,
+)
+#: "new followers on Instagram should be announced …"
+NEWS = re.compile(
+    r"^(?:(?:any|all|every)\s+)?new\s+(?!(?:york|zealand|year)\b)[\w' -]{2,40}?\s+"
+    r"(?:should|must|shall|have\s+to|need\s+to|are\s+to|is\s+to|gets?|"
+    r"go(?:es)?|will)\b",
+    re.I,
+)
 _KINDS = (
     r"(?:messages?|e-?mails?|mails?|orders?|tickets?|requests?|leads?|reviews?|sign-?ups?|complaints?|questions?|"
     r"enquir(?:y|ies)|inquir(?:y|ies)|applications?|bookings?|events?|invoices?|reports?|submissions?|feedback|"

@@ -42,7 +42,10 @@ _TO = re.compile(
     rf"at|in))\s+{_DATE}",
     re.I,
 )
-_WITHIN = re.compile(rf"\bfrom\s+{_DATE.replace('?P<', '?P<a_')}\s+(?:to|until|till|through)\s+{_DATE}", re.I)
+_WITHIN = re.compile(
+    rf"\b(?:from|between)\s+{_DATE.replace('?P<', '?P<a_')}\s+(?:to|until|till|through|and)\s+{_DATE}",
+    re.I,
+)
 _FOR = re.compile(
     rf",?\s*\b(?:for|over|during)\s+(?:the\s+)?(?:(?:next|coming|following)\s+)?(?:(?P<count>\d+|an?|{NUMBER_WORD})"
     rf"\s+|(?<=next\s)|(?<=coming\s)|(?<=following\s))(?P<unit>day|week|month|year)s?\b(?!['’])|"

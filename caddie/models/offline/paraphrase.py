@@ -19,6 +19,13 @@ _RULES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (r"\b(?:on\s+)?the\s+(day|week|month)\s+after\s+(?!tomorrow|that\b|next\b)(?=\w)", r"1 \1 after "),
         (rf"^wait\s+({_SPAN})\s+(?:after|once|when)\s+([^,.;\n]+?)(?:\s*,\s*|\s+and\s+)(?:and\s+)?(?:then\s+)?",
          r"when \2, wait \1, then "),
+        # "as soon as there are new jobs on https://…"
+        (r"\b(when(?:ever)?|if|once|as\s+soon\s+as|every\s+time|each\s+time)\s+(?:(?:there\s+(?:is|are)|i\s+see|"
+         r"they\s+(?:post|publish|add|have))\s+)?(?:an?\s+|any\s+|some\s+)?"
+         r"(?:new|fresh|another|more)\s+[\w -]{2,40}?\s+(?:(?:appears?|shows?\s+up|comes?\s+up|"
+         r"(?:is|are|gets?)\s+(?:posted|added|published|listed|there))\s+)?"
+         r"(?:on|at|in|under)\s+(?:the\s+(?:page|site|website|list)\s+)?(\x00+)(?:\s+(?:is|are|gets?)\s+(?:posted|added|published|listed|there))?",
+         r"\1 \2 changes"),
         # "mail hr right away and then again after one week"
         (rf"(?:(?<=^)|(?<=[.;,\n]\s)|(?<=\bthen\s))((?:send|post|e?mail|remind|ping|notify|message|tell|"
          r"alert|warn|call)\s+[^,.;\n]+?)"

@@ -134,6 +134,7 @@ def plain(text: str) -> str:
         shadow = re.sub(pattern, to, shadow, flags=re.I)
     if len(_SORTED.findall(shadow)) > 1:
         shadow = _SORTED.sub(r"\1 goes to ", shadow)
+    shadow = re.sub(r"(\x02\d+\x02)\s*(?:-+>|=+>|→)\s*(?=\x02\d+\x02\s*$)", r"send \1 to ", shadow)
     shadow = re.sub(r"\s*(?:-+>|=+>|→)\s*", "\n", shadow)
     shadow = re.sub(r"(?<=[\w\x02])\s+(?:[—–]|--?)\s+(?=[a-z])", ", ", shadow)
     if re.search(r"(?:^|\s)1[.)]\s", shadow) and re.search(r"\s2[.)]\s", shadow):

@@ -49,6 +49,8 @@ def _moment(text: str) -> datetime | None:
 def _days(rule: Schedule) -> str:
     name = _UNITS.get(rule.freq or "", "time the rule names")
     text = f"every {rule.interval} {name}s" if rule.interval > 1 else f"every {name}"
+    if rule.dates:
+        return f"{text} on {joined([f'{day} {calendar.MONTHS[month - 1].capitalize()}' for month, day in rule.dates])}"
     if rule.position:
         which = _PLACES.get(str(rule.position), str(rule.position))
         day = "working day" if rule.days == WORKDAYS else f"of {joined([_NAMES.get(day, day) for day in rule.days])}"

@@ -39,6 +39,8 @@ class Schedule:
     until: str = ""
     #: Times that differ from day to day.
     slots: tuple[tuple[str, Time], ...] = ()
+    #: (month, day) of each, where they differ in both.
+    dates: tuple[tuple[int, int], ...] = ()
     #: Whether days were left out of it.
     spared: bool = field(default=False, compare=False)
     spans: tuple[Span, ...] = field(default=(), compare=False)
@@ -75,6 +77,10 @@ class Schedule:
         """BYHOUR and BYMINUTE, and which of all their pairs are meant."""
         if self.slots:
             return self._apart()
+        if self.dates:
+            (hour, minute), grid = (self.times or ((9, 0),))[0], list(product(self.months, self.month_days))
+            chosen = tuple(at + 1 for at, each in enumerate(grid) if each in self.dates)
+            return [f"BYHOUR={hour}", f"BYMINUTE={minute}"], chosen
         times = self.times or ((9, 0),)
         hours, minutes = (sorted({each[at] for each in times}) for at in (0, 1))
         told = [f"BYHOUR={','.join(map(str, hours))}", f"BYMINUTE={','.join(map(str, minutes))}"]
@@ -118,6 +124,11 @@ def read(rrule: str) -> Schedule:
         shared = {day: [time for other, time in slots if other == day] for day in days}
         if len(set(map(tuple, shared.values()))) > 1:
             return Schedule(freq, interval, days=days, slots=slots, until=parts.get("UNTIL", ""))
+    months, month_days = numbers("BYMONTH"), numbers("BYMONTHDAY")
+    if freq == "YEARLY" and positions and months and month_days and len(pairs) == 1:
+        grid_of_dates = list(product(sorted(months), sorted(month_days)))
+        dates = tuple(grid_of_dates[each - 1] for each in positions if 0 < each <= len(grid_of_dates))
+        return Schedule(freq, months=months, month_days=month_days, times=tuple(pairs), dates=dates)
     position = positions[0] if len(positions) == 1 and freq in ("MONTHLY", "YEARLY") and len(days) > 1 else 0
     if positions and not position and pairs:
         places = {(each - 1) % len(pairs) for each in positions if each > 0}
@@ -128,8 +139,8 @@ def read(rrule: str) -> Schedule:
         freq=freq,
         interval=next(iter(numbers("INTERVAL")), 1),
         days=days,
-        month_days=numbers("BYMONTHDAY"),
-        months=numbers("BYMONTH"),
+        month_days=month_days,
+        months=months,
         position=position,
         times=tuple(pairs),
         window=hours if flowing else (),

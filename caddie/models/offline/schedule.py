@@ -23,6 +23,11 @@ _SPARED = re.compile(
     rf"august|july|december|january|june)(?!\w)",
     re.I,
 )
+#: "Monday 7 December" is one day, not every Monday.
+_DATED_DAY = re.compile(
+    rf"\b(?:on\s+)?(?P<day>{LONG_DAY})(?=,?\s+(?:the\s+)?(?:\d{{1,2}}(?:st|nd|rd|th|"
+    rf"\.)?\s+(?:of\s+)?{calendar.MONTH}|{calendar.MONTH}\s+(?:the\s+)?\d{{1,2}}(?!\d|:)))"
+)
 #: "at a quarter past every hour", "hourly on the half hour".
 _PAST = re.compile(
     r"\b(?:at\s+)?(?:a\s+)?(?P<past>half|quarter|five|ten|twenty|\d{1,2})(?:\s+minutes?)?\s+(?P<way>past|after|to|"
@@ -39,6 +44,7 @@ def find(text: str, changing: bool = False) -> Schedule | None:
     low = text.lower()
     spared = _SPARED.search(low)
     # What is left out must not be taken for the days it runs on, unless nothing else is told.
+    low = _blank(low, [each.span("day") for each in _DATED_DAY.finditer(low)])
     kept = _blank(_blank(low, frequency.called(low)), [spared.span()] if spared else ())
     parted = clock.parts(kept)
     told = frequency.find(kept) or (None if parted and parted.recurring else frequency.find(low))

@@ -146,6 +146,13 @@ def trigger(text: str, timezone: str, now: datetime | None = None) -> tuple[Trig
         return Trigger(kind, event=said, note=note), events.cut_out(text, [told.span()])
     if timed := timing.once(text, shadow, found, timezone, now) or timing.scheduled(text, shadow, found, timezone, now):
         return timed[0], events.cut_out(text, timed[1])
+    return _untimed(text, shadow)
+
+
+def _untimed(text: str, shadow: str) -> tuple[Trigger | None, str]:
+    """What starts a workflow without a time and without "when": a hook, a bot, something new."""
+    if handled := hooks.HANDLES.match(shadow):
+        return Trigger("webhook"), events.cut_out(text, [handled.span()])
     if received := hooks.RECEIVES.match(shadow) or hooks.TAKES.match(shadow):
         return Trigger("webhook", event=received.group()), events.cut_out(text, [received.span()])
     if stated := _STATED.search(shadow) or _HOOKED.search(shadow):
@@ -161,6 +168,9 @@ def trigger(text: str, timezone: str, now: datetime | None = None) -> tuple[Trig
         return Trigger("webhook", event=new.group()), events.cut_out(text, [new.span()])
     if _OCCURS.match(shadow) and "\x00" not in shadow[: events.clause_end(shadow, 3)]:
         return Trigger("webhook"), text
+    if (news := hooks.NEWS.match(shadow)) and "http" not in text:
+        said = re.sub(r"\s+\w+(?:\s+to)?$", "", news.group())
+        return Trigger("webhook", event=f"there are {said}", note=sources.caveat(said)), text
     if undated := timing.undated(shadow):
         return undated[0], events.cut_out(text, undated[1])
     return (Trigger("trigger_chat") if _CHAT_TEXT.search(shadow) else hooks.incoming(text)), text

@@ -10,9 +10,10 @@ import re
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from caddie.models.offline import horizon, occasion, schedule, zones
+from caddie.models.offline import clock, horizon, occasion, schedule, zones
 from caddie.models.offline.request import Trigger
-from caddie.models.offline.rule import Schedule, Span
+from caddie.models.offline.rule import FLOWING, Schedule, Span
+from caddie.models.offline.weekdays import LONG_DAY
 
 
 def once(
@@ -50,7 +51,7 @@ def scheduled(
         if bounds.start:
             payload["start"] = bounds.start
         spans += bounds.spans
-    return Trigger("cronjob", payload, note=_afternoon(shadow, found)), [*spans, *_asides(shadow, spans)]
+    return Trigger("cronjob", payload, note=_notes(shadow, found, spans)), [*spans, *_asides(shadow, spans)]
 
 
 #: Days whose date no rule knows.
@@ -96,6 +97,27 @@ def _afternoon(shadow: str, found: Schedule) -> str:
         return ""
     hour, minute = late[0]
     return f"I read “{small.group().strip()}” as {hour:02d}:{minute:02d}; say am if you mean the night"
+
+
+#: "on Friday": the coming one, or every one.
+_ONE_DAY = re.compile(rf"\bon\s+({LONG_DAY})\b(?!s|\s+(?:mornings|evenings|afternoons|nights)\b)", re.I)
+
+
+def _notes(shadow: str, found: Schedule, spans: list[Span]) -> str:
+    """What was taken for granted."""
+    notes = [_afternoon(shadow, found)]
+    single = _ONE_DAY.search(shadow)
+    recurs = re.search(r"\b(?:every|each|weekly|once)\b", shadow, re.I)
+    if single and found.freq == "WEEKLY" and found.interval == 1 and not recurs:
+        day = single.group(1).capitalize()
+        notes.append(f"I read “{single.group()}” as every {day}; say “this {day}” for one time")
+    rest = shadow.lower()
+    for begin, end in spans:
+        rest = f"{rest[:begin]}{chr(1) * (end - begin)}{rest[end:]}"
+    if found.freq not in FLOWING and (left := clock.times(rest)):
+        said = shadow[slice(*left.spans[0])].strip()
+        notes.append(f"a workflow has one schedule, so “{said}” is no second start of it")
+    return "; ".join(each for each in notes if each)
 
 
 #: Words around a schedule that say nothing more: "daily at 9", "on a schedule", "only".

@@ -64,7 +64,7 @@ def week(low: str) -> Schedule | None:
     """The days of the week that are told first."""
     for closed in _CLOSED.finditer(low):
         low = f"{low[: closed.start()]}{chr(1) * len(closed.group())}{low[closed.end() :]}"
-    found = [made for each in (_range, _workdays, _named_days, _weekend) if (made := each(low))]
+    found = [made for each in (_range, _workdays, _named_days, _weekend, _edge) if (made := each(low))]
     return min(found, key=lambda each: (each.spans[0][0], -each.spans[0][1]), default=None)
 
 
@@ -100,6 +100,24 @@ def _named_days(low: str) -> Schedule | None:
     if match is None:
         return None
     return Schedule("WEEKLY", days=named(next(group for group in match.groups() if group)), spans=(match.span(),))
+
+
+#: "at the end of the week"
+_EDGE = re.compile(
+    r"\b(?:at|by|towards|in|on)\s+(?:the\s+)?(?P<edge>end|start|beginning|middle)\s+of\s+(?:the|each|every|a|my|our)"
+    r"\s+(?:(?:working|work|business)\s*)?week\b|"
+    r"\b(?:every|each)\s+mid-?week\b",
+    re.I,
+)
+
+
+def _edge(low: str) -> Schedule | None:
+    match = _EDGE.search(low)
+    if match is None:
+        return None
+    day = {"end": "FR", "start": "MO", "beginning": "MO"}.get((match.group("edge") or "").lower(), "WE")
+    times = ((17, 0),) if day == "FR" else ()
+    return Schedule("WEEKLY", days=(day,), times=times, spans=(match.span(),))
 
 
 def _weekend(low: str) -> Schedule | None:

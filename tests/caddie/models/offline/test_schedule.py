@@ -54,6 +54,8 @@ from caddie.models.offline import occasion, rhythm, schedule, starts
         ("every day except Sundays at 10", "FREQ=WEEKLY;BYDAY=MO,TU,WE,TH,FR,SA;BYHOUR=10;BYMINUTE=0"),
         ("every Christmas Eve at noon", "FREQ=YEARLY;BYMONTH=12;BYMONTHDAY=24;BYHOUR=12;BYMINUTE=0"),
         ("every day at 8, 12 and 6pm", "FREQ=DAILY;BYHOUR=8,12,18;BYMINUTE=0"),
+        ("on May 1st and on October 3rd", "FREQ=YEARLY;BYMONTH=5,10;BYMONTHDAY=1,3;BYHOUR=9;BYMINUTE=0;BYSETPOS=1,4"),
+        ("at the end of the week", "FREQ=WEEKLY;BYDAY=FR;BYHOUR=17;BYMINUTE=0"),
         ("Fridays at five", "FREQ=WEEKLY;BYDAY=FR;BYHOUR=17;BYMINUTE=0"),
         ("half an hour before midnight each night", "FREQ=DAILY;BYHOUR=23;BYMINUTE=30"),
         ("every morning except on weekends", "FREQ=WEEKLY;BYDAY=MO,TU,WE,TH,FR;BYHOUR=8;BYMINUTE=0"),

@@ -21,6 +21,11 @@ NOW = datetime(2026, 11, 22, 9, 30, tzinfo=UTC)
         ("when an order comes in wait for the payment", "webhook", "wait for the payment"),
         ("when a request comes in ask #ops", "webhook", "ask #ops"),
         ("when the order came in log it", "webhook", "log it"),
+        ("after a booking, wait 1 day", "webhook", "wait 1 day"),
+        ("Each time our sensor reports more than 80 dB, log it", "webhook", "if it is more than 80 dB, log it"),
+        ('if a user types "help" in the chat, log it', "trigger_chat", 'if it contains "help", log it'),
+        ("a trigger for Shopify orders that logs it", "webhook", "logs it"),
+        ("on Monday 7 December at 11 log it", "cronjob", "log it"),
     ],
 )
 def test_what_starts_a_workflow_is_cut_from_what_it_does(text: str, block: str, rest: str) -> None:
@@ -36,3 +41,15 @@ def test_a_date_no_rule_knows_is_told() -> None:
 def test_an_hour_taken_for_the_afternoon_is_told() -> None:
     assert starts.trigger("Fridays at 4 log it", "UTC", NOW)[0].note  # type: ignore[union-attr]
     assert not starts.trigger("Fridays at 4pm log it", "UTC", NOW)[0].note  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("post the question to #a at 9:30, and the summary at 10:30", "at 10:30"),
+        ("remind #me on Friday at 3pm to call the bank", "this Friday"),
+    ],
+)
+def test_what_one_schedule_cannot_hold_is_told(text: str, told: str) -> None:
+    trigger, _ = starts.trigger(text, "UTC", NOW)
+    assert trigger is not None and told in trigger.note

@@ -27,7 +27,6 @@ from caddie.workflow.flow import Flow
 from caddie.workflow.masking import Mask
 from caddie.workflow.program import Program
 from caddie.workflow.runner import Runner
-from caddie.workflow.steps import step_id
 from caddie.workflow.terms import Bounds, Failure, Stopped
 from shared import keys
 from shared.errors import CaddieError
@@ -295,17 +294,11 @@ class ExecutionAttempts:
         pointless. What it has only set off goes on.
         """
         execution, executions = attempt.begun.execution, self._shop.store.executions
-        started = await patiently(lambda: executions.started_by(execution.id), execution.id)
-        if not started:
-            return
-        steps = await patiently(lambda: executions.steps(execution.id), execution.id)
-        set_off = {step_id(execution.id, step.key) for step in steps if step.status == "success"}
-        for child_id, request_id in started:
-            if request_id not in set_off:
-                try:
-                    await self._shop.executions.cancel(execution.org_id, execution.user_id, child_id)
-                except CaddieError:
-                    _log.warning("execution.cancel_failed", execution_id=child_id)
+        for child_id in await patiently(lambda: executions.awaited(execution.id), execution.id):
+            try:
+                await self._shop.executions.cancel(execution.org_id, execution.user_id, child_id)
+            except CaddieError:
+                _log.warning("execution.cancel_failed", execution_id=child_id)
 
     async def _wake_parent(self, begun: Begun) -> None:
         """Whoever waits for this one goes on now; without this, with the next sweep."""

@@ -99,8 +99,10 @@ class Surroundings:
         if node is None:
             raise StepError("WORKFLOW_UNKNOWN", f"workflow: expected {found.slug} to have a trigger, got none")
         inputs: dict[str, Any] = given if isinstance(given, dict) else {} if given is None else {"value": given}
-        names = {"request_id": call.step_id, "parent_id": execution.id, "parent_node": call.node_id}
-        start = fired(found, execution.user_id, "workflow", node, inputs, **names)
+        start = fired(
+            found, execution.user_id, "workflow", node, inputs, request_id=call.step_id, parent_id=execution.id,
+            parent_path=call.path, parent_node=call.node_id,
+        )  # fmt: skip
         try:
             begun = await patiently(lambda: self._executions.start(start), execution.id)
         except CaddieError as error:

@@ -346,4 +346,5 @@ class Executor:
         return Call(
             node_id, node.type, payload, step_id(origin.execution_id, (frame.path, node_id)), origin, node.connector,
             frame.results_before(node_id, self._program) if node.type == "merge" else (), self._mask.note,
+            path=frame.path,
         )  # fmt: skip

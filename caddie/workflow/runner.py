@@ -54,7 +54,7 @@ class Call:
     payload: expressions filled in, secrets open. step_id: a UUID, the same in every attempt, for receivers that drop
     repetitions. parents: results of the nodes that led here, in the order of the definition. hide: takes each secret
     the block opens, to be masked in whatever it says. last_try: no other follows, so that an answer which asks to come
-    back later is the result.
+    back later is the result. path: the iterations it belongs to.
     """
 
     node_id: str
@@ -66,6 +66,7 @@ class Call:
     parents: tuple[JsonValue, ...] = ()
     hide: Callable[[str], None] = _no_secret
     last_try: bool = True
+    path: str = ""
 
 
 def no_retries(payload: Mapping[str, JsonValue]) -> int:

@@ -25,7 +25,7 @@ class ExecutionStart:
 
     request_id: the same one makes one execution; of webhooks and schedules it alone decides, else the content must be
     the same, too. thread and text: the conversation of kind "thread" that gains this user message. conversation: an
-    existing one to run in, instead of one of its own.
+    existing one to run in, instead of one of its own. parent_path, parent_node: the step of the parent that starts it.
     """
 
     org_id: int

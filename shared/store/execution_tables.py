@@ -62,6 +62,8 @@ def _parent(target: str) -> ForeignKey:
 class Execution(Base):
     """`parent_id` and `root_id` are no foreign keys: those executions may go before this one.
 
+    parent_path, parent_node: the step of the parent that has started it; older rows have no path.
+
     attempt: the newest that has begun; who holds an older one writes nothing any more.
     """
 

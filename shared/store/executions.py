@@ -32,7 +32,7 @@ from shared.store.execution_tables import Execution
 from shared.store.previews import read_previews
 from shared.store.records import InputRecord, Page
 from shared.store.tables import Input, Run
-from shared.store.waking import WAITING, wake
+from shared.store.waking import WAITING, awaited, wake
 
 #: Executions whose wait is over that are looked up at once.
 DUE_MAX = 1_000
@@ -178,12 +178,9 @@ class Executions:
         """``steps`` to be shown: with as much of their inputs and results as there is room for."""
         return await self._database.read(lambda session: read_previews(session, execution_id))
 
-    async def started_by(self, execution_id: str) -> Sequence[tuple[str, str | None]]:
-        """Id and request id of the unfinished executions that this one has started."""
-        query = select(Execution.id, Run.request_id).join(Run, Run.id == Execution.id)
-        query = query.where(Execution.parent_id == execution_id, Execution.status.in_(steps.OPEN))
-        found = await self._database.read(lambda session: session.execute(query).all())
-        return [(child, request) for child, request in found]
+    async def awaited(self, execution_id: str) -> Sequence[str]:
+        """The unfinished executions that this one has started and waits for; not those it has only set off."""
+        return await self._database.read(lambda session: [name for name, _ in awaited(session, [execution_id])])
 
     async def pending_inputs(self, execution_id: str) -> Sequence[InputRecord]:
         """Oldest first."""

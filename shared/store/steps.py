@@ -29,9 +29,8 @@ from shared.store.records import UNFINISHED, InputRecord, MessageRecord
 from shared.store.tables import Conversation, Input, Message, Run, UtcTime, WorkflowVersion, now
 from shared.store.variables import values as variable_values
 from shared.store.variables import write_variables
-from shared.store.waking import WAITING, wake
+from shared.store.waking import OPEN, WAITING, wake
 
-OPEN = ("pending", "running", WAITING)
 _NUMBERS: dict[str, Any] = {"node_runs": bindparam("count"), "active_ms": bindparam("active")}
 _ITS_ATTEMPT = select(Run.attempt).where(Run.id == bindparam("execution"), Run.status == "running").scalar_subquery()
 _HOLDS = (Execution.id == bindparam("execution"), _ITS_ATTEMPT == bindparam("holder"))

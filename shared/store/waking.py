@@ -8,18 +8,31 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import ColumnElement, bindparam, case, select, update
+from sqlalchemy import ColumnElement, bindparam, case, exists, func, select, update
 from sqlalchemy.orm import Session
 
 from shared.store.execution_tables import Execution, Step
 from shared.store.records import UNFINISHED
-from shared.store.tables import Run, UtcTime, now
+from shared.store.tables import Conversation, Run, UtcTime, now
 
 WAITING = "waiting"
+OPEN = ("pending", "running", WAITING)
 # Not in WHERE: PostgreSQL would pass over a row that another transaction is making wait, instead of waiting for it.
 _DUE = case((Execution.status == WAITING, bindparam("moment", type_=UtcTime())), else_=Execution.wake_at)
 _WAKE = update(Execution).values(wake_at=_DUE).execution_options(synchronize_session=False)
 _WAKE_ONE = _WAKE.where(Execution.id == bindparam("execution")).returning(Execution.status)
+# A step that has started another execution and succeeded before that is over has only set it off.
+_SET_OFF = exists().where(
+    Step.execution_id == Execution.parent_id, Step.path == func.coalesce(Execution.parent_path, Step.path),
+    Step.node_id == Execution.parent_node, Step.status == "success",
+)  # fmt: skip
+_AWAITED = (
+    select(Execution.id, Conversation.public_id)
+    .join(Run, Run.id == Execution.id)
+    .join(Conversation, Conversation.pk == Run.conversation_pk)
+    .where(Execution.parent_id.in_(bindparam("parents", expanding=True)), Execution.status.in_(OPEN), ~_SET_OFF)
+    .order_by(Execution.id)
+)
 
 
 def wake(session: Session, execution_id: str) -> bool:
@@ -32,13 +45,23 @@ def wake_all(session: Session, which: ColumnElement[bool]) -> None:
     session.connection().execute(_WAKE.where(which), {"moment": now()})
 
 
-def forsake(session: Session, execution_ids: Sequence[str]) -> None:
-    """These executions go: those they wait for are asked to end. Before they go, or a child's end would lock them."""
-    waited = select(Step.child_id).where(Step.execution_id.in_(execution_ids), Step.status == WAITING)
-    for child in sorted({child for child in session.scalars(waited) if child is not None}):
+def awaited(session: Session, execution_ids: Sequence[str]) -> list[tuple[str, str]]:
+    """Id and conversation of each unfinished execution that one of these has started and waits for."""
+    found = session.connection().execute(_AWAITED, {"parents": list(execution_ids)})
+    return [(child, conversation) for child, conversation in found]
+
+
+def forsake(session: Session, execution_ids: Sequence[str]) -> list[tuple[str, str]]:
+    """These executions go: those they wait for are asked to end, which whoever carries one has still to be told.
+
+    Id and conversation of each. Before they go, or a child's end would lock them.
+    """
+    children = awaited(session, execution_ids)
+    for child, _ in children:
         wish = update(Run).where(Run.id == child, Run.status.in_(UNFINISHED)).values(cancel_requested=True)
         session.execute(wish.execution_options(synchronize_session=False))
         wake(session, child)
+    return children
 
 
 def wake_each(session: Session, execution_ids: Sequence[str]) -> None:

@@ -136,6 +136,22 @@ async def test_a_cancelled_execution_cancels_what_it_waits_for_and_not_what_it_s
     }  # fmt: skip
 
 
+async def test_what_a_loop_has_set_off_knows_its_iteration_and_goes_on(hall: Hall) -> None:
+    inner = await hall.workflow({"a": WAITS})
+    outer = await hall.workflow({
+        "a": {"type": "for-each", "payload": {"items": [1, 2]}, "loopBody": ["b"], "children": ["c"]},
+        "b": {"type": "trigger-workflow", "payload": {"workflow": inner.slug, "wait": False}},
+        "c": WAITS,
+    })  # fmt: skip
+    execution = await hall.start(outer)
+    await hall.work(execution.id)
+    assert {each.parent_path for each in await children(hall, execution)} == {"a:0", "a:1"}
+    await hall.executions.cancel(hall.rig.org, hall.rig.user, execution.id)
+    await hall.work_all()
+    assert (await hall.found(execution)).status == "cancelled"
+    assert {each.status for each in await children(hall, execution)} == {"waiting"}
+
+
 async def test_a_child_whose_step_was_never_stored_is_cancelled_with_its_parent(hall: Hall) -> None:
     inner = await hall.workflow({"a": WAITS})
     execution = await hall.start(

@@ -393,7 +393,25 @@ async def test_the_end_keeps_everything_and_wakes_the_parent(
         ("user", "hello", child.id), ("assistant", "done?", child.id),
     ]  # fmt: skip
     assert await store.executions.due(datetime.now(UTC)) == [parent.id]
-    assert await store.executions.started_by(parent.id) == []
+    assert await store.executions.awaited(parent.id) == []
+
+
+async def test_what_a_step_has_only_set_off_is_not_awaited(store: Store, workflow: WorkflowRecord) -> None:
+    parent = await made(store, workflow)
+    _, attempt = await begun(store, parent)
+    places = [("each:0", "a"), ("each:1", "a"), ("", "b"), (None, "b"), (None, "c")]
+    children = {
+        place: await made(store, workflow, parent_id=parent.id, parent_path=place[0], parent_node=place[1])
+        for place in places
+    }
+    assert children["each:1", "a"].parent_path == "each:1"
+    steps = [replace(step("a", "success"), path="each:0"), step("b", "success", position=2)]
+    await store.executions.checkpoint(parent.id, attempt, steps, **COUNTS)
+    # Of one made before steps were named by their path, any step of the node will do.
+    assert set(await store.executions.awaited(parent.id)) == {children["each:1", "a"].id, children[None, "c"].id}
+    _, attempt = await begun(store, children[None, "c"])
+    await ended(store, children[None, "c"], attempt)
+    assert await store.executions.awaited(parent.id) == [children["each:1", "a"].id]
 
 
 async def test_a_run_that_ends_without_its_executor_ends_the_execution(store: Store, workflow: WorkflowRecord) -> None:

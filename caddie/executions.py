@@ -69,9 +69,9 @@ class StoredExecutions:
 
     async def _stored(self, claim: Claim, definition: dict[str, Any]) -> WorkflowRecord:
         """The conversation's workflow as it is on the canvas; one that was never stored is, now."""
-        if self.workflow_id is not None:
-            found = await self.store.workflows.get(self.org_id, self.workflow_id)
-            if found is None or found.user_id != self.user_id:
+        found = await self.store.workflows.get(self.org_id, self.workflow_id) if self.workflow_id else None
+        if found is not None:
+            if found.user_id != self.user_id:
                 raise CaddieError("INVALID", "expected a workflow of yours, got none")
             if parse_definition(found.definition).wire() != definition:
                 message = "expected the stored workflow to be as on the canvas, got another version: save one of them"

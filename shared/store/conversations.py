@@ -20,6 +20,7 @@ from shared.store import cursors
 from shared.store.database import Database
 from shared.store.execution_tables import Execution
 from shared.store.inserts import insert_new
+from shared.store.linkage import living
 from shared.store.records import (
     EXECUTION,
     ConversationRecord,
@@ -105,7 +106,7 @@ class Conversations:
         title: str = "",
         kind: Kind = "builder",
     ) -> ConversationRecord:
-        """The conversation, made when new; it gains a workflow, a create session or a title once.
+        """The conversation, made when new; it gains a create session, a title, or a workflow that is there, once.
 
         INVALID id; NOT_FOUND when another user has it.
         """
@@ -268,6 +269,8 @@ def ensure_conversation(
         raise CaddieError("INVALID", message, faults=(Fault("conversationId", message),))
     named = {"org": org_id, "name": public_id}
     row = session.scalar(_LOCKED, named)
+    if workflow_id is not None and (row is None or row.workflow_id is None):
+        workflow_id = next(iter(living(session, org_id, [workflow_id])), None)
     if row is None:
         moment = now()
         values = {

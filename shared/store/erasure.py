@@ -7,7 +7,6 @@ forgets the log too and revokes the sessions named in the answer.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement, Text, cast, delete, select
@@ -16,9 +15,9 @@ from sqlalchemy.orm import Session as OrmSession
 from shared.store.database import Database
 from shared.store.execution_tables import Execution
 from shared.store.records import UNFINISHED
-from shared.store.remains import Remains, delete_executions, delete_workflow, lock_workflow
+from shared.store.remains import Gone, delete_executions, delete_workflow, lock_workflow
 from shared.store.tables import Blob, Conversation, Message, Run, Session, now
-from shared.store.waking import forsake, wake_each
+from shared.store.waking import Forsaken, forsake, wake_each
 
 #: Executions in one transaction: others wait for it some ten milliseconds.
 TOGETHER_MAX = 50
@@ -26,11 +25,14 @@ TOGETHER_MAX = 50
 
 @dataclass(frozen=True, slots=True)
 class Erased:
-    """What has gone. ended, unfinished: ids of runs; sessions: ids of those whose tokens may still be alive."""
+    """What has gone. ended, unfinished: ids of runs; sessions: ids of those whose tokens may still be alive; forsaken:
+    runs elsewhere that have been asked to end.
+    """
 
     ended: tuple[str, ...]
     unfinished: tuple[str, ...]
     sessions: tuple[str, ...]
+    forsaken: tuple[Forsaken, ...] = ()
 
 
 class Erasure:
@@ -53,7 +55,7 @@ class Erasure:
             session.execute(delete(Session).where(*its))
             parents = select(Execution.parent_id).where(Execution.id.in_([run_id for run_id, _, _ in runs]))
             waiting = [parent for parent in session.scalars(parents) if parent is not None]
-            forsake(session, [run_id for run_id, _, _ in runs])
+            forsaken = forsake(session, [run_id for run_id, _, _ in runs])
             session.execute(delete(Conversation).where(Conversation.pk == row.pk))
             session.flush()
             wake_each(session, waiting)
@@ -64,24 +66,25 @@ class Erasure:
                 tuple(run_id for run_id, status, _ in runs if status not in UNFINISHED),
                 tuple(run_id for run_id, status, _ in runs if status in UNFINISHED),
                 tuple(sessions),
+                tuple(forsaken),
             )
 
         return await self._database.write(work)
 
-    async def executions(self, org_id: int, workflow_id: str) -> Sequence[Remains]:
-        """Erase some executions of a workflow, with their conversations: again, until there are none left.
+    async def executions(self, org_id: int, workflow_id: str) -> Gone:
+        """Erase some executions of a workflow, with their conversations: again, until nothing remains.
 
         For a workflow with a long history, before ``workflow``, which erases what is left in one transaction.
         """
 
-        def work(session: OrmSession) -> list[Remains]:
+        def work(session: OrmSession) -> Gone:
             present = lock_workflow(session, org_id, workflow_id)
-            return delete_executions(session, workflow_id, TOGETHER_MAX) if present else []
+            return delete_executions(session, workflow_id, TOGETHER_MAX) if present else Gone()
 
         return await self._database.write(work)
 
-    async def workflow(self, org_id: int, workflow_id: str) -> Sequence[Remains] | None:
-        """Erase it with its executions and threads: those whose logs have to follow. None when there is none."""
+    async def workflow(self, org_id: int, workflow_id: str) -> Gone | None:
+        """Erase it with its executions and threads; chats about it go on without one. None when there is none."""
         return await self._database.write(lambda session: delete_workflow(session, org_id, workflow_id))
 
 

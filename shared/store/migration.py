@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from functools import partial
 from pathlib import Path
 
 from alembic import command
@@ -28,25 +29,25 @@ PAUSE_S = 0.25
 ADVISORY_LOCK = 7_205_759_403_792
 
 
-async def migrate(url: str) -> None:
-    """Upgrade to the newest revision; waits for another process that is doing it. UNAVAILABLE, INVALID."""
+async def migrate(url: str, revision: str = "head") -> None:
+    """Upgrade to this revision, the newest; waits for another process that is doing it. UNAVAILABLE, INVALID."""
     parsed = parse_url(url)
     if parsed.get_backend_name() == "sqlite":
         _make_private(parsed.database or "")
     backend = open_backend(parsed)
     try:
         async with asyncio.timeout(MIGRATION_S):
-            await _upgrade(backend)
+            await _upgrade(backend, revision)
     except TimeoutError:
         raise unavailable("migration deadline") from None
     finally:
         await backend.close()
 
 
-async def _upgrade(backend: SqliteFile | PostgresPool) -> None:
+async def _upgrade(backend: SqliteFile | PostgresPool, revision: str) -> None:
     for attempt in range(1, ATTEMPTS + 1):
         try:
-            await backend.write(_run)
+            await backend.write(partial(_run, revision=revision))
             return
         except AWAY as error:
             # SQLite's switch to WAL does not wait for other processes, it fails at once.
@@ -55,7 +56,7 @@ async def _upgrade(backend: SqliteFile | PostgresPool) -> None:
         await asyncio.sleep(PAUSE_S)
 
 
-def _run(session: Session) -> None:
+def _run(session: Session, revision: str) -> None:
     connection = session.connection()
     if connection.dialect.name == "postgresql":
         session.execute(text(f"SET LOCAL statement_timeout = {MIGRATION_S * 1000}"))
@@ -64,7 +65,7 @@ def _run(session: Session) -> None:
     config = Config()
     config.set_main_option("script_location", str(FOLDER).replace("%", "%%"))
     config.attributes["connection"] = connection
-    command.upgrade(config, "head")
+    command.upgrade(config, revision)
 
 
 def _make_private(path: str) -> None:

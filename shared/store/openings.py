@@ -7,7 +7,7 @@ that cannot be stored is refused alone. Caller: ``Sessions.open``, for the gatew
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -17,6 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from shared.errors import CaddieError
 from shared.store.database import Database
 from shared.store.inserts import insert_new
+from shared.store.linkage import living
 from shared.store.records import Json
 from shared.store.tables import ApiKey, Conversation, Session, User, now
 from shared.together import Together
@@ -96,6 +97,7 @@ class Openings:
 
 def _write(session: orm.Session, items: Sequence[Opening]) -> list[Exception | None]:
     moment = now()
+    items = _linkable(session, items)
     keys, logins = _alive(session, items, moment)
     found = _find(session, items)
     if new := [item for item in items if item.key not in found and _may(item, keys, logins)]:
@@ -126,6 +128,18 @@ def _write(session: orm.Session, items: Sequence[Opening]) -> list[Exception | N
     if rows:
         session.connection().execute(_SESSION, rows)
     return answers
+
+
+def _linkable(session: orm.Session, items: Sequence[Opening]) -> Sequence[Opening]:
+    """The same calls, without workflows that have gone."""
+    named: dict[int, set[str]] = {}
+    for item in items:
+        if item.workflow_id is not None:
+            named.setdefault(item.org_id, set()).add(item.workflow_id)
+    if not named:
+        return items
+    there = {(org, found) for org, ids in sorted(named.items()) for found in living(session, org, ids)}
+    return [item if (item.org_id, item.workflow_id) in there else replace(item, workflow_id=None) for item in items]
 
 
 def _alive(session: orm.Session, items: Sequence[Opening], moment: datetime) -> tuple[set[int], set[str]]:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from sqlalchemy import URL, event
+from sqlalchemy import exc as sql
 from sqlalchemy.ext.asyncio import async_sessionmaker, create_async_engine
 from sqlalchemy.orm import Session
 
@@ -17,6 +18,9 @@ from shared.errors import CaddieError
 POOL_WAIT_S = 5
 LOCK_MS = 5_000
 STATEMENT_MS = 10_000
+#: Transactions that would wait for one another for ever: PostgreSQL undoes one of them, and it is made again.
+DEADLOCKS_MAX = 3
+DEADLOCK = "40P01"
 T = TypeVar("T")
 
 
@@ -38,8 +42,14 @@ class PostgresPool:
 
     async def write(self, work: Callable[[Session], T]) -> T:
         """What `work` gives, once it is committed."""
-        async with self._sessions.begin() as session:
-            return await session.run_sync(work)
+        for left in reversed(range(DEADLOCKS_MAX)):
+            try:
+                async with self._sessions.begin() as session:
+                    return await session.run_sync(work)
+            except sql.OperationalError as error:
+                if not left or getattr(error.orig, "sqlstate", None) != DEADLOCK:
+                    raise
+        raise AssertionError("unreachable")
 
     async def read(self, work: Callable[[Session], T]) -> T:
         """What `work` gives."""

@@ -1,7 +1,7 @@
 """The beginning of an execution: run, conversation, execution and the thread's message, in one transaction.
 
-Invariant: all of them or none; one request id, one execution. Rows are locked in the order workflow, root execution,
-conversation, thread. Called by ``Executions.create`` and ``discard``.
+Invariant: all of them or none; one request id, one execution. Rows are locked in the order workflow, the parent's
+conversation, root execution, conversation, thread. Called by ``Executions.create`` and ``discard``.
 """
 
 from __future__ import annotations
@@ -32,6 +32,13 @@ _WORKFLOW = (
     select(Workflow.name)
     .where(Workflow.org_id == bindparam("org"), Workflow.id == bindparam("workflow"))
     .with_for_update(read=True, key_share=True)
+)
+_PARENT = (
+    select(Execution.depth, Execution.root_id)
+    .join(Run, Run.id == Execution.id)
+    .join(Conversation, Conversation.pk == Run.conversation_pk)
+    .where(Execution.org_id == bindparam("org"), Execution.id == bindparam("parent"))
+    .with_for_update(read=True, key_share=True, of=Conversation)
 )
 _CONVERSATION = insert(Conversation).returning(Conversation.pk)
 _RUN = insert(Run)
@@ -70,14 +77,12 @@ def write_start(session: Session, start: ExecutionStart, body_hash: str) -> tupl
 
 
 def _family(session: Session, start: ExecutionStart, execution_id: str) -> Json:
-    """Depth and root. The root is locked, so that executions begun at once are counted one after another."""
+    """Depth and root. The root is locked, so that executions begun at once are counted one after another, and the
+    parent's conversation, so that whoever deletes the parent finds this one, or this one no parent.
+    """
     if start.parent_id is None:
         return {"depth": 0, "root_id": execution_id}
-    parent = session.execute(
-        select(Execution.depth, Execution.root_id).where(
-            Execution.org_id == start.org_id, Execution.id == start.parent_id
-        )
-    ).one_or_none()
+    parent = session.execute(_PARENT, {"org": start.org_id, "parent": start.parent_id}).one_or_none()
     if parent is None:
         raise CaddieError("NOT_FOUND", "expected an execution of this organisation as parent, got none")
     if parent.depth >= DEPTH_MAX:

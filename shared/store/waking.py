@@ -7,6 +7,7 @@ the transaction that does: an answer, a cancel, a child's end, a deletion.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement, bindparam, case, exists, func, select, update
 from sqlalchemy.orm import Session
@@ -35,6 +36,14 @@ _AWAITED = (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Forsaken:
+    """A run that was asked to end, in the database: whoever carries it hears of it from its conversation's log."""
+
+    conversation: str
+    run_id: str
+
+
 def wake(session: Session, execution_id: str) -> bool:
     """Whether it was suspended."""
     values = {"execution": execution_id, "moment": now()}
@@ -51,17 +60,14 @@ def awaited(session: Session, execution_ids: Sequence[str]) -> list[tuple[str, s
     return [(child, conversation) for child, conversation in found]
 
 
-def forsake(session: Session, execution_ids: Sequence[str]) -> list[tuple[str, str]]:
-    """These executions go: those they wait for are asked to end, which whoever carries one has still to be told.
-
-    Id and conversation of each. Before they go, or a child's end would lock them.
-    """
+def forsake(session: Session, execution_ids: Sequence[str]) -> list[Forsaken]:
+    """These executions go: those they wait for are asked to end. Before they go, or a child's end would lock them."""
     children = awaited(session, execution_ids)
     for child, _ in children:
         wish = update(Run).where(Run.id == child, Run.status.in_(UNFINISHED)).values(cancel_requested=True)
         session.execute(wish.execution_options(synchronize_session=False))
         wake(session, child)
-    return children
+    return [Forsaken(conversation, child) for child, conversation in children]
 
 
 def wake_each(session: Session, execution_ids: Sequence[str]) -> None:

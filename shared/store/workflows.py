@@ -144,7 +144,7 @@ class Workflows:
         return await self._database.settle(work)
 
     async def delete(self, org_id: int, workflow_id: str) -> bool:
-        """With all versions, proposals, executions and threads; builder conversations about it stay."""
+        """With all versions, proposals, executions and threads; other conversations about it stay, without one."""
         gone = await self._database.write(lambda session: delete_workflow(session, org_id, workflow_id))
         return gone is not None
 

@@ -9,6 +9,7 @@ import pytest
 
 from shared.executions import chat_thread
 from shared.keys import conversation_key
+from shared.log import EventLog
 from tests.gateway.conftest import Gateway
 from tests.gateway.walk import BY_HAND, CHATTY, Walk, said, workflow
 
@@ -106,6 +107,21 @@ async def test_a_deleted_workflow_leaves_no_execution_no_thread_and_no_log(gatew
         assert await gateway.store.runs.get(1, execution) is None
         assert not await gateway.redis.exists(f"c:{{{conversation_key(1, execution)}}}:log")
     assert await gateway.store.conversations.get(1, chat_thread(flow.id, 1)) is None
+
+
+async def test_whoever_carries_what_a_deleted_workflow_waits_for_is_told_to_end_it(gateway: Gateway) -> None:
+    flow, other = await workflow(gateway), await workflow(gateway)
+    await gateway.store.conversations.ensure(1, 1, "chat", kind="chat")
+    spoken = await (await Walk.start(gateway, flow, conversation="chat")).begin()
+    children = [
+        await (await Walk.start(gateway, other, parent_id=parent.id)).begin()
+        for parent in (spoken, await (await Walk.start(gateway, flow)).begin())
+    ]
+    assert (await gateway.client("DELETE", f"{PATH}{flow.slug}/")).status == 204
+    log = EventLog(gateway.redis, 60, 100)
+    for child in children:
+        assert await log.wishes(conversation_key(1, child.id), child.id) == (True, False)
+    assert await log.wishes(conversation_key(1, "chat"), spoken.id) == (True, False)
 
 
 async def test_another_s_workflow_is_as_absent(gateway: Gateway) -> None:

@@ -203,6 +203,19 @@ async def test_a_chat_s_workflow_is_kept_once(gateway: Gateway, person: Person) 
     assert len((await gateway.store.workflows.list(person.org, user_id=person.id)).items) == 1
 
 
+async def test_a_chat_goes_on_when_its_workflow_was_deleted(gateway: Gateway, person: Person) -> None:
+    chat = await drawn(gateway, person, BY_HAND)
+    path = f"/api/chats/{chat.public_id}/workflow"
+    first = (await person("POST", path)).data
+    assert (await person("DELETE", f"/api/workflows/{first['workflowId']}")).status == 204
+    shown = (await person("GET", path)).data
+    assert (shown["workflowId"], shown["version"], shown["definition"]) == (None, None, first["definition"])
+    again = (await person("POST", path)).data
+    assert again["workflowId"] != first["workflowId"] and again["version"] == 1
+    begun = await person("POST", f"/api/workflows/{again['workflowId']}/executions", {"inputs": {"city": "Bern"}})
+    assert begun.status == 201
+
+
 async def test_a_canvas_that_was_drawn_on_becomes_the_next_version(gateway: Gateway, person: Person) -> None:
     chat = await drawn(gateway, person, BY_HAND)
     path = f"/api/chats/{chat.public_id}/workflow"

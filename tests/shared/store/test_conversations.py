@@ -28,10 +28,13 @@ async def fill(store: Store, tenant: Tenant, moments: list[datetime], conversati
 async def test_a_conversation_is_made_once_and_gains_its_workflow(store: Store, tenant: Tenant) -> None:
     made = await asyncio.gather(*(store.conversations.ensure(tenant.org, tenant.user, "c1") for _ in range(20)))
     assert len({each.pk for each in made}) == 1
-    gained = await store.conversations.ensure(tenant.org, tenant.user, "c1", "w1", "s1", "Title")
-    assert (gained.pk, gained.workflow_id, gained.create_session_id, gained.title) == (made[0].pk, "w1", "s1", "Title")
-    kept = await store.conversations.ensure(tenant.org, tenant.user, "c1", "w2", "s2", "Other")
-    assert (kept.workflow_id, kept.create_session_id, kept.title) == ("w1", "s1", "Title")
+    flow, other = [await store.workflows.create(tenant.org, tenant.user, "Flow") for _ in range(2)]
+    gained = await store.conversations.ensure(tenant.org, tenant.user, "c1", flow.id, "s1", "Title")
+    assert (gained.pk, gained.workflow_id, gained.create_session_id, gained.title) == (
+        made[0].pk, flow.id, "s1", "Title",
+    )  # fmt: skip
+    kept = await store.conversations.ensure(tenant.org, tenant.user, "c1", other.id, "s2", "Other")
+    assert (kept.workflow_id, kept.create_session_id, kept.title) == (flow.id, "s1", "Title")
     assert await store.conversations.get(tenant.org, "c1") == kept
 
 
@@ -99,8 +102,9 @@ async def test_positions_go_on_over_runs(store: Store, tenant: Tenant) -> None:
 
 
 async def test_pages_of_conversations_have_no_gap_and_no_duplicate(store: Store, tenant: Tenant) -> None:
+    flow = await store.workflows.create(tenant.org, tenant.user, "Flow")
     for number in range(7):
-        await store.conversations.ensure(tenant.org, tenant.user, f"c{number}", "w1" if number % 2 else None, "s1")
+        await store.conversations.ensure(tenant.org, tenant.user, f"c{number}", flow.id if number % 2 else None, "s1")
     seen: list[str] = []
     cursor = None
     while True:
@@ -110,7 +114,7 @@ async def test_pages_of_conversations_have_no_gap_and_no_duplicate(store: Store,
         if cursor is None:
             break
     assert sorted(seen) == [f"c{number}" for number in range(7)]
-    about = await store.conversations.list(tenant.org, tenant.user, workflow_id="w1")
+    about = await store.conversations.list(tenant.org, tenant.user, workflow_id=flow.id)
     assert {each.public_id for each in about.items} == {"c1", "c3", "c5"}
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 from sqlalchemy.orm import Session
+from sqlalchemy.util import await_only
 
 from shared.errors import CaddieError
 from shared.store import Store, sqlite
@@ -222,6 +223,28 @@ async def test_postgres_connections_that_were_cut_are_replaced(postgres: Postgre
     await database.ping()
     await database.close()
     postgres.drop("cut")
+
+
+async def test_transactions_that_would_wait_for_one_another_are_both_done(postgres: Postgres) -> None:
+    database = Database(postgres.create("deadlock"))
+    made = text("CREATE TABLE t AS SELECT i FROM generate_series(1, 2) i")
+    await database.write(lambda session: session.execute(made) and None)
+    change, both, tries = text("UPDATE t SET i = i WHERE i = :i"), asyncio.Barrier(2), []
+
+    def work(first: int, second: int) -> Callable[[Session], None]:
+        def run(session: Session) -> None:
+            tries.append(first)
+            session.execute(change, {"i": first})
+            if len(tries) <= 2:
+                await_only(both.wait())
+            session.execute(change, {"i": second})
+
+        return run
+
+    await asyncio.gather(database.write(work(1, 2)), database.write(work(2, 1)))
+    assert len(tries) == 3
+    await database.close()
+    postgres.drop("deadlock")
 
 
 async def test_postgres_statements_have_a_time_limit(postgres: Postgres) -> None:

@@ -10,7 +10,9 @@ from shared.errors import CaddieError
 from shared.store import Store, erasure
 from shared.store.execution_records import ExecutionRecord, ExecutionStart
 from shared.store.records import MessageRecord, WorkflowRecord
+from shared.store.remains import Gone
 from shared.store.tables import now
+from shared.store.waking import Forsaken
 from tests.shared.store.conftest import Tenant
 
 
@@ -126,9 +128,9 @@ async def test_a_workflow_goes_with_its_executions_and_threads(store: Store, ten
     await done(store, ended.id)
     spoken = await execution(store, workflow, conversation="chat")
     await suspend(store, spoken.id)
-    remains = await store.erasure.workflow(tenant.org, workflow.id)
-    assert remains is not None and len(remains) == 3
-    assert {each.conversation: (each.ended, each.unfinished) for each in remains} == {
+    gone = await store.erasure.workflow(tenant.org, workflow.id)
+    assert gone is not None and len(gone.remains) == 3 and gone.forsaken == ()
+    assert {each.conversation: (each.ended, each.unfinished) for each in gone.remains} == {
         child.id: ((), (child.id,)), ended.id: ((ended.id,), ()), "t1": ((), ()),
     }  # fmt: skip
     for name in (child.id, ended.id, "t1"):
@@ -152,11 +154,11 @@ async def test_a_long_history_goes_in_parts(store: Store, tenant: Tenant, monkey
     workflow = await store.workflows.create(tenant.org, tenant.user, "W")
     made = {(await execution(store, workflow)).id for _ in range(5)}
     monkeypatch.setattr(erasure, "TOGETHER_MAX", 2)
-    assert await store.erasure.executions(tenant.org + 1, workflow.id) == []
-    parts = [await store.erasure.executions(tenant.org, workflow.id) for _ in range(4)]
+    assert await store.erasure.executions(tenant.org + 1, workflow.id) == Gone()
+    parts = [(await store.erasure.executions(tenant.org, workflow.id)).remains for _ in range(4)]
     assert [len(part) for part in parts] == [2, 2, 1, 0]
     assert {each.conversation for part in parts for each in part} == made
-    assert await store.erasure.workflow(tenant.org, workflow.id) == []
+    assert await store.erasure.workflow(tenant.org, workflow.id) == Gone()
 
 
 async def test_executions_begun_while_their_workflow_goes_leave_nothing(url: str, store: Store, tenant: Tenant) -> None:
@@ -164,14 +166,14 @@ async def test_executions_begun_while_their_workflow_goes_leave_nothing(url: str
     for _ in range(3):
         workflow = await store.workflows.create(tenant.org, tenant.user, "W")
         begins = [execution(other, workflow, thread="t1", text="hello") for _ in range(8)]
-        *results, remains = await asyncio.gather(
+        *results, gone = await asyncio.gather(
             *begins, store.erasure.workflow(tenant.org, workflow.id), return_exceptions=True
         )
-        assert isinstance(remains, list)
+        assert isinstance(gone, Gone)
         refused = [each for each in results if isinstance(each, CaddieError)]
         assert {error.code for error in refused} <= {"NOT_FOUND"}
         made = [each for each in results if isinstance(each, ExecutionRecord)]
-        assert {each.id for each in made} | ({"t1"} if made else set()) == {each.conversation for each in remains}
+        assert {each.id for each in made} | ({"t1"} if made else set()) == {each.conversation for each in gone.remains}
         assert (await store.conversations.list(tenant.org, tenant.user)).items == []
         assert (await store.runs.list(tenant.org)).items == []
     await other.close()
@@ -190,3 +192,79 @@ async def test_a_chat_goes_with_the_executions_in_it(store: Store, tenant: Tenan
     thread = await store.conversations.get(tenant.org, "t1")
     assert thread is not None and await store.conversations.messages(thread.pk) == []
     assert await store.executions.due(now()) == [parent.id]
+
+
+async def test_a_chat_goes_on_without_the_workflow_it_was_about(store: Store, tenant: Tenant) -> None:
+    workflow, other = [await store.workflows.create(tenant.org, tenant.user, "W") for _ in range(2)]
+    await store.conversations.ensure(tenant.org, tenant.user, "chat", workflow.id, kind="chat")
+    await store.conversations.ensure(tenant.org, tenant.user, "another", other.id)
+    assert await store.erasure.workflow(tenant.org, workflow.id) == Gone()
+    assert (await store.conversations.ensure(tenant.org, tenant.user, "chat", workflow.id)).workflow_id is None
+    assert (await store.conversations.ensure(tenant.org, tenant.user, "another")).workflow_id == other.id
+    assert (await store.conversations.ensure(tenant.org, tenant.user, "chat", other.id)).workflow_id == other.id
+
+
+async def test_no_conversation_is_linked_to_a_workflow_that_goes_meanwhile(
+    url: str, store: Store, tenant: Tenant
+) -> None:
+    other = await Store.open(url)
+    for turn in range(4):
+        workflow = await store.workflows.create(tenant.org, tenant.user, "W")
+        await store.conversations.ensure(tenant.org, tenant.user, f"known-{turn}")
+        links = [
+            other.runs.submit(tenant.org, tenant.user, f"{name}-{turn}", None, "turn", "h", {"text": "x"}, workflow.id)
+            for name in ("known", "a", "b", "c")
+        ]
+        *submitted, gone = await asyncio.gather(
+            *links[:2], store.erasure.workflow(tenant.org, workflow.id), *links[2:], return_exceptions=True
+        )
+        assert not [each for each in (*submitted, gone) if isinstance(each, BaseException)]
+        found = await store.conversations.list(tenant.org, tenant.user, workflow_id=workflow.id)
+        assert found.items == []
+    await other.close()
+
+
+async def test_what_a_chats_execution_waits_for_ends_with_its_workflow(store: Store, tenant: Tenant) -> None:
+    workflow, other = [await store.workflows.create(tenant.org, tenant.user, "W") for _ in range(2)]
+    await store.conversations.ensure(tenant.org, tenant.user, "chat", kind="chat")
+    await store.conversations.ensure(tenant.org, tenant.user, "busy", kind="chat")
+    spoken = await execution(store, workflow, conversation="chat")
+    waiting = await execution(store, other, parent_id=spoken.id, parent_path="", parent_node="a")
+    working = await execution(store, other, parent_id=spoken.id, parent_path="", parent_node="b")
+    await suspend(store, spoken.id)
+    await suspend(store, waiting.id)
+    await store.runs.claim(working.id, 3)
+    held = await execution(store, workflow, conversation="busy")
+    await store.runs.claim(held.id, 3)
+    gone = await store.erasure.workflow(tenant.org, workflow.id)
+    assert gone is not None and gone.remains == ()
+    # Both are told; one that nobody carries is due, and whoever carries the chat's own need not go on with it.
+    assert set(gone.forsaken) == {
+        Forsaken(waiting.id, waiting.id), Forsaken(working.id, working.id), Forsaken("busy", held.id),
+    }  # fmt: skip
+    assert await store.executions.due(now()) == [waiting.id]
+    for name in (waiting.id, working.id):
+        run = await store.runs.find(name)
+        assert run is not None and run.cancel_requested
+
+
+async def test_an_execution_started_while_the_one_that_starts_it_goes_is_ended_or_never_was(
+    url: str, store: Store, tenant: Tenant
+) -> None:
+    other = await Store.open(url)
+    inner = await store.workflows.create(tenant.org, tenant.user, "Inner")
+    for turn in range(4):
+        workflow = await store.workflows.create(tenant.org, tenant.user, "W")
+        await store.conversations.ensure(tenant.org, tenant.user, f"chat-{turn}", kind="chat")
+        parent = await execution(store, workflow, conversation=f"chat-{turn}" if turn % 2 else None)
+        begins = [execution(other, inner, parent_id=parent.id) for _ in range(4)]
+        *results, gone = await asyncio.gather(
+            *begins[:2], store.erasure.workflow(tenant.org, workflow.id), *begins[2:], return_exceptions=True
+        )
+        for each in (*results, gone):
+            if isinstance(each, ExecutionRecord):
+                run = await store.runs.find(each.id)
+                assert run is not None and run.cancel_requested
+            else:
+                assert isinstance(each, Gone) or (isinstance(each, CaddieError) and each.code == "NOT_FOUND")
+    await other.close()

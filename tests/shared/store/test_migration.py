@@ -1,22 +1,49 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import Connection
+from sqlalchemy import Connection, MetaData, Table, insert
+from sqlalchemy.orm import Session
 
 from shared.errors import CaddieError
 from shared.store import Store, migrate
 from shared.store.database import Database
 from shared.store.tables import Base
 
+MOMENT = datetime(2026, 1, 2, tzinfo=UTC)
+
 
 def differences(connection: Connection) -> list[object]:
     options = {"compare_type": True, "compare_server_default": True}
     return list(compare_metadata(MigrationContext.configure(connection, opts=options), Base.metadata))
+
+
+async def put(url: str, table: str, /, **values: Any) -> None:
+    """Insert a row into a table as it is there, whatever this version's is like."""
+
+    def work(session: Session) -> None:
+        session.execute(insert(Table(table, MetaData(), autoload_with=session.connection())).values(values))
+
+    database = Database(url)
+    await database.write(work)
+    await database.close()
+
+
+async def old(url: str, revision: str, *workflows: str, definition: Any = None) -> None:
+    """A database of an earlier revision, with a user who has these workflows."""
+    await migrate(url, revision)
+    await put(url, "organisations", id=1, uuid="o", name="First", created_at=MOMENT)
+    await put(url, "users", id=1, uuid="u", org_id=1, email="a@example.com", name="A", role="owner", created_at=MOMENT)
+    for name in workflows:
+        its = {"slug": name, "name": name, "description": "", "version": 1, "updated_at": MOMENT, "enabled": True}
+        whole = {"definition": definition or {"nodes": {}}, "created_at": MOMENT, **its}
+        await put(url, "workflows", id=name, org_id=1, user_id=1, **whole)
 
 
 async def test_migrations_produce_exactly_the_tables(url: str) -> None:
@@ -30,6 +57,18 @@ async def test_migrating_from_several_places_at_once_and_again_is_safe(empty_url
     await migrate(empty_url)
     store = await Store.open(empty_url)
     assert not await store.accounts.any_users()
+    await store.close()
+
+
+async def test_conversations_about_workflows_that_have_gone_are_about_none(empty_url: str) -> None:
+    await old(empty_url, "0006", "there")
+    for name, link in (("kept", "there"), ("gone", "dead"), ("none", None)):
+        its = {"public_id": name, "workflow_id": link, "title": "", "updated_at": MOMENT, "kind": "builder"}
+        await put(empty_url, "conversations", org_id=1, user_id=1, created_at=MOMENT, **its)
+    await migrate(empty_url)
+    store = await Store.open(empty_url)
+    found = await store.conversations.list(1, 1)
+    assert {each.public_id: each.workflow_id for each in found.items} == {"kept": "there", "gone": None, "none": None}
     await store.close()
 
 

@@ -24,23 +24,42 @@ def opening(tenant: Tenant, conversation: str = "c1", **changes: object) -> Open
 
 
 async def test_a_call_makes_its_conversation_and_its_session(store: Store, tenant: Tenant) -> None:
-    call = opening(tenant, create_session_id="tab", workflow_id="w", definition=CANVAS)
+    flow = await store.workflows.create(tenant.org, tenant.user, "Flow")
+    call = opening(tenant, create_session_id="tab", workflow_id=flow.id, definition=CANVAS)
     await store.sessions.open(call)
     found = await store.sessions.get(tenant.org, call.session_id)
     assert found is not None
     assert (found.conversation, found.scopes, found.context) == ("c1", frozenset({"read"}), {"timezone": "UTC"})
     made = await store.conversations.get(tenant.org, "c1")
     assert made is not None
-    assert (made.user_id, made.create_session_id, made.workflow_id) == (tenant.user, "tab", "w")
+    assert (made.user_id, made.create_session_id, made.workflow_id) == (tenant.user, "tab", flow.id)
     assert (made.definition, made.title) == (CANVAS, "")
 
 
 async def test_a_conversation_gains_a_workflow_and_a_create_session_once(store: Store, tenant: Tenant) -> None:
+    first, second = [await store.workflows.create(tenant.org, tenant.user, "Flow") for _ in range(2)]
     await store.sessions.open(opening(tenant))
-    await store.sessions.open(opening(tenant, workflow_id="w1", create_session_id="t1"))
-    await store.sessions.open(opening(tenant, workflow_id="w2", create_session_id="t2"))
+    await store.sessions.open(opening(tenant, workflow_id=first.id, create_session_id="t1"))
+    await store.sessions.open(opening(tenant, workflow_id=second.id, create_session_id="t2"))
     found = await store.conversations.get(tenant.org, "c1")
-    assert found is not None and (found.workflow_id, found.create_session_id) == ("w1", "t1")
+    assert found is not None and (found.workflow_id, found.create_session_id) == (first.id, "t1")
+
+
+async def test_a_conversation_gains_no_workflow_that_has_gone_or_is_another_s(
+    store: Store, tenant: Tenant, stranger: Tenant
+) -> None:
+    gone, foreign = [await store.workflows.create(each.org, each.user, "Flow") for each in (tenant, stranger)]
+    await store.workflows.delete(tenant.org, gone.id)
+    await store.sessions.open(opening(tenant))
+    await asyncio.gather(
+        store.sessions.open(opening(tenant, workflow_id=gone.id)),
+        store.sessions.open(opening(tenant, "c2", workflow_id=gone.id)),
+        store.sessions.open(opening(tenant, "c3", workflow_id=foreign.id)),
+        store.conversations.ensure(tenant.org, tenant.user, "c4", gone.id),
+    )
+    for name in ("c1", "c2", "c3", "c4"):
+        found = await store.conversations.get(tenant.org, name)
+        assert found is not None and found.workflow_id is None
 
 
 async def test_a_run_under_way_keeps_its_canvas(store: Store, tenant: Tenant) -> None:

@@ -23,6 +23,7 @@ from gateway.erasing import Eraser
 from gateway.following import Sources
 from gateway.gate import Gate
 from gateway.guard import Guard, Metrics
+from gateway.hook_addresses import HookAddresses
 from gateway.issuing import Issuer
 from gateway.limits import Limits
 from gateway.revoking import Revoking
@@ -120,8 +121,14 @@ def build(settings: Settings, metrics: CollectorRegistry = REGISTRY) -> web.Appl
     async def connections(_app: web.Application) -> AsyncIterator[None]:
         try:
             async with queue, reader, Vigil(store, streams), watching:
-                yield
-                await streams.close()
+                addresses = HookAddresses(store, Seal.parse(settings.seal_key_text))
+                sealing = asyncio.create_task(addresses.protect(), name="seal-hooks")
+                try:
+                    yield
+                    await streams.close()
+                finally:
+                    sealing.cancel()
+                    await asyncio.gather(sealing, return_exceptions=True)
         finally:
             await store.close()
             await redis.aclose()
@@ -163,7 +170,7 @@ def _owners(
         WorkflowExecutions: WorkflowExecutions(store, executions, sources, limits, issuer),
         WorkflowRoutes: WorkflowRoutes(store, catalog, definitions, eraser),
         SlugChat: SlugChat(store, executions, limits),
-        SlugWorkflows: SlugWorkflows(store, catalog, definitions, eraser),
+        SlugWorkflows: SlugWorkflows(store, catalog, definitions, eraser, HookAddresses(store, seal)),
         ExecutionRoutes: ExecutionRoutes(store, executions, sources, limits),
         Library: Library(store, catalog),
         Keys: Keys(store, revoking),

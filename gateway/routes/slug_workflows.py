@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from gateway.definitions import Definitions
 from gateway.erasing import Eraser
+from gateway.hook_addresses import HookAddresses
 from gateway.routes.workflows import Description, Name, Slug
 from gateway.routing import Answer, Call, route
 from gateway.slug_access import SLUG, slug_workflow
@@ -116,8 +117,11 @@ class NodeTypes(BaseModel):
 class SlugWorkflows:
     """Make, list, read, change, delete."""
 
-    def __init__(self, store: Store, catalog: Catalog, definitions: Definitions, eraser: Eraser) -> None:
+    def __init__(
+        self, store: Store, catalog: Catalog, definitions: Definitions, eraser: Eraser, addresses: HookAddresses
+    ) -> None:
         self._store, self._catalog, self._definitions, self._eraser = store, catalog, definitions, eraser
+        self._addresses = addresses
 
     @route(
         "GET", "/api/v1/workflows/", summary="The caller's workflows, newest first", tag="workflows by slug",
@@ -183,16 +187,16 @@ class SlugWorkflows:
         return NodeTypes(node_types=[NodeType.of(block) for block in self._catalog.all()])
 
     async def _shown(self, record: WorkflowRecord) -> SlugWorkflow:
-        hooks = {hook.node_id: hook for hook in await self._store.triggers.hooks(record.org_id, record.id)}
+        paths = await self._addresses.paths(record)
         schedules = {each.node_id: each for each in await self._store.triggers.schedules(record.org_id, record.id)}
         triggers = []
         for node_id in trigger_nodes(record.definition):
-            hook, schedule = hooks.get(node_id), schedules.get(node_id)
+            schedule = schedules.get(node_id)
             due = schedule.next_at if schedule and schedule.armed and record.enabled else None
             triggers.append(
                 SlugTrigger(
                     node_id=node_id, component_type=record.definition["nodes"][node_id]["type"],
-                    webhook_path=f"/hooks/{hook.id}" if hook else None, next_run_at=timestamp(due) if due else None,
+                    webhook_path=paths.get(node_id), next_run_at=timestamp(due) if due else None,
                 )
             )  # fmt: skip
         return SlugWorkflow(**_summary(record), definition=record.definition, triggers=triggers)

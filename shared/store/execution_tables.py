@@ -151,15 +151,15 @@ class Connector(Base):
 
 
 class Hook(Base):
-    """`id` is the secret part of the address."""
+    """`digest` of the secret part of the address, `sealed` that part itself; none until its owner is shown it."""
 
     __tablename__ = "hooks"
-    __table_args__ = (UniqueConstraint("workflow_id", "node_id"),)
-    id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    workflow_id: Mapped[str] = mapped_column(_parent("workflows.id"), primary_key=True)
+    node_id: Mapped[str] = mapped_column(String(64), primary_key=True)
     org_id: Mapped[int] = mapped_column(_parent("organisations.id"))
-    workflow_id: Mapped[str] = mapped_column(_parent("workflows.id"))
-    node_id: Mapped[str] = mapped_column(String(64))
     created_at: Mapped[datetime]
+    digest: Mapped[str | None] = mapped_column(String(64), unique=True)
+    sealed: Mapped[str | None] = mapped_column(Text)
 
 
 class Schedule(Base):

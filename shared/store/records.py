@@ -303,12 +303,14 @@ class ConnectorRecord:
 
 @dataclass(frozen=True, slots=True)
 class HookRecord:
-    """The address of a webhook trigger; `id` is its secret part. User, version and `enabled` are the workflow's."""
+    """The address of a webhook trigger. sealed: its secret part, None until its owner is shown it. User, version and
+    `enabled` are the workflow's.
+    """
 
-    id: str = field(repr=False)
     org_id: int
     workflow_id: str
     node_id: str
+    sealed: str | None = field(repr=False)
     created_at: datetime
     user_id: int
     version: int

@@ -1,13 +1,14 @@
 """What makes workflows run by themselves: the addresses of webhook triggers and the due times of schedules.
 
 Invariant: the rows are those of the workflow's current definition, because each version is written together with them;
-a node that stays keeps its address, and a rule that stays its due time. When a schedule is due is not computed here.
+a node that stays keeps its address, and a rule that stays its due time. Of an address only a digest and a sealed text
+are kept; who seals gives it to a node that has none yet. When a schedule is due is not computed here.
 Callers: ``workflows`` (sync), the gateway (hooks), the worker's scheduler (due_schedules, advance).
 """
 
 from __future__ import annotations
 
-import secrets
+import hashlib
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
@@ -23,13 +24,13 @@ from shared.store.tables import Workflow, now
 
 WEBHOOK = "webhook"
 SCHEDULE = "cronjob"
-#: 32 characters of base64.
-HOOK_BYTES = 24
 HOOK_CHARS_MAX = 64
+#: Marks an address of an older version that nobody has sealed yet.
+PLAIN = "plain."
 
 
 def hook_record(row: Hook, user_id: int, version: int, enabled: bool) -> HookRecord:
-    return HookRecord(row.id, row.org_id, row.workflow_id, row.node_id, row.created_at, user_id, version, enabled)
+    return HookRecord(row.org_id, row.workflow_id, row.node_id, row.sealed, row.created_at, user_id, version, enabled)
 
 
 def schedule_record(row: Schedule, user_id: int, version: int) -> ScheduleRecord:
@@ -43,13 +44,12 @@ class Triggers:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def hook(self, hook_id: str) -> HookRecord | None:
+    async def hook(self, secret: str) -> HookRecord | None:
         """By its secret alone; the caller looks whether it is enabled."""
-        if len(hook_id) > HOOK_CHARS_MAX or not hook_id.isascii() or not hook_id.isprintable():
+        if len(secret) > HOOK_CHARS_MAX or not secret.isascii():
             return None
-        found = await self._database.read(
-            lambda session: session.execute(_hooks().where(Hook.id == hook_id)).one_or_none()
-        )
+        query = _hooks().where(Hook.digest == _digest(secret))
+        found = await self._database.read(lambda session: session.execute(query).one_or_none())
         return hook_record(*found) if found else None
 
     async def hooks(self, org_id: int, workflow_id: str) -> Sequence[HookRecord]:
@@ -57,12 +57,10 @@ class Triggers:
         found = await self._database.read(lambda session: session.execute(query).all())
         return [hook_record(*row) for row in found]
 
-    async def renew_hook(self, org_id: int, workflow_id: str, node_id: str) -> HookRecord | None:
-        """Another address for the node; the old one is gone. None when it has none."""
-        its = Hook.org_id == org_id, Hook.workflow_id == workflow_id, Hook.node_id == node_id
-        change = update(Hook).where(*its).values(id=_new_id(), created_at=now())
-        if "\0" in node_id:
-            return None
+    async def give_address(self, hook: HookRecord, secret: str, sealed: str) -> HookRecord | None:
+        """The trigger with this address, or with the one it has been given meanwhile. None when it has gone."""
+        its = Hook.workflow_id == hook.workflow_id, Hook.node_id == hook.node_id
+        change = update(Hook).where(*its, Hook.digest.is_(None)).values(digest=_digest(secret), sealed=sealed)
 
         def work(session: Session) -> HookRecord | None:
             session.execute(change.execution_options(synchronize_session=False))
@@ -70,6 +68,18 @@ class Triggers:
             return hook_record(*found) if found else None
 
         return await self._database.write(work)
+
+    async def plain_hooks(self) -> Sequence[tuple[HookRecord, str]]:
+        """Some of those whose address an older version has left as it is, with its secret part."""
+        query = _hooks().where(Hook.sealed.startswith(PLAIN)).limit(cursors.LIMIT_MAX)
+        found = await self._database.read(lambda session: session.execute(query).all())
+        return [(hook_record(*row), str(row[0].sealed).removeprefix(PLAIN)) for row in found]
+
+    async def seal_address(self, hook: HookRecord, sealed: str) -> None:
+        """Instead of what was found in it."""
+        its = Hook.workflow_id == hook.workflow_id, Hook.node_id == hook.node_id, Hook.sealed == hook.sealed
+        change = update(Hook).where(*its).values(sealed=sealed).execution_options(synchronize_session=False)
+        await self._database.write(lambda session: session.execute(change) and None)
 
     async def schedules(self, org_id: int, workflow_id: str) -> Sequence[ScheduleRecord]:
         query = _schedules().where(Schedule.org_id == org_id, Schedule.workflow_id == workflow_id)
@@ -105,7 +115,7 @@ def sync(session: Session, row: Workflow, *, rearm: bool = False) -> None:
     wanted = _trigger_payloads(row.definition, WEBHOOK)
     hooks = {hook.node_id: hook for hook in session.scalars(select(Hook).where(Hook.workflow_id == row.id))}
     for node_id in wanted.keys() - hooks.keys():
-        session.add(Hook(id=_new_id(), org_id=row.org_id, workflow_id=row.id, node_id=node_id, created_at=now()))
+        session.add(Hook(org_id=row.org_id, workflow_id=row.id, node_id=node_id, created_at=now()))
     for node_id in hooks.keys() - wanted.keys():
         session.delete(hooks[node_id])
     rules = _trigger_payloads(row.definition, SCHEDULE)
@@ -146,5 +156,5 @@ def _schedules() -> Select[Schedule, int, int]:
     return select(Schedule, Workflow.user_id, Workflow.version).join(Workflow, Workflow.id == Schedule.workflow_id)
 
 
-def _new_id() -> str:
-    return secrets.token_urlsafe(HOOK_BYTES)
+def _digest(secret: str) -> str:
+    return hashlib.sha256(secret.encode()).hexdigest()

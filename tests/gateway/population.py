@@ -126,7 +126,10 @@ class Population:
             case "hook":
                 definition = {"nodes": {"root": {"type": "webhook", "payload": {}}}}
                 made = await store.workflows.create(org, user, f"{mark} Hook", definition=definition)
-                return {"hook": (await store.triggers.hooks(org, made.id))[0].id}
+                (hook,) = await store.triggers.hooks(org, made.id)
+                secret = secrets.token_urlsafe(24)
+                assert await store.triggers.give_address(hook, secret, "sealed elsewhere")
+                return {"hook": secret}
             case "cid":
                 content = f"image {mark}".encode()
                 await store.blobs.put(org, cid_of(content), "image/png", content)

@@ -9,6 +9,7 @@ import hmac
 import json
 import signal
 import time
+from dataclasses import dataclass
 from io import BytesIO
 from typing import Any
 
@@ -16,6 +17,7 @@ import pytest
 from prometheus_client import generate_latest
 from pydantic import SecretStr
 
+from gateway.hook_addresses import HookAddresses
 from gateway.routes.hooks import content, hook_address
 from gateway.signatures import signed
 from shared.keys import DOCKET
@@ -23,7 +25,7 @@ from shared.seal import Seal
 from shared.sensitive import Sensitive
 from shared.settings import Settings
 from shared.store.execution_records import ExecutionRecord
-from shared.store.records import HookRecord, WorkflowRecord
+from shared.store.records import WorkflowRecord
 from shared.workflows import parse_definition
 from tests.gateway.conftest import Client, Gateway, Reply, running
 from tests.valkey import Valkey
@@ -40,19 +42,35 @@ async def workflow(gateway: Gateway, **payload: Any) -> WorkflowRecord:
     return await gateway.store.workflows.create(owner.org_id, owner.id, "Hooked", definition=sealed)
 
 
-async def hook(gateway: Gateway, **payload: Any) -> HookRecord:
-    made = await workflow(gateway, **payload)
-    (found,) = await gateway.store.triggers.hooks(made.org_id, made.id)
-    return found
+@dataclass
+class Hooked:
+    """A workflow and the address of its webhook."""
+
+    workflow: WorkflowRecord
+    path: str
+
+    @property
+    def secret(self) -> str:
+        return self.path.removeprefix("/hooks/")
 
 
-async def deliver(gateway: Gateway, found: HookRecord, body: bytes = b"{}", query: str = "", **headers: str) -> Reply:
+async def hooked(gateway: Gateway, made: WorkflowRecord) -> Hooked:
+    paths = await HookAddresses(gateway.store, Seal.parse(gateway.settings.seal_key_text)).paths(made)
+    return Hooked(made, paths["root"])
+
+
+async def hook(gateway: Gateway, **payload: Any) -> Hooked:
+    return await hooked(gateway, await workflow(gateway, **payload))
+
+
+async def deliver(gateway: Gateway, found: Hooked, body: bytes = b"{}", query: str = "", **headers: str) -> Reply:
     named = {name.replace("_", "-"): value for name, value in headers.items()}
-    return await gateway.client.with_key("")("POST", f"/hooks/{found.id}{query}", data=body, headers={**JSON, **named})
+    return await gateway.client.with_key("")("POST", f"{found.path}{query}", data=body, headers={**JSON, **named})
 
 
-async def started(gateway: Gateway, found: HookRecord) -> list[ExecutionRecord]:
-    page = await gateway.store.executions.list(found.org_id, found.user_id, workflow_id=found.workflow_id)
+async def started(gateway: Gateway, found: Hooked) -> list[ExecutionRecord]:
+    flow = found.workflow
+    page = await gateway.store.executions.list(flow.org_id, flow.user_id, workflow_id=flow.id)
     return list(page.items)
 
 
@@ -173,27 +191,28 @@ async def test_a_secret_that_cannot_be_opened_lets_nobody_in(gateway: Gateway) -
     for secret in ("sealed2.bm90IG91cnM=", "{{$inputs.secret}}"):
         definition = {"nodes": {"root": {"type": "webhook", "payload": {"secret": secret}}}}
         made = await gateway.store.workflows.create(owner.org_id, owner.id, "Broken", definition=definition)
-        (found,) = await gateway.store.triggers.hooks(owner.org_id, made.id)
+        found = await hooked(gateway, made)
         assert (await deliver(gateway, found, **{"x_hub_signature_256": github(secret, b"{}")})).status == 401
 
 
 async def test_unknown_and_switched_off_hooks_are_the_same(gateway: Gateway) -> None:
     found = await hook(gateway)
-    await gateway.store.workflows.update(found.org_id, found.workflow_id, user_id=found.user_id, enabled=False)
+    flow = found.workflow
+    await gateway.store.workflows.update(flow.org_id, flow.id, user_id=flow.user_id, enabled=False)
     off = await deliver(gateway, found)
     client = gateway.client.with_key("")
     absent = await client("POST", f"/hooks/{'x' * 32}", data=b"{}", headers=JSON)
     assert (off.status, off.body) == (absent.status, absent.body) == (404, absent.body)
     assert set(off.body) == {"detail"}
     assert (await client("POST", "/hooks/%00", data=b"{}")).status == 404
-    await gateway.store.workflows.update(found.org_id, found.workflow_id, user_id=found.user_id, enabled=True)
+    await gateway.store.workflows.update(flow.org_id, flow.id, user_id=flow.user_id, enabled=True)
     assert (await deliver(gateway, found)).status == 202
 
 
 async def test_another_method_is_405(gateway: Gateway) -> None:
     found = await hook(gateway)
     for method in ("GET", "PUT", "DELETE"):
-        reply = await gateway.client.with_key("")(method, f"/hooks/{found.id}")
+        reply = await gateway.client.with_key("")(method, found.path)
         assert (reply.status, reply.headers["Allow"], list(reply.body)) == (405, "POST", ["detail"])
 
 
@@ -201,7 +220,7 @@ async def test_too_large_a_delivery_is_413(gateway: Gateway) -> None:
     found = await hook(gateway)
     for body, kind in ((b"x" * 1_048_577, "text/plain"), (b"\0" * 900_000, "image/png")):
         headers = {"Content-Type": kind}
-        reply = await gateway.client.with_key("")("POST", f"/hooks/{found.id}", data=BytesIO(body), headers=headers)
+        reply = await gateway.client.with_key("")("POST", found.path, data=BytesIO(body), headers=headers)
         assert (reply.status, list(reply.body)) == (413, ["detail"])
     assert await started(gateway, found) == []
 
@@ -213,7 +232,7 @@ async def test_too_many_deliveries_to_one_hook_are_429(gateway: Gateway, monkeyp
     statuses = [(await deliver(gateway, found)).status for _ in range(3)]
     assert statuses == [202, 202, 429]
     assert (await deliver(gateway, other)).status == 202
-    assert not [key for key in await gateway.redis.keys("*") if found.id.encode() in key]
+    assert not [key for key in await gateway.redis.keys("*") if found.secret.encode() in key]
 
 
 async def test_the_queue_away_is_503_and_nothing_is_left(settings: Settings) -> None:
@@ -253,10 +272,10 @@ async def test_neither_logs_nor_metrics_know_the_address(
     found = await hook(gateway, secret=SECRET)
     await deliver(gateway, found)
     await deliver(gateway, found, **standard(SECRET.encode(), b"{}"))
-    await gateway.client("GET", f"/hooks/{found.id}")
-    await gateway.client("POST", f"/hooks/{found.id}/more")
-    await gateway.client("POST", f"/hooks/{found.id}", data=BytesIO(b"x" * 2_000_000))
+    await gateway.client("GET", found.path)
+    await gateway.client("POST", f"{found.path}/more")
+    await gateway.client("POST", found.path, data=BytesIO(b"x" * 2_000_000))
     out = capsys.readouterr()
     told = out.out + out.err + caplog.text + generate_latest(gateway.metrics).decode()
     assert "/hooks/{hook}" in told
-    assert found.id not in told and SECRET not in told
+    assert found.secret not in told and SECRET not in told

@@ -72,6 +72,19 @@ async def test_conversations_about_workflows_that_have_gone_are_about_none(empty
     await store.close()
 
 
+async def test_addresses_of_webhooks_go_on_working_when_only_their_digest_is_kept(empty_url: str) -> None:
+    await old(empty_url, "0007", "flow")
+    for node, secret in (("a", "A" * 32), ("b", "B_-" * 10)):
+        await put(empty_url, "hooks", id=secret, org_id=1, workflow_id="flow", node_id=node, created_at=MOMENT)
+    await migrate(empty_url)
+    store = await Store.open(empty_url)
+    found = await store.triggers.hook("A" * 32)
+    assert found is not None and (found.workflow_id, found.node_id, found.created_at) == ("flow", "a", MOMENT)
+    plain = {hook.node_id: secret for hook, secret in await store.triggers.plain_hooks()}
+    assert plain == {"a": "A" * 32, "b": "B_-" * 10}
+    await store.close()
+
+
 async def test_a_new_sqlite_file_is_readable_by_its_owner_only(tmp_path: Path) -> None:
     await migrate(f"sqlite:///{tmp_path / 'x.db'}")
     assert (tmp_path / "x.db").stat().st_mode & 0o777 == 0o600

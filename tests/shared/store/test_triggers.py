@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from shared.store import Store
-from shared.store.records import Json, WorkflowRecord
+from shared.store.records import HookRecord, Json, WorkflowRecord
+from shared.store.triggers import PLAIN
 from tests.shared.store.conftest import Tenant
 
 HOUR = timedelta(hours=1)
@@ -29,34 +30,57 @@ async def change(store: Store, workflow: WorkflowRecord, *hooks: str, **schedule
     await store.workflows.update(workflow.org_id, workflow.id, user_id=workflow.user_id, definition=new)
 
 
+async def addressed(store: Store, hook: HookRecord, secret: str) -> HookRecord:
+    given = await store.triggers.give_address(hook, secret, f"sealed of {secret}")
+    assert given is not None
+    return given
+
+
 async def test_a_webhook_trigger_has_an_address_as_long_as_it_stays(
     store: Store, tenant: Tenant, stranger: Tenant
 ) -> None:
     workflow = await made(store, tenant, "a", "b")
     a, b = await store.triggers.hooks(tenant.org, workflow.id)
-    assert (a.node_id, b.node_id) == ("a", "b") and len(a.id) == 32 and a.id != b.id and a.id not in repr(a)
+    assert (a.node_id, b.node_id, a.sealed, b.sealed) == ("a", "b", None, None)
     assert (a.user_id, a.version, a.enabled) == (tenant.user, 1, True)
+    a, b = [await addressed(store, each, f"secret-{each.node_id}") for each in (a, b)]
     await change(store, workflow, "a", "c")
     kept, c = await store.triggers.hooks(tenant.org, workflow.id)
-    assert (kept.id, kept.version, c.node_id) == (a.id, 2, "c")
-    assert await store.triggers.hook(a.id) == kept
-    for unknown in (b.id, "", "\0", "é", "x" * 1000):
+    assert (kept.sealed, kept.version, c.node_id, c.sealed) == ("sealed of secret-a", 2, "c", None)
+    assert await store.triggers.hook("secret-a") == kept and "secret-a" not in repr(kept)
+    for unknown in ("secret-b", "sealed of secret-a", "", "\0", "é", "x" * 1000):
         assert await store.triggers.hook(unknown) is None
     assert await store.triggers.hooks(stranger.org, workflow.id) == []
     await store.workflows.restore(tenant.org, workflow.id, 1, user_id=tenant.user)
     assert [hook.node_id for hook in await store.triggers.hooks(tenant.org, workflow.id)] == ["a", "b"]
     assert await store.workflows.delete(tenant.org, workflow.id)
-    assert await store.triggers.hook(a.id) is None
+    assert await store.triggers.hook("secret-a") is None
 
 
-async def test_an_address_can_be_renewed(store: Store, tenant: Tenant, stranger: Tenant) -> None:
+async def test_of_many_addresses_given_at_once_one_stays(store: Store, tenant: Tenant) -> None:
     workflow = await made(store, tenant, "a")
-    (old,) = await store.triggers.hooks(tenant.org, workflow.id)
-    assert await store.triggers.renew_hook(stranger.org, workflow.id, "a") is None
-    assert await store.triggers.renew_hook(tenant.org, workflow.id, "\0") is None
-    new = await store.triggers.renew_hook(tenant.org, workflow.id, "a")
-    assert new is not None and new.id != old.id
-    assert await store.triggers.hook(old.id) is None and await store.triggers.hook(new.id) == new
+    (hook,) = await store.triggers.hooks(tenant.org, workflow.id)
+    given = await asyncio.gather(*(addressed(store, hook, f"s{number}") for number in range(8)))
+    (secret,) = {str(each.sealed).removeprefix("sealed of ") for each in given}
+    found = [await store.triggers.hook(f"s{number}") for number in range(8)]
+    assert [each for each in found if each] == [await store.triggers.hook(secret)]
+    await change(store, workflow)
+    assert await store.triggers.give_address(hook, "late", "sealed") is None
+
+
+async def test_an_open_address_is_found_until_it_is_sealed(store: Store, tenant: Tenant) -> None:
+    workflow = await made(store, tenant, "a", "b", "c")
+    a, b, _ = await store.triggers.hooks(tenant.org, workflow.id)
+    await addressed(store, a, "secret-a")
+    assert await store.triggers.give_address(b, "secret-b", f"{PLAIN}secret-b")
+    ((found, secret),) = await store.triggers.plain_hooks()
+    assert (found.node_id, secret) == ("b", "secret-b")
+    await store.triggers.seal_address(found, "sealed")
+    assert await store.triggers.plain_hooks() == []
+    # One that was sealed meanwhile stays as it is.
+    await store.triggers.seal_address(found, "sealed twice")
+    kept = await store.triggers.hook("secret-b")
+    assert kept is not None and kept.sealed == "sealed"
 
 
 async def test_a_schedule_is_computed_before_it_fires_and_a_rule_that_stays_keeps_its_time(
@@ -111,7 +135,8 @@ async def test_a_workflow_that_is_off_fires_nothing_and_makes_up_for_nothing(sto
     off = await store.workflows.update(tenant.org, workflow.id, user_id=tenant.user, enabled=False)
     assert not off.enabled and off.version == 1
     assert await store.triggers.due_schedules(datetime.now(UTC) + HOUR) == []
-    found = await store.triggers.hook(hook.id)
+    await addressed(store, hook, "secret")
+    found = await store.triggers.hook("secret")
     assert found is not None and not found.enabled
     on = await store.workflows.update(tenant.org, workflow.id, user_id=tenant.user, enabled=True)
     assert on.enabled and on == await store.workflows.get(tenant.org, workflow.id)

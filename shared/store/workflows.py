@@ -132,12 +132,14 @@ class Workflows:
             row.description = row.description if description is None else description
             row.slug = row.slug if slug is None else slug
             row.updated_at = now()
+            switched = enabled is not None and enabled != row.enabled
+            row.enabled = row.enabled if enabled is None else enabled
             if definition is not None and definition != row.definition:
                 next_version(session, row, definition, user_id, note)
-            if enabled is not None and enabled != row.enabled:
-                row.enabled = enabled
+            if definition is not None or switched:
+                # Also of a definition that is the same: its triggers may have been stored by an older version.
                 session.flush()
-                sync(session, row, rearm=enabled)
+                sync(session, row, rearm=switched and row.enabled)
             session.flush()
             return workflow_record(row)
 

@@ -85,6 +85,39 @@ async def test_addresses_of_webhooks_go_on_working_when_only_their_digest_is_kep
     await store.close()
 
 
+async def test_triggers_of_workflows_from_before_are_armed(empty_url: str) -> None:
+    definition = {
+        "nodes": {
+            "in": {"type": "webhook"}, "daily": {"type": "cronjob", "payload": {"cron": "0 9 * * *"}},
+            "stray": {"type": "webhook"}, "odd": 7,
+        },
+        "triggerNodeIds": ["in", "daily", "odd", "gone", 5, "in"],
+    }  # fmt: skip
+    await old(empty_url, "0008", "before", "armed", definition=definition)
+    armed = {"workflow_id": "armed", "org_id": 1}
+    await put(empty_url, "hooks", **armed, node_id="in", created_at=MOMENT, digest="d", sealed="sealed")
+    due = {"rule": {"cron": "0 9 * * *"}, "made_at": MOMENT, "armed": True, "next_at": MOMENT, "fired": 3}
+    await put(empty_url, "schedules", **armed, node_id="daily", **due)
+    for slug, odd in (("odd", ["webhook"]), ("later", {"nodes": {"root": {"type": "webhook"}}})):
+        its = {"slug": slug, "name": slug, "description": "", "version": 1, "updated_at": MOMENT, "enabled": False}
+        await put(
+            empty_url, "workflows", id=slug, org_id=1, user_id=1, definition=odd, created_at=MOMENT, **its
+        )
+    await migrate(empty_url)
+    store = await Store.open(empty_url)
+    hooks = {name: await store.triggers.hooks(1, name) for name in ("before", "armed", "odd", "later")}
+    assert {name: [(each.node_id, each.sealed) for each in found] for name, found in hooks.items()} == {
+        "before": [("in", None)], "armed": [("in", "sealed")], "odd": [], "later": [("root", None)],
+    }  # fmt: skip
+    (fresh,) = await store.triggers.schedules(1, "before")
+    assert (fresh.node_id, fresh.rule, fresh.armed, fresh.fired) == ("daily", {"cron": "0 9 * * *"}, False, 0)
+    assert fresh.next_at == fresh.made_at is not None and fresh.made_at > MOMENT
+    (kept,) = await store.triggers.schedules(1, "armed")
+    assert (kept.next_at, kept.armed, kept.fired) == (MOMENT, True, 3)
+    assert [each.workflow_id for each in await store.triggers.due_schedules(datetime.now(UTC))] == ["armed", "before"]
+    await store.close()
+
+
 async def test_a_new_sqlite_file_is_readable_by_its_owner_only(tmp_path: Path) -> None:
     await migrate(f"sqlite:///{tmp_path / 'x.db'}")
     assert (tmp_path / "x.db").stat().st_mode & 0o777 == 0o600

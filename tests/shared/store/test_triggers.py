@@ -5,8 +5,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 
 from shared.store import Store
+from shared.store.database import Database
 from shared.store.records import HookRecord, Json, WorkflowRecord
 from shared.store.triggers import PLAIN
 from tests.shared.store.conftest import Tenant
@@ -55,6 +57,24 @@ async def test_a_webhook_trigger_has_an_address_as_long_as_it_stays(
     assert [hook.node_id for hook in await store.triggers.hooks(tenant.org, workflow.id)] == ["a", "b"]
     assert await store.workflows.delete(tenant.org, workflow.id)
     assert await store.triggers.hook("secret-a") is None
+
+
+async def test_saving_the_same_definition_stores_triggers_that_are_missing(
+    url: str, store: Store, tenant: Tenant
+) -> None:
+    workflow = await made(store, tenant, "a", daily=DAILY)
+    database = Database(url)
+    for table in ("hooks", "schedules"):
+        await database.write(lambda session, table=table: session.execute(text(f"DELETE FROM {table}")) and None)
+    await database.close()
+    await change(store, workflow, "a", daily=DAILY)
+    assert [each.node_id for each in await store.triggers.hooks(tenant.org, workflow.id)] == ["a"]
+    (schedule,) = await store.triggers.schedules(tenant.org, workflow.id)
+    moment = datetime.now(UTC) + HOUR
+    assert schedule.next_at and await store.triggers.advance(workflow.id, "daily", schedule.next_at, moment, False)
+    await change(store, workflow, "a", daily=DAILY)
+    (kept,) = await store.triggers.schedules(tenant.org, workflow.id)
+    assert kept.armed and kept.version == 1 and abs(kept.next_at - moment) < timedelta(milliseconds=1)  # type: ignore[operator]
 
 
 async def test_of_many_addresses_given_at_once_one_stays(store: Store, tenant: Tenant) -> None:

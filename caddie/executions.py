@@ -7,7 +7,6 @@ Callers: the desk, which hands it to a turn.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,7 +21,7 @@ from shared.store.records import Claim, RunRecord, WorkflowRecord
 from shared.workflows import parse_definition
 
 STEPS_TOLD = 40
-VALUE_CHARS = 1_500
+VALUE_CHARS = VALUE_BYTES = 1_500
 #: How long a turn waits for the end of an execution it has started.
 WATCH_S = 60.0
 LOOK_S = 0.2
@@ -120,7 +119,7 @@ class StoredExecutions:
         return {name: value for name, value in told.items() if value is not None}
 
     async def _whole(self, execution: ExecutionRecord) -> dict[str, Any]:
-        steps = await self.store.executions.steps(execution.id)
+        steps = await self.store.executions.telling(execution.id, STEPS_TOLD, VALUE_BYTES)
         told = {
             "executionId": execution.id,
             "status": execution.status,
@@ -131,15 +130,9 @@ class StoredExecutions:
             "output": short(execution.output),
             "startedAt": timestamp(execution.started_at) if execution.started_at else None,
             "finishedAt": timestamp(execution.finished_at) if execution.finished_at else None,
-            "steps": [_step(step) for step in _telling(steps)],
+            "steps": [_step(step) for step in steps],
         }
         return {name: value for name, value in told.items() if value is not None}
-
-
-def _telling(steps: Sequence[StepRecord]) -> list[StepRecord]:
-    """Those that say most: what failed, and what ran last."""
-    kept = {step.key for step in steps[-STEPS_TOLD:]} | {step.key for step in steps if step.status == "failed"}
-    return [step for step in steps if step.key in kept][-2 * STEPS_TOLD :]
 
 
 def _step(step: StepRecord) -> dict[str, Any]:
@@ -147,13 +140,20 @@ def _step(step: StepRecord) -> dict[str, Any]:
         "nodeId": step.node_id,
         "path": step.path or None,
         "status": step.status,
-        "input": short(step.input),
-        "output": short(step.result),
+        "input": _previewed(step.input),
+        "output": _previewed(step.result),
         "errorCode": step.error_code,
         "error": step.error,
         "durationMs": step.duration_ms,
     }
     return {name: value for name, value in told.items() if value is not None}
+
+
+def _previewed(shown: Any) -> Any:
+    """The value, or how the beginning that the store has given of it goes on."""
+    if isinstance(shown, dict) and shown.get("truncated") is True and isinstance(shown.get("preview"), str):
+        return f"{shown['preview']}… ({shown.get('bytes')} bytes)"
+    return shown
 
 
 def short(value: Any) -> Any:

@@ -29,7 +29,7 @@ from shared.store.execution_records import (
 )
 from shared.store.execution_rows import execution_record, executions, find_execution, read_steps
 from shared.store.execution_tables import Execution
-from shared.store.previews import read_previews
+from shared.store.previews import read_previews, read_telling
 from shared.store.records import InputRecord, Page
 from shared.store.tables import Input, Run
 from shared.store.waking import WAITING, awaited, wake
@@ -177,6 +177,10 @@ class Executions:
     async def previews(self, execution_id: str) -> Sequence[StepRecord]:
         """``steps`` to be shown: with as much of their inputs and results as there is room for."""
         return await self._database.read(lambda session: read_previews(session, execution_id))
+
+    async def telling(self, execution_id: str, last: int, limit: int) -> Sequence[StepRecord]:
+        """The last steps and those that failed, twice as many at most, with previews of at most so many bytes."""
+        return await self._database.read(lambda session: read_telling(session, execution_id, last, limit))
 
     async def awaited(self, execution_id: str) -> Sequence[str]:
         """The unfinished executions that this one has started and waits for; not those it has only set off."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 import orjson
-from sqlalchemy import ColumnElement, LargeBinary, Text, case, cast, func, select
+from sqlalchemy import ColumnElement, LargeBinary, Select, Text, case, cast, func, or_, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from shared.store.execution_records import StepRecord
@@ -20,6 +20,8 @@ TOTAL_BYTES, LEAST_BYTES, MOST_BYTES = 4_194_304, 256, 16_384
 #: How a value that is too large begins.
 BEGINNING_CHARS = 1_000
 _CUT = ("input", "result")
+_PLAIN = [column for column in Step.__table__.columns if column.name not in _CUT]
+_ORDER = (Step.position, Step.path, Step.node_id)
 
 
 def read_previews(session: Session, execution_id: str) -> list[StepRecord]:
@@ -27,11 +29,28 @@ def read_previews(session: Session, execution_id: str) -> list[StepRecord]:
     its = Step.execution_id == execution_id
     count = session.scalar(select(func.count()).where(its)) or 0
     limit = max(LEAST_BYTES, min(MOST_BYTES, TOTAL_BYTES // (2 * max(1, count))))
-    plain = [column for column in Step.__table__.columns if column.name not in _CUT]
+    found = session.execute(_cut(session, limit).where(its).order_by(*_ORDER))
+    return [_record(list(row), limit) for row in found]
+
+
+def read_telling(session: Session, execution_id: str, last: int, limit: int) -> list[StepRecord]:
+    """Those that say most, in the order they began: the last ones and those that failed, twice as many at most.
+
+    limit: the most bytes of an input or a result.
+    """
+    its = Step.execution_id == execution_id
+    newest = [column.desc() for column in _ORDER]
+    from_here = select(Step.position).where(its).order_by(*newest).offset(last - 1).limit(1).scalar_subquery()
+    wanted = or_(Step.position >= func.coalesce(from_here, 0), Step.status == "failed")
+    found = session.execute(_cut(session, limit).where(its, wanted).order_by(*newest).limit(2 * last)).all()
+    return [_record(list(row), limit) for row in reversed(found)]
+
+
+def _cut(session: Session, limit: int) -> Select[Any]:
+    """Steps, with the size of each value and no more of it than the limit."""
     postgres = session.get_bind().dialect.name == "postgresql"
     shown = [part for name in _CUT for part in _parts(getattr(Step, name), limit, postgres)]
-    found = session.execute(select(*plain, *shown).where(its).order_by(Step.position, Step.path, Step.node_id))
-    return [_record([column.name for column in plain], list(row), limit) for row in found]
+    return select(*_PLAIN, *shown)
 
 
 def _parts(column: InstrumentedAttribute[Any], limit: int, postgres: bool) -> tuple[ColumnElement[Any], ...]:
@@ -41,7 +60,8 @@ def _parts(column: InstrumentedAttribute[Any], limit: int, postgres: bool) -> tu
     return size, case((size <= limit, text), else_=func.substr(text, 1, min(limit, BEGINNING_CHARS)))
 
 
-def _record(names: list[str], row: list[Any], limit: int) -> StepRecord:
+def _record(row: list[Any], limit: int) -> StepRecord:
+    names = [column.name for column in _PLAIN]
     values = dict(zip(names, row, strict=False))
     for place, name in enumerate(_CUT):
         size, text = row[len(names) + 2 * place : len(names) + 2 * place + 2]

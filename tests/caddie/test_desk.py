@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Any
@@ -19,7 +20,7 @@ from shared.events import Data, MessageCompleted, RunFinished, Sided
 from shared.fold import State
 from shared.runs import TurnInput
 from shared.seal import Seal
-from shared.store.execution_records import ExecutionStart
+from shared.store.execution_records import ExecutionStart, StepWrite
 from shared.store.records import Claim
 from tests.caddie.conftest import Rig, Scripted, fails_with
 from tests.product import assert_stored_equals_log
@@ -127,6 +128,20 @@ async def test_only_the_callers_own_executions_of_this_workflow_are_there(rig: R
     assert await StoredExecutions(rig.store, rig.org, rig.user, "another").get(run.id) is None
     last = await StoredExecutions(rig.store, rig.org, rig.user, workflow.id).get(None)
     assert last is not None and last["executionId"] == run.id
+
+
+async def test_what_an_agent_is_told_of_an_execution_is_of_bearable_size(rig: Rig) -> None:
+    workflow = await rig.store.workflows.create(rig.org, rig.user, "W")
+    start = ExecutionStart(rig.org, rig.user, workflow.id, workflow.version, "manual", "root")
+    run, _ = await rig.store.executions.create(start)
+    claim = await rig.store.runs.claim(run.id, 3)
+    assert claim is not None and await rig.store.executions.begin(run.id, claim.run.attempt)
+    large = [StepWrite(f"a:{place}", "n", place, "failed", 1, result="x" * 100_000) for place in range(200)]
+    await rig.store.executions.checkpoint(run.id, claim.run.attempt, large, node_runs=200, active_ms=1)
+    told = await StoredExecutions(rig.store, rig.org, rig.user, workflow.id).get(run.id)
+    assert told is not None and len(json.dumps(told)) < 150_000
+    assert [step["path"] for step in told["steps"]] == [f"a:{place}" for place in range(120, 200)]
+    assert told["steps"][0]["output"] == '"' + "x" * 999 + "… (100002 bytes)"
 
 
 async def test_a_key_sealed_for_another_installation_is_refused_without_saying_it(rig: Rig) -> None:

@@ -62,3 +62,22 @@ async def test_the_more_there_are_the_less_is_shown_of_each(
 
 async def test_of_an_execution_without_steps_nothing_is_shown(store: Store, tenant: Tenant) -> None:
     assert list(await store.executions.previews(await stepped(store, tenant))) == []
+
+
+async def test_what_says_most_is_what_ran_last_and_what_failed(store: Store, tenant: Tenant) -> None:
+    flow = await store.workflows.create(tenant.org, tenant.user, "Flow")
+    made, _ = await store.executions.create(ExecutionStart(tenant.org, tenant.user, flow.id, 1, "manual", "root"))
+    claim = await store.runs.claim(made.id, 3)
+    assert claim is not None and await store.executions.begin(made.id, claim.run.attempt)
+    writes = [
+        StepWrite("", f"n{place}", place, "failed" if place in (2, 5) else "success", 1, result="x" * size)
+        for place, size in enumerate([5] * 8 + [2_000] * 2)
+    ]
+    await store.executions.checkpoint(made.id, 1, writes, node_runs=10, active_ms=1)
+    told = await store.executions.telling(made.id, 3, 100)
+    assert [step.node_id for step in told] == ["n2", "n5", "n7", "n8", "n9"]
+    assert told[2].result == "xxxxx"
+    assert told[4].result == {"truncated": True, "bytes": 2_002, "preview": '"' + "x" * 99}
+    assert [step.node_id for step in await store.executions.telling(made.id, 1, 100)] == ["n5", "n9"]
+    assert list(await store.executions.telling(made.id, 50, 5_000)) == list(await store.executions.steps(made.id))
+    assert list(await store.executions.telling("unknown", 50, 100)) == []

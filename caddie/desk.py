@@ -22,9 +22,8 @@ from caddie.agent.workspace import Workspace
 from caddie.attempt import Job
 from caddie.executions import StoredExecutions
 from caddie.models.model import ImagePart, Model
-from caddie.models.table import ModelTable
-from caddie.outbound import Outbound
 from caddie.proposing import Proposing, proposes
+from caddie.reach import Reach
 from caddie.shelf import StoredWorkflows
 from shared.errors import CaddieError
 from shared.events import Data, Image, Sided, timestamp
@@ -46,10 +45,11 @@ OWN_TIME = 0.95
 class Desk:
     """executions: starts those a user has agreed to; without it a turn starts none."""
 
-    def __init__(self, settings: Settings, store: Store, executions: Executions | None = None) -> None:
+    def __init__(
+        self, settings: Settings, store: Store, reach: Reach, executions: Executions | None = None
+    ) -> None:
         self._store, self._executions = store, executions
-        self._models = ModelTable(settings)
-        self._outbound, self._search_url = Outbound(settings.outbound_networks), settings.web_search_url
+        self._models, self._outbound, self._search_url = reach.models, reach.outbound, settings.web_search_url
         self._seal = Seal.parse(settings.seal_key_text)
         self._sensitive = Sensitive(self._seal)
         self._catalog = library().catalog
@@ -61,10 +61,6 @@ class Desk:
             steps=settings.run_steps, tokens=settings.run_tokens, input_ttl_s=settings.input_ttl_s,
             seconds=settings.run_timeout_s * OWN_TIME, history_tokens=settings.run_history_tokens,
         )  # fmt: skip
-
-    async def close(self) -> None:
-        await self._models.close()
-        await self._outbound.close()
 
     def model_name(self, content: TurnInput) -> str:
         """What the log calls the run's model. Raises CaddieError INVALID."""

@@ -25,8 +25,9 @@ from caddie.carrier import Carrier
 from caddie.desk import Desk
 from caddie.executing import ExecutionAttempts
 from caddie.expiry import expire_inputs
+from caddie.reach import Reach
 from caddie.scheduler import Scheduler
-from caddie.workshop import open_workshop
+from caddie.workshop import equip
 from shared.admin import open_admin
 from shared.connections import open_redis
 from shared.decisions import Decisions
@@ -72,9 +73,10 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
         reader = await stack.enter_async_context(LogReader(log, settings.redis_address))
         runs = Runs(store, log, queue)
         executions = Executions(store, runs)
-        desk = Desk(settings, store, executions)
-        stack.push_async_callback(desk.close)
-        equipped = await stack.enter_async_context(open_workshop(settings, store, log, reader, executions))
+        reach = Reach.of(settings)
+        stack.push_async_callback(reach.close)
+        desk = Desk(settings, store, reach, executions)
+        equipped = equip(settings, store, log, reader, executions, reach)
         Probes(redis, queue).serve(equipped.trial)
         attempts = Attempts(
             store, log, reader, desk, runs.enqueue, ExecutionAttempts(equipped.workshop).run,

@@ -16,7 +16,8 @@ from typing import Any
 from uuid import uuid4
 
 from caddie.executing import ExecutionAttempts, Workshop
-from caddie.workshop import open_workshop
+from caddie.reach import Reach
+from caddie.workshop import equip
 from shared import connectors
 from shared.executions import Executions
 from shared.runs import Runs
@@ -153,18 +154,20 @@ async def staged(settings: Settings, *networks: str, together: int = 50, **chang
     async with rigged(settings) as rig, receiving() as site, mail_server() as box:
         workers = Workers(rig, together)
         executions = Executions(rig.store, workers)
-        async with open_workshop(settings, rig.store, rig.log, rig.reader, executions) as equipped:
-            stage = Stage(rig, equipped.workshop, workers, executions, site, box)
-            stage.workshop = replace(equipped.workshop, clock=stage.now, **changes)
-            attempts = ExecutionAttempts(stage.workshop)
+        reach = Reach.of(settings)
+        equipped = equip(settings, rig.store, rig.log, rig.reader, executions, reach)
+        stage = Stage(rig, equipped.workshop, workers, executions, site, box)
+        stage.workshop = replace(equipped.workshop, clock=stage.now, **changes)
+        attempts = ExecutionAttempts(stage.workshop)
 
-            async def carry(run_id: str) -> None:
-                claim = await rig.store.runs.claim(run_id, 3)
-                if claim is not None:
-                    await attempts.run(claim)
+        async def carry(run_id: str) -> None:
+            claim = await rig.store.runs.claim(run_id, 3)
+            if claim is not None:
+                await attempts.run(claim)
 
-            workers.carry = carry
-            try:
-                yield stage
-            finally:
-                await workers.close()
+        workers.carry = carry
+        try:
+            yield stage
+        finally:
+            await workers.close()
+            await reach.close()

@@ -15,6 +15,7 @@ from caddie.desk import Desk
 from caddie.executions import StoredExecutions
 from caddie.inbox import Inbox
 from caddie.models.model import ModelEvent, ModelRequest, StepEnd, StepUsage, TextDelta, ToolTurn
+from caddie.reach import Reach
 from shared.errors import CaddieError
 from shared.events import Data, MessageCompleted, RunFinished, Sided
 from shared.fold import State
@@ -41,11 +42,13 @@ async def turn(rig: Rig, desk: Desk, conversation: str = "c-1", **content: Any) 
 
 
 async def test_a_turn_ends_with_run_finished(rig: Rig) -> None:
-    desk = Desk(rig.settings.model_copy(update={"offline_words_per_s": 0}), rig.store)
+    settings = rig.settings.model_copy(update={"offline_words_per_s": 0})
+    reach = Reach.of(settings)
+    desk = Desk(settings, rig.store, reach)
     events = await turn(rig, desk, text="what can you do?")
     assert isinstance(events[-1], RunFinished)
     assert any(isinstance(event, MessageCompleted) for event in events)
-    await desk.close()
+    await reach.close()
 
 
 class Listener:
@@ -65,7 +68,9 @@ class Listener:
 async def test_a_conversation_that_gains_a_workflow_keeps_its_history(
     rig: Rig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    desk, model = Desk(rig.settings, rig.store), Listener()
+    settings, model = rig.settings, Listener()
+    reach = Reach.of(settings)
+    desk = Desk(settings, rig.store, reach)
     monkeypatch.setattr(desk, "_open", lambda content: model)
     nodes = {"nodes": {"root": {"type": "trigger_chat", "children": []}}}
     workflow = await rig.store.workflows.create(rig.org, rig.user, "W", definition=nodes)
@@ -77,13 +82,15 @@ async def test_a_conversation_that_gains_a_workflow_keeps_its_history(
     said = [turn.text for turn in model.asked[-1].turns if not isinstance(turn, ToolTurn)]
     assert said[:2] == ["my channel is #ops", "ok"] and "trigger_chat" in said[-1]
     await assert_stored_equals_log(rig, "c-1")
-    await desk.close()
+    await reach.close()
 
 
 async def test_the_summary_of_a_long_conversation_is_kept_between_turns(
     rig: Rig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    desk, model = Desk(rig.settings.model_copy(update={"run_history_tokens": 500}), rig.store), Listener()
+    settings, model = rig.settings.model_copy(update={"run_history_tokens": 500}), Listener()
+    reach = Reach.of(settings)
+    desk = Desk(settings, rig.store, reach)
     monkeypatch.setattr(desk, "_open", lambda content: model)
     for number in range(6):
         run = await rig.submit(text=f"Remember: part {number} goes to #ops-{number}. " + "And so on. " * 60)
@@ -91,11 +98,13 @@ async def test_the_summary_of_a_long_conversation_is_kept_between_turns(
     kept = await rig.store.summaries.get(run.conversation_pk)
     assert kept is not None and "#ops-0" in kept.text
     assert "#ops-0" in model.asked[-1].turns[-1].text  # type: ignore[union-attr]
-    await desk.close()
+    await reach.close()
 
 
 async def test_two_agents_side_by_side_are_told_in_one_log(rig: Rig) -> None:
-    desk = Desk(rig.settings.model_copy(update={"offline_words_per_s": 0}), rig.store)
+    settings = rig.settings.model_copy(update={"offline_words_per_s": 0})
+    reach = Reach.of(settings)
+    desk = Desk(settings, rig.store, reach)
     run = await rig.submit(text='every day at 9 post "hi" to #general', agentVersion="both")
     await rig.attempts(desk).run(run.id)
     events = await rig.events()
@@ -103,7 +112,7 @@ async def test_two_agents_side_by_side_are_told_in_one_log(rig: Rig) -> None:
     last = events[-1].data
     assert isinstance(last, RunFinished) and set(last.result.results or ()) == {"v1", "v2"}
     await assert_stored_equals_log(rig, "c-1")
-    await desk.close()
+    await reach.close()
 
 
 async def test_only_the_callers_own_executions_of_this_workflow_are_there(rig: Rig) -> None:
@@ -145,24 +154,27 @@ async def test_what_an_agent_is_told_of_an_execution_is_of_bearable_size(rig: Ri
 
 
 async def test_a_key_sealed_for_another_installation_is_refused_without_saying_it(rig: Rig) -> None:
-    desk = Desk(rig.settings, rig.store)
+    reach = Reach.of(rig.settings)
+    desk = Desk(rig.settings, rig.store, reach)
     sealed = Seal.parse(Seal.generate()).seal("sk-somebody-elses-key-000")
     error = await fails_with("INVALID", turn(rig, desk, sealedKey=sealed, modelOverride="claude"))
     assert sealed not in error.message and "sk-" not in error.message
-    await desk.close()
+    await reach.close()
 
 
 async def test_an_unknown_model_is_refused_with_its_name(rig: Rig) -> None:
-    desk = Desk(rig.settings, rig.store)
+    reach = Reach.of(rig.settings)
+    desk = Desk(rig.settings, rig.store, reach)
     error = await fails_with("INVALID", turn(rig, desk, modelOverride="nobody/knows"))
     assert "nobody/knows" in error.message
-    await desk.close()
+    await reach.close()
 
 
 async def test_why_a_run_failed_is_told_to_its_own_user_only(rig: Rig) -> None:
     failed = await rig.submit("c-1")
     await rig.attempts(Scripted((CaddieError("INVALID", "expected a channel, got none"),))).run(failed.id)
-    desk = Desk(rig.settings, rig.store)
+    reach = Reach.of(rig.settings)
+    desk = Desk(rig.settings, rig.store, reach)
     told = []
     for conversation in ("c-2", "c-3"):
         if conversation == "c-3":
@@ -174,5 +186,5 @@ async def test_why_a_run_failed_is_told_to_its_own_user_only(rig: Rig) -> None:
         job = Job(claim, TurnInput.model_validate(run.input), State(), None, inbox(rig, claim))
         told.append(await desk._failure(job))
     assert told == ["expected a channel, got none", ""]
-    await desk.close()
+    await reach.close()
     await asyncio.sleep(0)

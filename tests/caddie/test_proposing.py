@@ -11,6 +11,7 @@ import pytest
 
 from caddie.attempt import Job
 from caddie.desk import Desk
+from caddie.reach import Reach
 from shared.decisions import changes_of
 from shared.events import Data, NodeChanged, ProposalCreated, RunFailed, RunFinished, Sided
 from shared.proposals import apply
@@ -45,9 +46,10 @@ class Watched:
 
 @pytest.fixture
 async def agent(rig: Rig) -> AsyncIterator[Watched]:
-    desk = Desk(rig.settings, rig.store)
+    reach = Reach.of(rig.settings)
+    desk = Desk(rig.settings, rig.store, reach)
     yield Watched(desk)
-    await desk.close()
+    await reach.close()
 
 
 @pytest.fixture

@@ -55,7 +55,7 @@ CHAT = re.compile(
     re.I,
 )
 HAPPENS = re.compile(
-    r"\breceives?\b|\b(?:http|post|api)\s+(?:request|call)\b|"
+    r"\breceives?\b|\b(?:i|we)\s+gets?\s+(?:an?|new|any|another)\b|\b(?:http|post|api)\s+(?:request|call)\b|"
     r"\b(?:arrives?|comes?(?:\s+(?:in|through|up))?|happens|signs?\s+up|registers?|pays|buys|subscribes|submits|"
     r"fills?\s+(?:in|out)|"
     r"places|opens|files|pushes|fails|succeeds|goes\s+(?:down|out)|lands|reports|requests|orders|joins|leaves|fires|"
@@ -91,7 +91,8 @@ _ASKS_OF = re.compile(r"^(?:[\w'-]+\s+){1,5}?(?:is|are|was|has|have|costs?|excee
 _OCCASION = re.compile(
     r"(?:an?|each|every|any|the|their)\s+(?:[\w-]+\s+){0,2}?(?:bookings?|orders?|purchases?|sales?|sign-?ups?|visits?|appointments?|"
     r"payments?|deliver(?:y|ies)|cancell?ations?|check-?outs?|registrations?|donations?|stays?|check-?ins?|meetings?|calls?|"
-    r"interviews?|demos?|incidents?|deploys?|deployments?|releases?|workshops?|courses?|lessons?|downloads?|subscriptions?)\b(?=\s*[,:]|\s*$)",
+    r"interviews?|demos?|incidents?|deploys?|deployments?|releases?|workshops?|courses?|lessons?|downloads?|subscriptions?)\b"
+    rf"(?=\s*[,:]|\s*$|\s+{clauses.LEAD})",
     re.I,
 )
 #: "our sensor reports more than 80 dB"

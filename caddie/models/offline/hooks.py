@@ -58,6 +58,13 @@ NEWS = re.compile(
     r"go(?:es)?|will)\b",
     re.I,
 )
+#: "the contact form on our homepage should write to #leads"
+FORM = re.compile(
+    r"^(?:the|our|my)\s+(?:[\w-]+\s+){0,2}?form(?:\s+(?:on|of|from|at)\s+[\w' -]{2,30}?)?\s+(?:should|"
+    r"must|shall|has\s+to|needs\s+to|is\s+to)\s+"
+    r"(?P<verb>write|post|send|go|mail|e-?mail|report|log)\b\s*(?=to\b|in\b|into\b)",
+    re.I,
+)
 _KINDS = (
     r"(?:messages?|e-?mails?|mails?|orders?|tickets?|requests?|leads?|reviews?|sign-?ups?|complaints?|questions?|"
     r"enquir(?:y|ies)|inquir(?:y|ies)|applications?|bookings?|events?|invoices?|reports?|submissions?|feedback|"

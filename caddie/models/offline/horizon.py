@@ -83,12 +83,12 @@ def bounds(low: str, beside: tuple[Span, ...], local: datetime) -> Bounds:
             spans.append(match.span())
     if (
         (match := _TO.search(low))
-        and _beside(low, match.span(), (*beside, *spans))
+        and _beside(low, match.span(), (*beside, *spans), ends=True)
         and (found := _date(match, today, "", last=True))
     ):
         until = _end(found)
         spans.append(match.span())
-    elif (match := _FOR.search(low)) and _beside(low, match.span(), (*beside, *spans), leads=True):
+    elif (match := _FOR.search(low)) and _beside(low, match.span(), (*beside, *spans)):
         first = date.fromisoformat(start[:10]) if start else today
         until = _end(_after(first, match))
         spans.append(match.span())
@@ -98,11 +98,11 @@ def bounds(low: str, beside: tuple[Span, ...], local: datetime) -> Bounds:
 _GROUPS = ("iso", "day", "day2", "alone", "end", "soon", "name", "next", "feast")
 
 
-def _beside(low: str, span: Span, spans: tuple[Span, ...], leads: bool = False) -> bool:
-    """Whether it is told next to the schedule, or as an aside at the end."""
+def _beside(low: str, span: Span, spans: tuple[Span, ...], ends: bool = False) -> bool:
+    """Whether it is told next to the schedule, in front, or as an aside. ends: at the end without a comma as well."""
     near = any(-3 <= begin - span[1] <= 3 or -3 <= span[0] - end <= 3 for begin, end in spans)
     aside = low[span[0] : span[1]].startswith(",") and not low[span[1] :].strip(" .!")
-    return near or aside or (leads and not low[: span[0]].strip()) or (not leads and not low[span[1] :].strip(" .!"))
+    return near or aside or not low[: span[0]].strip() or (ends and not low[span[1] :].strip(" .!"))
 
 
 def _date(match: re.Match[str], today: date, tag: str, last: bool = False) -> date | None:

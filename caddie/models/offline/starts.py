@@ -14,7 +14,8 @@ from caddie.models.offline.verbs import VERBS
 
 #: "webhook → …", "chat message: …", "webhook to Discord".
 _BARE = re.compile(
-    r"^(?:an?\s+|incoming\s+|new\s+)*(web\s?hook|chat(?:\s+messages?)?)(?:\s+trigger)?(\s+(?:to|into)\s+|\s*[:\n,]\s*)",
+    r"^(?:an?\s+|incoming\s+|new\s+|customer\s+|support\s+|live\s+|website\s+|our\s+|the\s+)*(web\s?hook|"
+    r"chat(?:\s+messages?)?)(?:\s+trigger)?(\s+(?:to|into)\s+|\s*[:\n,]\s*)",
     re.I,
 )
 _PLACE = re.compile(r"(?:our\s+|the\s+|my\s+)?(?:#|slack|discord|e-?mail\b|\x00)", re.I)
@@ -67,6 +68,13 @@ _SENTENCE = re.compile(
     re.I,
 )
 #: "I want a chat where colleagues ask about vacation rules"
+_ASKABLE = re.compile(
+    r"^(?:(?:i|we)\s+(?:would\s+)?(?:like|want)\s+)?(?:let\s+)?(?:our\s+|"
+    r"my\s+)?[\w-]+\s+(?:to\s+)?(?:be\s+able\s+to\s+)?ask\s+"
+    r"(?:me\s+|us\s+)?(?:questions?\s+)?(?:about|on)\s+(?P<what>[^.,;:\n]{3,80}?)\s+(?:in|through|via|over)\s+(?:a|"
+    r"the|our|live)\s*chat\b",
+    re.I,
+)
 _CHAT_WHERE = re.compile(
     r"^(?:(?:i|we)\s+(?:would\s+|really\s+)*(?:like|want|need)\s+|(?:make|build|create|set\s+up|open|give\s+(?:me|us)"
     r")\s+(?:me\s+|us\s+)?)?"
@@ -124,6 +132,9 @@ def trigger(text: str, timezone: str, now: datetime | None = None) -> tuple[Trig
         found = schedule.find(shadow)
         if found is None or found.freq is None:
             return Trigger("trigger_chat", event=text[slice(*bot.span("who"))]), events.cut_out(text, [bot.span()])
+    if askable := _ASKABLE.match(shadow):
+        what = text[slice(*askable.span("what"))]
+        return Trigger("trigger_chat", event="a chat message"), f"answer questions about {what}{text[askable.end() :]}"
     if where := _CHAT_WHERE.match(shadow):
         return Trigger("trigger_chat", event="a chat message"), f"answer questions about {text[where.end() :]}"
     if manual := _MANUAL.search(shadow):
@@ -168,6 +179,9 @@ def _untimed(text: str, shadow: str) -> tuple[Trigger | None, str]:
         return Trigger("webhook", event=new.group()), events.cut_out(text, [new.span()])
     if _OCCURS.match(shadow) and "\x00" not in shadow[: events.clause_end(shadow, 3)]:
         return Trigger("webhook"), text
+    if form := hooks.FORM.match(shadow):
+        verb = "send" if form.group("verb").lower() in ("go", "report", "write") else form.group("verb").lower()
+        return Trigger("webhook", event=text[: form.start("verb")].strip()), f"{verb} it {text[form.end() :]}"
     if (news := hooks.NEWS.match(shadow)) and "http" not in text:
         said = re.sub(r"\s+\w+(?:\s+to)?$", "", news.group())
         return Trigger("webhook", event=f"there are {said}", note=sources.caveat(said)), text

@@ -15,6 +15,7 @@ import structlog
 from aiohttp import web
 from prometheus_client import REGISTRY, CollectorRegistry
 
+from gateway.accounts import Accounts
 from gateway.address import Addresses
 from gateway.auth import Authenticator
 from gateway.cors import Cors
@@ -44,6 +45,7 @@ from gateway.routes.library import Library
 from gateway.routes.members import Members
 from gateway.routes.models import Models
 from gateway.routes.operations import Operations
+from gateway.routes.own_connectors import OwnConnectors
 from gateway.routes.slug_chat import SlugChat
 from gateway.routes.slug_workflows import SlugWorkflows
 from gateway.routes.user_workflows import UserWorkflows
@@ -105,7 +107,8 @@ def build(settings: Settings, metrics: CollectorRegistry = REGISTRY) -> web.Appl
     addresses, authenticator = Addresses(settings.trusted_proxies), Authenticator(store, limits)
     owners = _owners(settings, sources, runs, Registry(redis), revocations, limits, streams)
     owners[Watch] = Watch(watching, addresses, limits, authenticator)
-    owners[Connectors] = Connectors(store, Seal.parse(settings.seal_key_text), Probes(redis, queue), limits)
+    accounts = Accounts(store, Seal.parse(settings.seal_key_text), Probes(redis, queue), limits)
+    owners |= {Connectors: Connectors(accounts), OwnConnectors: OwnConnectors(accounts)}
     gate = Gate(settings, addresses, limits, authenticator, streams)
     app = web.Application()
     Guard(Metrics(metrics)).install(app)
@@ -162,7 +165,7 @@ def _owners(
         ChatExport: ChatExport(settings, store),
         Models: Models(settings, names),
         Members: Members(store, revoking),
-        ChatWorkflows: ChatWorkflows(store, catalog),
+        ChatWorkflows: ChatWorkflows(store, catalog, bool(settings.web_search_url)),
         UserWorkflows: UserWorkflows(store, eraser),
         WorkflowMessages: WorkflowMessages(
             store, log, reader, runs, limits, issuer, names, Decisions(store, log)

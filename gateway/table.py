@@ -28,6 +28,7 @@ from gateway.routes.library import Library
 from gateway.routes.members import Members
 from gateway.routes.models import Models
 from gateway.routes.operations import Operations
+from gateway.routes.own_connectors import OwnConnectors
 from gateway.routes.slug_chat import SlugChat
 from gateway.routes.slug_workflows import SlugWorkflows
 from gateway.routes.user_workflows import UserWorkflows
@@ -38,9 +39,9 @@ from gateway.routes.workflows import WorkflowRoutes
 from gateway.routing import Route, routes_of
 
 OWNERS: tuple[type[Any], ...] = (
-    ChatStream, ChatSse, Chat, WorkflowRoutes, Library, Keys, Connectors, Identity, Chats, ChatMessages, ChatExport,
-    ChatWorkflows, UserWorkflows, WorkflowMessages, WorkflowExecutions, Models, Members, SlugChat, SlugWorkflows,
-    ExecutionRoutes, Hooks, Watch, Operations,
+    ChatStream, ChatSse, Chat, WorkflowRoutes, Library, Keys, Connectors, OwnConnectors, Identity, Chats,
+    ChatMessages, ChatExport, ChatWorkflows, UserWorkflows, WorkflowMessages, WorkflowExecutions, Models, Members,
+    SlugChat, SlugWorkflows, ExecutionRoutes, Hooks, Watch, Operations,
 )  # fmt: skip
 TABLE: tuple[tuple[type[Any], Route], ...] = tuple((owner, entry) for owner in OWNERS for entry in routes_of(owner))
 

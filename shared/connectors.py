@@ -11,7 +11,16 @@ import re
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    JsonValue,
+    StringConstraints,
+    ValidationError,
+    model_validator,
+)
 
 from shared.errors import CaddieError, Fault
 from shared.seal import Seal
@@ -39,7 +48,7 @@ def _web(value: str) -> str:
 Host = Annotated[str, StringConstraints(pattern=_HOST, max_length=253)]
 Secret = Annotated[str, Field(min_length=1, max_length=4_096)]
 PlainSecret = Annotated[str, Field(min_length=1, max_length=4_096, pattern=_PLAIN)]
-Url = Annotated[str, Field(min_length=1, max_length=2_048)]
+Url = Annotated[str, Field(min_length=1, max_length=2_048), AfterValidator(_web)]
 
 
 class _Config(BaseModel):
@@ -62,11 +71,6 @@ class _Config(BaseModel):
 
 class _Webhook(_Config):
     webhookUrl: Url
-
-    @model_validator(mode="after")
-    def _checked(self) -> Self:
-        _web(self.webhookUrl)
-        return self
 
     def secrets(self) -> tuple[str, ...]:
         return _hidden(self.webhookUrl)
@@ -118,9 +122,7 @@ class WebSearchConfig(_Config):
 
     @model_validator(mode="after")
     def _checked(self) -> Self:
-        if self.url is not None:
-            _web(self.url)
-        elif self.provider == "searxng":
+        if self.url is None and self.provider == "searxng":
             raise ValueError("expected the url of your SearXNG, got none")
         if self.apiKey is None and self.provider != "searxng":
             raise ValueError(f"expected the apiKey of {self.provider}, got none")

@@ -1,4 +1,4 @@
-"""The workflow a chat is about, and keeping the one on its canvas, so that it can run.
+"""The workflow a chat is about, keeping the one on its canvas, so that it can run, and choosing its accounts.
 
 Invariant: what is kept is what the user sees: the first time as a new workflow, later as its next version, and never
 over something newer. Callers: the route table.
@@ -7,13 +7,13 @@ over something newer. Callers: the route table.
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
 from collections.abc import Sequence
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict, Field
 
 from gateway.chats import CHAT, own_chat
+from gateway.connected import Connected, NodeAccount
 from gateway.routing import Answer, Call, route
 from shared.catalog import Catalog
 from shared.errors import CaddieError
@@ -21,7 +21,7 @@ from shared.proposals import diff
 from shared.store import Store
 from shared.store.records import ConversationRecord, WorkflowRecord, WorkflowVersionRecord
 from shared.validation import validate
-from shared.workflows import Definition, parse_definition
+from shared.workflows import MAX_NODES, parse_definition
 
 NAME, NAME_MAX = "Workflow", 100
 #: Of the workflow's versions, the newest among which a canvas is looked for that is only old.
@@ -41,20 +41,39 @@ class WorkflowFault(BaseModel):
 
 
 class ChatWorkflow(BaseModel):
-    """workflowId, version: null until it is kept. faults: why it cannot run; there is none of an empty canvas."""
+    """workflowId, version: null until it is kept. faults: why it cannot run; there is none of an empty canvas.
+
+    connectors: the outside accounts of the steps that can have one.
+    """
 
     workflowId: str | None
     name: str
     version: int | None
     definition: dict[str, Any] | None
     faults: list[WorkflowFault]
+    connectors: list[NodeAccount]
+
+
+NodeId = Annotated[str, Field(min_length=1, max_length=64)]
+ConnectorId = Annotated[str, Field(min_length=1, max_length=64)]
+
+
+class ChatWorkflowChange(BaseModel):
+    """connectors: the account each of these steps is to use, by id; null: none in particular."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    connectors: dict[NodeId, ConnectorId | None] = Field(min_length=1, max_length=MAX_NODES)
 
 
 class ChatWorkflows:
-    """Reads and keeps the workflow of a chat."""
+    """Reads, keeps and connects the workflow of a chat. own_search: the installation answers searches itself."""
 
-    def __init__(self, store: Store, catalog: Catalog) -> None:
-        self._store, self._catalog = store, catalog
+    def __init__(self, store: Store, catalog: Catalog, own_search: bool = False) -> None:
+        self._store, self._catalog, self._own_search = store, catalog, own_search
+
+    async def its_chat(self, call: Call[Any, Any]) -> None:
+        """Before a body is looked at."""
+        await own_chat(self._store, call)
 
     @route(
         "GET", f"{CHAT}/workflow", summary="The workflow a chat is about", tag="chats",
@@ -73,12 +92,32 @@ class ChatWorkflows:
     )  # fmt: skip
     async def chat_workflow_keep(self, call: Call[None, None]) -> ChatWorkflow:
         chat = await own_chat(self._store, call)
+        workflow = await self._kept(chat)
+        return await self._shown(chat, workflow, workflow.definition)
+
+    @route(
+        "PATCH", f"{CHAT}/workflow", tag="chats",
+        summary="Keep the workflow on a chat's canvas, and choose the accounts of its steps",
+        body=ChatWorkflowChange, precheck="its_chat", answers={200: Answer(ChatWorkflow)},
+        errors=("NOT_FOUND", "CONFLICT", "VERSION_CONFLICT"), uncut=True,
+    )  # fmt: skip
+    async def chat_workflow_connect(self, call: Call[ChatWorkflowChange, None]) -> ChatWorkflow:
+        chat = await own_chat(self._store, call)
+        workflow = await self._kept(chat)
+        connected = await self._connected(chat)
+        definition = connected.chosen(workflow.definition, call.body.connectors)
+        changed = await self._store.workflows.update(
+            chat.org_id, workflow.id, user_id=chat.user_id, expected_version=workflow.version, definition=definition,
+            note="accounts chosen",
+        )  # fmt: skip
+        return await self._shown(chat, changed, changed.definition)
+
+    async def _kept(self, chat: ConversationRecord) -> WorkflowRecord:
         workflow = await self._linked(chat)
         if workflow is None:
-            workflow = await self._made(chat)
-        elif drawn := await self._drawn(chat, workflow):
-            workflow = await self._next(chat, workflow, drawn)
-        return await self._shown(chat, workflow, workflow.definition)
+            return await self._made(chat)
+        drawn = await self._drawn(chat, workflow)
+        return await self._next(chat, workflow, drawn) if drawn else workflow
 
     async def _linked(self, chat: ConversationRecord) -> WorkflowRecord | None:
         if chat.workflow_id is None:
@@ -125,37 +164,34 @@ class ChatWorkflows:
     async def _shown(
         self, chat: ConversationRecord, workflow: WorkflowRecord | None, definition: dict[str, Any] | None
     ) -> ChatWorkflow:
+        accounts = (await self._connected(chat)).of(definition)
+        faults = await asyncio.to_thread(self._found, definition, accounts) if (definition or {}).get("nodes") else []
         return ChatWorkflow(
             workflowId=workflow.id if workflow else None, version=workflow.version if workflow else None,
             name=workflow.name if workflow else chat.title[:NAME_MAX].strip() or NAME,
-            definition=definition, faults=await self._faults(chat, definition),
+            definition=definition, faults=faults, connectors=accounts,
         )  # fmt: skip
 
-    async def _faults(self, chat: ConversationRecord, definition: dict[str, Any] | None) -> list[WorkflowFault]:
-        if not (definition or {}).get("nodes"):
-            return []
+    async def _connected(self, chat: ConversationRecord) -> Connected:
         accounts = await self._store.connectors.list(chat.org_id, chat.user_id)
-        count = Counter(account.type for account in accounts)
-        # A block that names no account uses the user's only one of its type.
-        return await asyncio.to_thread(self._found, definition, {each for each in count if count[each] == 1})
+        return Connected(self._catalog, accounts, self._own_search)
 
-    def _found(self, value: dict[str, Any] | None, accounts: set[str]) -> list[WorkflowFault]:
+    def _found(self, value: dict[str, Any] | None, accounts: Sequence[NodeAccount]) -> list[WorkflowFault]:
         try:
-            definition = parse_definition(value)
-            issues = [
-                issue for issue in validate(definition, self._catalog)
-                if issue.type != UNCONNECTED or self._account(definition, issue.nodeId) not in accounts
-            ]  # fmt: skip
+            issues = [each for each in validate(parse_definition(value), self._catalog) if each.type != UNCONNECTED]
         except CaddieError as error:
             return [
                 WorkflowFault(type="bad_shape", severity="error", nodeId=None, field=fault.field, message=fault.message)
                 for fault in error.faults[:FAULTS_MAX]
             ]
-        return [WorkflowFault(**issue.model_dump()) for issue in issues[:FAULTS_MAX]]
-
-    def _account(self, definition: Definition, node_id: str | None) -> str | None:
-        block = self._catalog.get(definition.nodes[node_id].type) if node_id else None
-        return block.connector if block else None
+        # An account is found when the workflow runs, so which is missing depends on what the user has.
+        left = [
+            WorkflowFault(
+                type=UNCONNECTED, severity="incomplete", nodeId=each.nodeId, field="connector", message=each.missing
+            )
+            for each in accounts if each.missing
+        ]  # fmt: skip
+        return [*(WorkflowFault(**issue.model_dump()) for issue in issues), *left][:FAULTS_MAX]
 
 
 def _nearest(canvas: dict[str, Any], versions: Sequence[WorkflowVersionRecord]) -> int | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from redis.asyncio import Redis
@@ -12,7 +12,10 @@ from caddie.outbound import Outbound
 from caddie.workflow.accounts import Accounts
 from caddie.workflow.mail import Post
 from caddie.workflow.trial import TEST_LINE, Trial
+from gateway.connector_forms import FORMS, ConnectorForm
 from shared import probes
+from shared.connectors import ConnectorType, parse
+from shared.errors import CaddieError
 from shared.probes import Outcome, Probes
 from shared.runs import open_queue
 from shared.seal import Seal
@@ -20,6 +23,7 @@ from shared.settings import Settings
 from shared.store import Store
 from tests.caddie.workflow.blocks.counterparts import Receiver, mail_server, receiving
 from tests.gateway.conftest import Client, Gateway
+from tests.gateway.signed_in import gathered
 from tests.product import Product, until
 
 CANARY = "zq-canary-secret"
@@ -69,8 +73,8 @@ async def test_a_secret_goes_in_and_never_comes_out(gateway: Gateway, client: Cl
     ("kind", "config", "field"),
     [
         ("slack", {}, "config.webhookUrl"),
-        ("slack", {"webhookUrl": f"ftp://{CANARY}"}, "config"),
-        ("slack", {"webhookUrl": f"https://user:{CANARY}@example.com/"}, "config"),
+        ("slack", {"webhookUrl": f"ftp://{CANARY}"}, "config.webhookUrl"),
+        ("slack", {"webhookUrl": f"https://user:{CANARY}@example.com/"}, "config.webhookUrl"),
         ("slack", {"webhookUrl": "https://example.com", "more": CANARY}, "config.more"),
         ("smtp", {"host": CANARY + "\r\nx", "from": "a@b.example"}, "config.host"),
         ("smtp", {"host": "m.example", "from": f"a@b.example\r\nBcc: {CANARY}"}, "config.from"),
@@ -117,6 +121,58 @@ async def test_a_connector_is_its_user_s_and_needs_the_scope(gateway: Gateway, c
     for method, path in (("POST", ""), ("PATCH", f"/{one['id']}"), ("POST", f"/{one['id']}/test")):
         assert (await reader(method, PATH + path, {})).status == 403
     assert (await client.get(f"{PATH}/{one['id']}")).data["name"] == "main"
+
+
+async def test_a_browser_that_is_signed_in_has_the_accounts_of_its_user(gateway: Gateway, client: Client) -> None:
+    path = "/api/connectors"
+    async with gathered(gateway) as people:
+        person, other = await people.member(), await people.member()
+        body = {"type": "slack", "name": "alerts", "config": CONFIGS["slack"]}
+        one = await person("POST", path, body)
+        assert (one.status, one.data["config"]) == (201, SHOWN["slack"]) and CANARY not in str(one.body)
+        assert (await person("POST", path, body)).status == 409
+        wrong = await person("POST", path, {**body, "name": "b", "config": {}})
+        assert (wrong.status, wrong.fields) == (400, ["config.webhookUrl"])
+        mine = f"{path}/{one.data['id']}"
+        assert (await person("PATCH", mine, {"name": "news"})).data["name"] == "news"
+        key = await gateway.key("read", org=person.org, user=person.id)
+        assert (await key.get(PATH)).data["connectors"] == (await person("GET", path)).data["connectors"]
+        assert (await other("GET", path)).data["connectors"] == [] and (await other("GET", mine)).status == 404
+        foreign = await person("DELETE", mine, **{"Sec-Fetch-Site": "cross-site"})
+        assert foreign.status == 403 and (await person("GET", mine)).status == 200
+        assert (await person("DELETE", mine)).status == 204 and (await person("GET", mine)).status == 404
+        assert (await person("GET", "/api/connector-types")).data == (await key.get("/v1/connector-types")).data
+
+
+SAMPLES: dict[str, Any] = {
+    "url": f"https://example.com/{CANARY}", "email": "ada@example.com", "number": 25, "list": ["api.example.com"],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("form", FORMS, ids=lambda form: form.type)
+def test_a_form_makes_a_config_and_marks_what_is_secret(form: ConnectorForm) -> None:
+    for way in form.ways:
+        given = {
+            each.name: each.choices[0].value if each.choices else SAMPLES.get(each.kind, f"{CANARY}-{each.name}")
+            for each in way.fields
+        }  # fmt: skip
+        least = {each.name: given[each.name] for each in way.fields if each.required}
+        for config in (given, least):
+            parsed = parse(form.type, way.config | config)
+            hidden = {each.name for each in way.fields if each.secret}
+            for name, value in config.items():
+                seen = CANARY in str(value) and str(value) in str(parsed.shown())
+                assert not seen or name not in hidden, (form.type, name)
+                assert (str(value) in parsed.secrets()) is (name in hidden), (form.type, name)
+        for each in way.fields:
+            if each.required:
+                with pytest.raises(CaddieError) as caught:
+                    parse(form.type, way.config | {name: given[name] for name in given if name != each.name})
+                assert caught.value.faults[0].field in ("config", f"config.{each.name}")
+
+
+def test_every_type_has_a_form() -> None:
+    assert [each.type for each in FORMS] == list(get_args(ConnectorType))
 
 
 async def test_without_a_worker_a_test_says_so(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:

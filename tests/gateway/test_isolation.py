@@ -154,6 +154,18 @@ CASES: dict[str, tuple[Case, ...]] = {
     ),
     "connector_delete": path("connectorId", "connector", colleague=SAME),
     "connector_test": path("connectorId", "connector", colleague=SAME),
+    "connector_types": NOBODY_S,
+    "own_connector_types": NOBODY_S,
+    "own_connector_create": (
+        case(given={"body.type": "http", "body.name": "own mark", "body.config": {"bearer": "x"}}, shows=True),
+    ),
+    "own_connector_list": (case(shows=True),),
+    "own_connector_get": path("connectorId", "connector", colleague=SAME, shows=True),
+    "own_connector_change": path(
+        "connectorId", "connector", colleague=SAME, given={"body.config": {"bearer": "x"}}, shows=True
+    ),
+    "own_connector_delete": path("connectorId", "connector", colleague=SAME),
+    "own_connector_test": path("connectorId", "connector", colleague=SAME),
     "sign_out": NOBODY_S,
     "auth_session": (case(shows=True),),
     "login_list": (case(shows=True),),
@@ -198,6 +210,7 @@ CASES: dict[str, tuple[Case, ...]] = {
     "workflow_session": path("workflowId", "workflow"),
     "chat_workflow": chat(shows=True),
     "chat_workflow_keep": chat(shows=True),
+    "chat_workflow_connect": chat(own=400, given={"body.connectors": {"no step": None}}),
     "workflow_execution_start": path("workflowId", "workflow"),
     "workflow_execution_list": path("workflowId", "workflow"),
     "workflow_execution_get": path("executionId", "execution", shows=True),

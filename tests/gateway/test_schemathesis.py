@@ -64,7 +64,7 @@ def at_home(case: Any, actor: Actor) -> None:
             if part is case.body and case.operation.path.endswith("/workflow/chat/stream"):
                 part.setdefault("message", "hello")
             part |= {name: own[name] for name in part if name in own}
-            if part is case.body and "/v1/connectors" in case.operation.path:
+            if part is case.body and case.operation.path.startswith(("/v1/connectors", "/api/connectors")):
                 part |= {"config": {"bearer": "x"}} | ({"type": "http"} if case.operation.method == "post" else {})
             for name in HARD_TO_GUESS if {"content", "message", "note", "slug", "proposalId"} & part.keys() else ():
                 part.pop(name, None)

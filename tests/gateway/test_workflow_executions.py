@@ -254,6 +254,36 @@ async def test_what_is_missing_is_told_before_it_runs(gateway: Gateway, person: 
     assert [each for each in faults if each["field"] != "connector"] == connected
 
 
+async def test_the_accounts_of_steps_are_chosen_among_several(gateway: Gateway, person: Person) -> None:
+    say = {"type": "slack-send-message", "payload": {"channel": "#fx", "text": "hi"}}
+    chat = await drawn(gateway, person, {"nodes": {"root": {"type": "manual", "children": ["say"]}, "say": say}})
+    path = f"/api/chats/{chat.public_id}/workflow"
+
+    async def faults() -> list[str]:
+        return [each["message"] for each in (await person("GET", path)).data["faults"]]
+
+    assert await faults() == ["connect a slack account"]
+    one, two = [
+        (await gateway.store.connectors.create(person.org, person.id, "slack", name, "sealed elsewhere")).id
+        for name in ("alerts", "news")
+    ]
+    assert await faults() == ["choose one of your 2 slack accounts"]
+    for wrong in ({"say": "nobody"}, {"root": one}, {"absent": one}):
+        assert (await person("PATCH", path, {"connectors": wrong})).fields == [f"connectors.{next(iter(wrong))}"]
+    chosen = await person("PATCH", path, {"connectors": {"say": two}})
+    assert (chosen.status, chosen.data["faults"], chosen.data["version"]) == (200, [], 2)
+    assert chosen.data["definition"]["nodes"]["say"] == {**say, "connector": {"type": "slack", "id": two}}
+    assert chosen.data["connectors"] == [
+        {"nodeId": "say", "type": "slack", "needed": True, "connectorId": two, "missing": None}
+    ]
+    # The canvas is only old now, and what was chosen stays.
+    assert (await person("POST", path)).data["version"] == 2
+    await gateway.store.connectors.delete(person.org, person.id, two)
+    assert await faults() == ["connect a slack account: the one this step names is gone"]
+    free = await person("PATCH", path, {"connectors": {"say": None}})
+    assert (free.data["faults"], free.data["connectors"][0]["connectorId"]) == ([], one)
+
+
 async def test_an_empty_canvas_is_not_kept(person: Person) -> None:
     path = f"/api/chats/{await person.chat(kind='builder')}/workflow"
     assert (await person("POST", path)).status == 409

@@ -7,17 +7,31 @@ import type { Definition, ExecutionNode, InputRequest, Json, JsonObject } from "
 export type Status = "pending" | "running" | "waiting" | "completed" | "failed" | "cancelled";
 
 export interface Fault {
+  type: string;
   nodeId: string | null;
   field: string | null;
   message: string;
 }
 
-/** workflowId: null until it is kept. faults: why it cannot run. */
+/** A step's outside account: connectorId is what a run would use now, missing what is left to do. */
+export interface NodeAccount {
+  nodeId: string;
+  type: string;
+  needed: boolean;
+  connectorId: string | null;
+  missing: string | null;
+}
+
+/** The fault of a step that is without its account. */
+export const UNCONNECTED = "connector_required";
+
+/** workflowId: null until it is kept. faults: why it cannot run. connectors: of the steps that can have one. */
 export interface ChatWorkflow {
   workflowId: string | null;
   version: number | null;
   definition: Definition | null;
   faults: readonly Fault[];
+  connectors: readonly NodeAccount[];
 }
 
 export interface ExecutionSummary {
@@ -61,6 +75,11 @@ export class Executions {
   /** Keeps what is on the chat's canvas. */
   keep(chat: string): Promise<ChatWorkflow> {
     return ask("POST", `/api/chats/${encodeURIComponent(chat)}/workflow`);
+  }
+
+  /** Keeps it, and lets these steps use these accounts; null: none in particular. */
+  connect(chat: string, connectors: Record<string, string | null>): Promise<ChatWorkflow> {
+    return ask("PATCH", `/api/chats/${encodeURIComponent(chat)}/workflow`, { connectors });
   }
 
   start(workflow: string, triggerNodeId: string | null, inputs: JsonObject): Promise<ExecutionSummary> {

@@ -1,7 +1,13 @@
 // The HTTP half's one way of asking: JSON there and back, by the browser's cookie or by an API key, and never for ever.
-// Callers: visitors (sessions) and executions.
+// Callers: visitors (sessions), executions and connectors.
 
 const REQUEST_TIMEOUT_MS = 15_000;
+
+/** What is wrong with a member of a body. */
+export interface FieldFault {
+  field: string;
+  message: string;
+}
 
 /** An answer that is no success, or none at all (status 0). */
 export class HttpError extends Error {
@@ -9,13 +15,16 @@ export class HttpError extends Error {
     readonly status: number,
     message: string,
     readonly retryAfterMs = 0,
+    readonly faults: readonly FieldFault[] = [],
   ) {
     super(message);
   }
 }
 
 /** key: goes along instead of the cookie. Raises HttpError. */
-export async function call(method: string, path: string, key: string | null, body?: object): Promise<Record<string, unknown>> {
+export async function call(
+  method: string, path: string, key: string | null, body?: object, timeoutMs = REQUEST_TIMEOUT_MS,
+): Promise<Record<string, unknown>> {
   let response: Response;
   try {
     response = await fetch(path, {
@@ -25,7 +34,7 @@ export async function call(method: string, path: string, key: string | null, bod
       credentials: key === null ? "same-origin" : "omit",
       // What ends a session has to arrive also when the page is left.
       keepalive: body === undefined,
-      signal: AbortSignal.timeout(REQUEST_TIMEOUT_MS),
+      signal: AbortSignal.timeout(timeoutMs),
     });
   } catch (cause) {
     throw new HttpError(0, cause instanceof DOMException ? "The server gave no answer in time." : "The server cannot be reached.");
@@ -37,12 +46,12 @@ export async function call(method: string, path: string, key: string | null, bod
 }
 
 function refusal(response: Response, value: Record<string, unknown>): HttpError {
-  const details = Array.isArray(value.details)
-    ? value.details.map((item: { field?: string; message?: string }) => `${item.field ?? ""}: ${item.message ?? ""}`)
+  const faults: FieldFault[] = Array.isArray(value.details)
+    ? value.details.map((item: Partial<FieldFault>) => ({ field: item.field ?? "", message: item.message ?? "" }))
     : [];
   const said = typeof value.message === "string" ? value.message : response.statusText || "request refused";
-  const message = [`${said} (HTTP ${response.status})`, ...details].join(" · ");
-  return new HttpError(response.status, message, Number(response.headers.get("Retry-After") ?? 0) * 1000 || 0);
+  const message = [`${said} (HTTP ${response.status})`, ...faults.map(({ field, message: text }) => `${field}: ${text}`)].join(" · ");
+  return new HttpError(response.status, message, Number(response.headers.get("Retry-After") ?? 0) * 1000 || 0, faults);
 }
 
 function parse(text: string): Record<string, unknown> {

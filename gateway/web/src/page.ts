@@ -1,5 +1,6 @@
 // The signed-in page: one conversation's journal, connection and outbox, its workflow's runs, and the views of them.
 // Invariant: what is shown is a function of the journal, the outbox and the status; it is drawn at most once a frame.
+import { Accounts, needsOf, type Need } from "./accounts";
 import type { Connection, Status } from "./connection";
 import { h, set, setText } from "./dom";
 import { over } from "./execution";
@@ -10,6 +11,7 @@ import { Running } from "./running";
 import type { Session } from "./session";
 import type { Ack, LogEvent, Ready } from "./wire";
 import type { Visitor } from "./visitor";
+import { AccountsDialog } from "./view/accounts";
 import { Chat } from "./view/chat";
 import { Composer } from "./view/composer";
 import { EventList } from "./view/events";
@@ -28,6 +30,8 @@ export class Page {
   readonly element: HTMLElement;
   readonly #follower: Follower;
   readonly #running: Running;
+  readonly #accounts: Accounts;
+  readonly #dialog: AccountsDialog;
   readonly #outbox: Outbox;
   readonly #chat: Chat;
   readonly #composer: Composer;
@@ -61,7 +65,16 @@ export class Page {
       refused: (message) => this.actions.signOut(message),
     });
     this.#running = new Running(visitor.executions, conversation, () => this.#draw(), (message) => this.actions.signOut(message));
-    this.#workflow = new Workflow(this.#running);
+    this.#accounts = new Accounts(visitor.connectors, () => this.#draw(), (message) => this.actions.signOut(message));
+    this.#dialog = new AccountsDialog(this.#accounts, {
+      connected: async ({ nodes }, { id }) => {
+        // What is being built is chosen for when it is there.
+        if (this.#journal.view.state.runId === null) await this.#running.connected(nodes, id);
+      },
+      changed: () => this.#running.look(),
+      closed: () => this.#workflow.showNext(),
+    });
+    this.#workflow = new Workflow(this.#running, this.#accounts, (need) => this.#dialog.open(need));
     this.#outbox = new Outbox(this.#connection, () => this.#draw());
     this.#chat = new Chat({
       example: (text) => this.#send(text),
@@ -69,6 +82,7 @@ export class Page {
       decide: (proposalId, decision) => this.#connection.command("decide", { proposalId, decision }),
       retry: (requestId) => this.#outbox.retry(requestId),
       discard: (requestId) => this.#outbox.discard(requestId),
+      connect: () => this.#connect(),
     });
     this.#composer = new Composer((text) => this.#send(text), () => void this.#cancel());
     this.#banner = this.#buildBanner();
@@ -77,12 +91,14 @@ export class Page {
 
   start(session?: Session): void {
     this.#connection.start(session);
+    void this.#accounts.look();
     this.#draw();
     this.#composer.focus();
   }
 
   close(): void {
     this.#running.close();
+    this.#accounts.close();
     this.#connection.close();
     cancelAnimationFrame(this.#frame);
   }
@@ -123,6 +139,15 @@ export class Page {
     this.#outbox.add(text, this.#composer.whenBusy);
   }
 
+  /** Something in the chat says that accounts are missing. */
+  #connect(): void {
+    const needs: Need[] = needsOf(this.#running.workflow?.connectors ?? []);
+    const [first] = needs;
+    if (!first) this.#dialog.open();
+    else if (needs.length === 1 && this.#accounts.of(first.type).length === 0) this.#dialog.open(first);
+    else this.#workflow.showNext();
+  }
+
   async #cancel(): Promise<void> {
     const { runId } = this.#journal.view.state;
     if (!runId) return;
@@ -151,8 +176,9 @@ export class Page {
   #render(): void {
     const { view, last, epoch, recent } = this.#journal;
     this.#pill.render(this.#status, last, epoch);
-    this.#chat.render(view, this.#outbox.entries);
     this.#workflow.render(view);
+    this.#chat.render(view, this.#outbox.entries, this.#workflow.left);
+    this.#dialog.render();
     this.#events.render(recent);
     this.#composer.busy = view.state.runId !== null;
     set(this.element, "data-running", view.state.runId ? "true" : "false");
@@ -176,6 +202,7 @@ export class Page {
         h("h1", {}, "Caddie"), this.#pill.element, this.#mode,
         h("nav", { "aria-label": "Page" },
           h("button", { type: "button", "data-testid": "new-conversation", click: () => this.actions.newConversation() }, "New conversation"),
+          h("button", { type: "button", "aria-haspopup": "dialog", "data-testid": "open-accounts", click: () => this.#dialog.open() }, "Accounts"),
           toggle,
           h("a", { class: "button", href: "/docs" }, "API"),
           h("button", { type: "button", "data-testid": "sign-out", click: () => this.actions.signOut() }, "Sign out"))),
@@ -183,6 +210,6 @@ export class Page {
       h("main", {},
         h("section", { class: "chat", "aria-label": "Chat" }, this.#chat.element, this.#composer.element),
         this.#workflow.element),
-      this.#events.element);
+      this.#events.element, this.#dialog.element);
   }
 }

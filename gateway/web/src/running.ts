@@ -2,7 +2,7 @@
 // Invariant: at most one execution is followed, and none that is over; what is shown of it is a function of what the
 // server stores and its log. Caller: the page.
 import { follow, over, stored, type Execution } from "./execution";
-import type { ChatWorkflow, ExecutionSummary, Executions } from "./executions";
+import type { ChatWorkflow, ExecutionSummary, Executions, NodeAccount } from "./executions";
 import { Follower } from "./follower";
 import { HttpError } from "./http";
 import type { Ack, Json, JsonObject } from "./wire";
@@ -60,6 +60,27 @@ export class Running {
       await this.#show(executions, started.id);
       this.list = await executions.list(this.workflow.workflowId!);
       this.#newest = started.id;
+    });
+  }
+
+  /** Lets steps use an account; null: none in particular. Answers with whether it is kept. */
+  connect(nodeIds: readonly string[], connectorId: string | null): Promise<boolean> {
+    return this.#asked(async (executions) => {
+      const chosen = Object.fromEntries(nodeIds.map((id) => [id, connectorId]));
+      this.workflow = await executions.connect(this.chat, chosen);
+      // A look that began before has an older answer.
+      this.look();
+    });
+  }
+
+  /** After an account was made for steps: those that have none all the same are given it. */
+  connected(nodes: readonly NodeAccount[], connectorId: string): Promise<boolean> {
+    return this.#asked(async (executions) => {
+      const workflow = await executions.workflow(this.chat);
+      const left = workflow.connectors.filter((each) => each.connectorId === null && nodes.some(({ nodeId }) => nodeId === each.nodeId));
+      const chosen = Object.fromEntries(left.map(({ nodeId }) => [nodeId, connectorId]));
+      this.workflow = left.length ? await executions.connect(this.chat, chosen) : workflow;
+      this.look();
     });
   }
 

@@ -58,7 +58,13 @@ export interface Notice {
   id: string;
   tone: "info" | "warning" | "error";
   text: string;
-  details: string[];
+  details: Detail[];
+}
+
+/** account: the step that is said to be without its outside account. */
+export interface Detail {
+  text: string;
+  account: string | null;
 }
 
 export type Item =
@@ -131,7 +137,7 @@ export function extend(timeline: Timeline, event: LogEvent, active: string | nul
     case "run.failed":
       return {
         ...timeline,
-        items: [...stopTools(timeline.items), notice(event, "error", event.data.message, [event.data.code])],
+        items: [...stopTools(timeline.items), notice(event, "error", event.data.message, [plain(event.data.code)])],
       };
     case "conversation.cleared":
       return { ...timeline, items: [] };
@@ -204,19 +210,28 @@ function finish(timeline: Timeline, event: Extract<LogEvent, { type: "run.finish
   }
 }
 
-function shortcomings(result: RunResult | undefined): string[] {
-  const fields = (result?.incompleteFields ?? []).map((item) => `${item.nodeId}.${item.field}: ${item.message}`);
+function shortcomings(result: RunResult | undefined): Detail[] {
+  const fields = (result?.incompleteFields ?? []).map(({ nodeId, field, message }) => {
+    return field === ACCOUNT ? { text: `${nodeId}: ${message}`, account: nodeId } : plain(`${nodeId}.${field}: ${message}`);
+  });
   const faults = (result?.validationErrors ?? []).map((item) =>
-    item.nodeId ? `${item.nodeId}: ${item.message}` : item.message,
+    plain(item.nodeId ? `${item.nodeId}: ${item.message}` : item.message),
   );
   return [...fields, ...faults];
+}
+
+/** The member of a node that names its outside account. */
+const ACCOUNT = "connector";
+
+function plain(text: string): Detail {
+  return { text, account: null };
 }
 
 function stopTools(items: readonly Item[]): Item[] {
   return items.map((item) => (item.kind === "tool" && item.status === "running" ? { ...item, status: "stopped" } : item));
 }
 
-function notice(event: LogEvent, tone: Notice["tone"], text: string, details: string[] = []): Notice {
+function notice(event: LogEvent, tone: Notice["tone"], text: string, details: Detail[] = []): Notice {
   return { kind: "notice", id: `event-${event.index}`, tone, text, details };
 }
 

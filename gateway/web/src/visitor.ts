@@ -1,5 +1,6 @@
 // The HTTP half: a visitor, known by the browser's cookie or by an API key, gets sessions: a token and the address of
 // a Socket.IO server. Callers: sign-in, the connection (renewal), sign-out.
+import { Connectors } from "./connectors";
 import { Executions } from "./executions";
 import { call, HttpError } from "./http";
 import { newId } from "./identity";
@@ -17,11 +18,13 @@ export interface Visitor {
   leave(sessionId: string): Promise<void>;
   /** What runs workflows; null: this visitor cannot here. */
   readonly executions: Executions | null;
+  readonly connectors: Connectors;
 }
 
 /** A visitor whom the browser's cookie names. */
 export class CookieVisitor implements Visitor {
   readonly executions = new Executions();
+  readonly connectors = new Connectors(null);
 
   /** Sets the cookie. Raises HttpError. */
   static async signIn(email: string, password: string): Promise<CookieVisitor> {
@@ -48,8 +51,11 @@ export class CookieVisitor implements Visitor {
 /** A visitor with an API key. */
 export class KeyVisitor implements Visitor {
   readonly executions = null;
+  readonly connectors: Connectors;
 
-  constructor(private readonly key: string) {}
+  constructor(private readonly key: string) {
+    this.connectors = new Connectors(key);
+  }
 
   async session(conversationId: string): Promise<Session> {
     return sessionOf(await call("POST", CHAT, this.key, { agentVersion: "v3", conversationId, timezone: timezone() }));

@@ -20,6 +20,7 @@ export interface ChatActions {
   decide(proposalId: string, decision: "apply" | "reject"): Promise<Ack>;
   retry(requestId: string): void;
   discard(requestId: string): void;
+  connect(): void;
 }
 
 export class Chat {
@@ -51,7 +52,8 @@ export class Chat {
     this.#follow();
   }
 
-  render(view: View, outgoing: readonly Outgoing[]): void {
+  /** left: steps without their outside account; null: not known right now. */
+  render(view: View, outgoing: readonly Outgoing[], left: ReadonlySet<string> | null): void {
     const messages = new Map([...view.aside, ...view.state.messages].map((message) => [message.id, message]));
     const wanted: [string, unknown, () => Row<never>][] = [];
     for (const item of view.timeline.items) {
@@ -64,6 +66,7 @@ export class Chat {
       wanted.push([`out:${entry.requestId}`, shown, () => new OutgoingRow(this.actions)]);
     }
     this.#reconcile(wanted);
+    if (left) for (const { row } of this.#rows.values()) if (row instanceof NoticeRow) row.connected(left);
     this.#hint.hidden = wanted.length > 0;
     this.#follow();
   }
@@ -85,7 +88,7 @@ export class Chat {
       case "proposal":
         return new ProposalRow(item, this.actions.decide);
       case "notice":
-        return new NoticeRow();
+        return new NoticeRow(this.actions.connect);
     }
   }
 

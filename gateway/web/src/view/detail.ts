@@ -20,10 +20,11 @@ export class Detail {
   #steps: readonly Step[] = [];
   #shown: readonly [string | null, unknown, unknown] = [null, null, null];
 
-  constructor(close: () => void) {
+  /** account: which outside account the node uses, for those that can have one. */
+  constructor(close: () => void, account: HTMLElement) {
     this.element = h("section", { class: "detail", hidden: true, "aria-label": "Node" },
       h("div", { class: "bar" }, this.#title, h("button", { type: "button", class: "quiet", "aria-label": "Close details", click: close }, "✕")),
-      h("div", { class: "inside" }, this.#ran, this.#set));
+      h("div", { class: "inside" }, account, this.#ran, this.#set));
   }
 
   /** steps: what the node did in the run that is shown, oldest first; none: no run is shown, or it was not reached. */

@@ -34,6 +34,7 @@ export class Graph {
   readonly #shapes = new Map<string, Shape>();
   #definition: Definition | null = null;
   #states: States = {};
+  #left: ReadonlySet<string> = new Set();
   #chosen: string | null = null;
 
   /** choose: a node was chosen, or (null) no longer is. */
@@ -41,8 +42,10 @@ export class Graph {
     this.element = h("div", { class: "canvas" }, this.#empty, this.#canvas);
   }
 
-  render(definition: Definition | null, states: States, chosen: string | null): void {
-    if (definition !== this.#definition || states !== this.#states) {
+  /** left: nodes without their outside account. */
+  render(definition: Definition | null, states: States, chosen: string | null, left: ReadonlySet<string>): void {
+    if (definition !== this.#definition || states !== this.#states || left !== this.#left) {
+      this.#left = left;
       this.#definition = definition;
       this.#states = states;
       this.#draw();
@@ -73,16 +76,18 @@ export class Graph {
     const shape = this.#shapes.get(id) ?? this.#create(id);
     const title = node.titleOverride || node.type;
     const state = this.#states[id];
-    const note = state ? `, ${state.status}${state.error ? `: ${state.error}` : ""}` : "";
+    const left = !state && this.#left.has(id);
+    const note = state ? `, ${state.status}${state.error ? `: ${state.error}` : ""}` : left ? ", needs an account" : "";
     shape.group.style.transform = `translate(${x}px, ${y}px)`;
     set(shape.group, "data-family", FAMILIES.find(([, types]) => types.includes(node.type))?.[0] ?? "action");
     set(shape.group, "data-type", node.type);
     set(shape.group, "data-state", state?.status);
+    set(shape.group, "data-left", left ? "account" : undefined);
     set(shape.group, "aria-label", `${title} (${id})${note}`);
-    setText(shape.title, cut(title, state ? TITLE_CHARACTERS_BESIDE : TITLE_CHARACTERS));
+    setText(shape.title, cut(title, state || left ? TITLE_CHARACTERS_BESIDE : TITLE_CHARACTERS));
     setText(shape.subtitle, cut(node.description || gist(node) || id, SUBTITLE_CHARACTERS));
     setText(shape.hover, `${id}: ${node.type}${node.description ? `\n${node.description}` : ""}${note}`);
-    setText(shape.state, state ? brief(state) : "");
+    setText(shape.state, state ? brief(state) : left ? "connect …" : "");
   }
 
   #create(id: string): Shape {

@@ -103,14 +103,35 @@ export function duration(ms: number): string {
 export class NoticeRow implements Row<Notice> {
   readonly #text = h("p");
   readonly #details = h("ul");
-  readonly element = h("div", { class: "notice", "data-testid": "notice" }, this.#text, this.#details);
+  readonly #connect: HTMLElement;
+  #accounts: [string, HTMLElement][] = [];
+  #left: ReadonlySet<string> | null = null;
+  readonly element: HTMLElement;
+
+  /** connect: whoever reads that accounts are missing wants to connect one. */
+  constructor(connect: () => void) {
+    this.#connect = h("button", { type: "button", class: "connect", "data-testid": "notice-connect", click: connect }, "Connect…");
+    this.element = h("div", { class: "notice", "data-testid": "notice" }, this.#text, this.#details, this.#connect);
+  }
 
   update(notice: Notice): void {
     set(this.element, "data-tone", notice.tone);
     set(this.element, "role", notice.tone === "error" ? "alert" : undefined);
     setText(this.#text, notice.text);
     this.#details.hidden = notice.details.length === 0;
-    this.#details.replaceChildren(...notice.details.map((detail) => h("li", {}, detail)));
+    const rows = notice.details.map(({ text }) => h("li", {}, text));
+    this.#accounts = notice.details.flatMap(({ account }, position) => (account === null ? [] : [[account, rows[position]!] as [string, HTMLElement]]));
+    this.#connect.hidden = this.#accounts.length === 0;
+    this.#left = null;
+    this.#details.replaceChildren(...rows);
+  }
+
+  /** left: steps that are without their account; the others have one by now. */
+  connected(left: ReadonlySet<string>): void {
+    if (left === this.#left) return;
+    this.#left = left;
+    for (const [node, row] of this.#accounts) row.classList.toggle("done", !left.has(node));
+    this.#connect.hidden = !this.#accounts.some(([node]) => left.has(node));
   }
 }
 

@@ -1,0 +1,62 @@
+// Which account steps of one type use: a choice among several, or the way to connect one.
+import type { Accounts, Need } from "../accounts";
+import { h, set, setText } from "../dom";
+
+export interface ChoiceActions {
+  /** null: none in particular. */
+  choose(need: Need, connectorId: string | null): void;
+  connect(need: Need): void;
+}
+
+/** busy: something is being kept; locked: nothing can be chosen now. */
+export interface Standing {
+  busy: boolean;
+  locked: boolean;
+}
+
+export class AccountChoice {
+  readonly element: HTMLElement;
+  readonly #label = h("label", { class: "small" });
+  readonly #select: HTMLSelectElement;
+  readonly #only = h("span", { class: "small", "data-testid": "account-used" });
+  readonly #connect = h("button", { type: "button", "data-testid": "connect", click: () => this.actions.connect(this.#need!) });
+  #need: Need | null = null;
+  #options = "";
+
+  /** id: of its select, one in the page. */
+  constructor(id: string, private readonly accounts: Accounts, private readonly actions: ChoiceActions) {
+    this.#select = h("select", { id, "data-testid": `${id}-choice`, change: () => this.actions.choose(this.#need!, this.#select.value || null) });
+    set(this.#label, "for", id);
+    this.element = h("div", { class: "choice", "data-testid": "choice" }, this.#label, this.#select, this.#only, this.#connect);
+  }
+
+  /** about: what it is for, when that is not plain from where it stands. */
+  render(need: Need, { busy, locked }: Standing, about = ""): void {
+    this.#need = need;
+    const title = this.accounts.title(need.type);
+    const found = this.accounts.of(need.type);
+    const used = need.nodes[0]!.connectorId;
+    const needed = need.nodes.some((each) => each.needed);
+    setText(this.#label, `${title} account${about}`);
+    // An account that is the only one, and used for that, is no choice.
+    const only = needed && found.length === 1 && found[0]!.id === used;
+    this.#only.hidden = !only;
+    setText(this.#only, only ? found[0]!.name : "");
+    this.#select.hidden = only || found.length === 0;
+    this.#select.disabled = locked;
+    const options: [string, string][] = [
+      ...(needed && used !== null ? [] : [["", needed ? "Choose…" : "None"] as [string, string]]),
+      ...found.map(({ id, name }) => [id, name] as [string, string]),
+    ];
+    const key = JSON.stringify(options);
+    if (key !== this.#options) {
+      this.#options = key;
+      this.#select.replaceChildren(...options.map(([value, text]) => h("option", { value }, text)));
+    }
+    // What was just chosen stays while it is kept.
+    if (!busy) this.#select.value = used ?? "";
+    setText(this.#connect, found.length === 0 ? "Connect…" : "Connect another…");
+    this.#connect.className = found.length === 0 ? "primary" : "quiet";
+    set(this.#connect, "aria-label", `${this.#connect.textContent} ${title}${about}`);
+  }
+}

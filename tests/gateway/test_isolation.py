@@ -157,7 +157,11 @@ CASES: dict[str, tuple[Case, ...]] = {
     "connector_types": NOBODY_S,
     "own_connector_types": NOBODY_S,
     "own_connector_create": (
-        case(given={"body.type": "http", "body.name": "own mark", "body.config": {"bearer": "x"}}, shows=True),
+        case(
+            given={
+                "body.type": "slack", "body.name": "own mark", "body.config": {"webhookUrl": "https://example.com"},
+            }, shows=True,
+        ),
     ),
     "own_connector_list": (case(shows=True),),
     "own_connector_get": path("connectorId", "connector", colleague=SAME, shows=True),

@@ -10,7 +10,7 @@ from datetime import date, datetime, timedelta, tzinfo
 
 from caddie.models.offline import clock
 from caddie.models.offline.calendar import MONTHS
-from caddie.models.offline.rule import DAYS, Schedule
+from caddie.models.offline.rule import DAYS, Schedule, Span
 from caddie.models.offline.weekdays import LONG_DAY
 from caddie.models.offline.words import NUMBER_WORD, duration_s, number
 
@@ -30,6 +30,7 @@ _DATED = re.compile(
     rf"\s+(?:the\s+)?(?P<number2>\d{{1,2}})(?:st|nd|rd|th)?)(?!\w|:)(?:,?\s+(?P<year>20\d\d))?)",
     re.I,
 )
+_SHORT_MONTHS = ("april", "june", "september", "november")
 _PART = {"morning": (8, 0), "afternoon": (15, 0), "evening": (18, 0), "night": (20, 0)}
 
 
@@ -50,6 +51,16 @@ def once(text: str, now: datetime, zone: tzinfo) -> tuple[str, list[tuple[int, i
     (hour, minute), spans = (clocked.times[0], clocked.spans) if clocked else (_PART.get(part, (9, 0)), ())
     day = _day(match, local.replace(hour=hour, minute=minute), local, soon)
     return (day.isoformat(), [match.span(), *spans]) if day else None
+
+
+def missing(text: str) -> Span | None:
+    """Where a date stands that no year has: 30 February."""
+    for match in _DATED.finditer(text):
+        said = match.group("month") or match.group("month2")
+        number = int(match.group("number") or match.group("number2") or 0)
+        if said and not 1 <= number <= (29, 31, 30)[(said.lower() != "february") + (said.lower() in _SHORT_MONTHS)]:
+            return match.span()
+    return None
 
 
 def _own(text: str, match: re.Match[str]) -> bool:

@@ -83,6 +83,9 @@ def _dated(rule: Schedule, text: str) -> str:
         return f"{text} on {_numbered(rule.month_days)} of {named}"
     if rule.freq == "MONTHLY" and rule.days:
         return f"{text.removesuffix('every month')}{named}"
+    if len(rule.months) > 8:
+        spared = [calendar.MONTHS[at].capitalize() for at in range(12) if at + 1 not in rule.months]
+        named = f"all months but {joined(spared)}"
     which = f"on {_numbered(rule.month_days)}, " if rule.month_days else ""
     return f"{which}{text} in {named}"
 

@@ -86,7 +86,7 @@ class Schedule:
         told = [f"BYHOUR={','.join(map(str, hours))}", f"BYMINUTE={','.join(map(str, minutes))}"]
         pairs = list(product(hours, minutes))
         if self.position:
-            return told, (1,) if self.position > 0 else (-1,)
+            return told, (self.position,)
         if len(pairs) == len(set(times)):
             return told, ()
         single = self.freq == "DAILY" or (self.freq == "WEEKLY" and self.interval == 1)

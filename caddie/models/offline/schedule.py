@@ -18,9 +18,10 @@ __all__ = ["DAYS", "LONG_DAY", "Schedule", "find", "read", "united"]
 
 _SPARED = re.compile(
     rf"\s*,?\s*\b(?:except|but\s+not|(?<=day\s)but|(?<=days\s)but|not|excluding|besides|apart\s+from|other\s+than|"
-    rf"without|save)\s+(?:for\s+)?(?:on\s+|at\s+|the\s+|over\s+)*"
+    rf"without|save)\s+(?:for\s+)?"
+    rf"(?:(?:on|at|the|over|in|during|all\s+of)\s+)*"
     rf"((?:{weekdays.DAY})(?:\s*(?:,|and|&|or)\s*(?:{weekdays.DAY}))*|weekends?|weekdays|work(?:ing)?\s?days|"
-    rf"august|july|december|january|june)(?!\w)",
+    rf"(?:{'|'.join(calendar.MONTHS)})(?:\s*(?:,|and|&|or)\s*(?:{'|'.join(calendar.MONTHS)}))*)(?!\w)",
     re.I,
 )
 #: "Monday 7 December" is one day, not every Monday.
@@ -58,7 +59,15 @@ def find(text: str, changing: bool = False) -> Schedule | None:
     words = parted.words if parted else ()
     shadow = _blank(low, found.spans if found and not parted else ())
     clocked = clock.times(shadow, words[0] if len(words) == 1 else "", changing)
-    if marked and clocked is None and (found or re.search(r"\b(?:every|each)\b", low[slice(*marked.spans[0])])):
+    if (
+        marked
+        and clocked is None
+        and (
+            found
+            or not low[: marked.spans[0][0]].strip()
+            or re.search(r"\b(?:every|each)\b", low[slice(*marked.spans[0])])
+        )
+    ):
         found, clocked = found or Schedule("DAILY"), marked
     if found is None and clocked is None:
         if parted is None:
@@ -180,8 +189,8 @@ def _spared(result: Schedule, low: str) -> Schedule:
         return result
     name = spared.group(1)
     spans = (*result.spans, spared.span())
-    if name in calendar.MONTHS:
-        kept = tuple(each for each in range(1, 13) if each != calendar.number(name))
+    if left_out := [calendar.number(each) for each in re.findall("|".join(calendar.MONTHS), name)]:
+        kept = tuple(each for each in range(1, 13) if each not in left_out)
         return replace(result, months=kept, spans=spans)
     gone = (
         {"SA", "SU"}

@@ -110,7 +110,7 @@ def timed(text: str, canvas: Canvas, said: Talk) -> Change | None:
     found = schedule.find(words.masked(bare), changing=bool(_CHANGE.search(text)))
     if found is None or not (_CHANGE.search(text) or _ASKS.search(text)):
         return None
-    rest = re.sub(_CHANGE, "", _cut(bare, found))
+    rest = re.sub(_CHANGE, "", zones.without(_cut(bare, found)))
     told_days = [each for each in re.split(r"[.;!?]\s+", text) if (at := schedule.find(words.masked(each))) and at.days]
     leaves_out = bool(found.days) and not found.spared and any(_EXCEPT.search(each) for each in told_days)
     told = [] if leaves_out else understand(rest, said.context.timezone).actions()
@@ -178,7 +178,7 @@ def _merged(old: schedule.Schedule | None, new: schedule.Schedule, more: bool) -
         return new if new.freq else replace(new, freq="DAILY")
     if new.freq is None:
         days = old if old.freq in ("DAILY", "WEEKLY", "MONTHLY", "YEARLY") else replace(old, freq="DAILY", interval=1)
-        return replace(days, times=new.times)
+        return replace(days, times=new.times, slots=())
     if more and old.days and new.days:
         order = list(schedule.DAYS.values())
         both = sorted({*old.days, *new.days}, key=lambda day: order.index(day) if day in order else 9)
@@ -193,6 +193,8 @@ def _merged(old: schedule.Schedule | None, new: schedule.Schedule, more: bool) -
 
 def zoned(text: str, canvas: Canvas, said: Talk) -> Change | None:
     zone = zones.zone(text)
+    if zone and (told := schedule.find(words.masked(text), changing=True)) and told.times:
+        return timed(text, canvas, said)
     roots = [each for each in canvas.triggers if canvas.nodes[each].get("type") == "cronjob"]
     if zone is None or not roots or not re.search(r"\btime\s?zone|\btime\b", text, re.I):
         return None

@@ -69,6 +69,9 @@ _UNDATED = re.compile(
 
 def undated(shadow: str) -> tuple[Trigger, list[Span]] | None:
     """ "on the Tuesday after Easter": it starts by hand, and that is said."""
+    if missing := occasion.missing(shadow):
+        note = f"there is no “{shadow[slice(*missing)].strip()}”, so it starts when you run it"
+        return Trigger("manual", note=note), [missing]
     found = _UNDATED.search(shadow)
     if found is None or not re.match(
         r"(?:every|each|on|at|before|after|during)\b|\w+day\b", found.group().strip(), re.I
@@ -106,6 +109,12 @@ _ONE_DAY = re.compile(rf"\bon\s+({LONG_DAY})\b(?!s|\s+(?:mornings|evenings|after
 def _notes(shadow: str, found: Schedule, spans: list[Span]) -> str:
     """What was taken for granted."""
     notes = [_afternoon(shadow, found)]
+    if found.freq == "SECONDLY":
+        notes.append("a schedule starts a workflow once a minute at most")
+    if hour := re.search(r"\bat\s+(?:2[5-9]|[3-9]\d)(?::\d\d|\s*o['’]?clock|\s*h\b)(?:\s*o['’]?clock)?", shadow, re.I):
+        notes.append(f"no day has “{hour.group()}”, so it starts at another time")
+    if sun := re.search(r"\bat\s+(?:dawn|dusk|sunrise|sunset)\b", shadow, re.I):
+        notes.append(f"no schedule knows the sun, so “{sun.group()}” is the same time every day")
     single = _ONE_DAY.search(shadow)
     recurs = re.search(r"\b(?:every|each|weekly|once)\b", shadow, re.I)
     if single and found.freq == "WEEKLY" and found.interval == 1 and not recurs:
@@ -134,4 +143,7 @@ def _asides(shadow: str, spans: list[Span]) -> list[Span]:
         if aside := _ASIDE.search(shadow[:start].rstrip()):
             if aside.group().strip().lower() in ("only", "always"):
                 found.append((aside.start(), start))
+    for _, end in schedule.united(spans):
+        if after := re.match(r"\s*,?\s*only\b(?=\s*(?:[,:.]|at\b|$))", shadow[end:], re.I):
+            found.append((end, end + after.end()))
     return found

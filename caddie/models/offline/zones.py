@@ -98,6 +98,13 @@ def found(text: str) -> tuple[str | None, list[Span]]:
     return None, []
 
 
+def without(text: str) -> str:
+    """The text without the zone it names."""
+    for start, end in reversed(found(text)[1]):
+        text = text[:start] + text[end:]
+    return text
+
+
 def _place(name: str) -> str | None:
     low = name.lower()
     return _PLACES.get(low) or _cities().get(low) or (_ABBREVIATIONS.get(name) if name.isupper() else None)

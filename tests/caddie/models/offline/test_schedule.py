@@ -55,6 +55,8 @@ from caddie.models.offline import occasion, rhythm, schedule, starts
         ("every Christmas Eve at noon", "FREQ=YEARLY;BYMONTH=12;BYMONTHDAY=24;BYHOUR=12;BYMINUTE=0"),
         ("every day at 8, 12 and 6pm", "FREQ=DAILY;BYHOUR=8,12,18;BYMINUTE=0"),
         ("on May 1st and on October 3rd", "FREQ=YEARLY;BYMONTH=5,10;BYMONTHDAY=1,3;BYHOUR=9;BYMINUTE=0;BYSETPOS=1,4"),
+        ("every Sunday, except in August", "FREQ=WEEKLY;BYMONTH=1,2,3,4,5,6,7,9,10,11,12;BYDAY=SU;BYHOUR=9;BYMINUTE=0"),
+        ("on the 5th working day of every month", "FREQ=MONTHLY;BYDAY=MO,TU,WE,TH,FR;BYHOUR=9;BYMINUTE=0;BYSETPOS=5"),
         ("at the end of the week", "FREQ=WEEKLY;BYDAY=FR;BYHOUR=17;BYMINUTE=0"),
         ("Fridays at five", "FREQ=WEEKLY;BYDAY=FR;BYHOUR=17;BYMINUTE=0"),
         ("half an hour before midnight each night", "FREQ=DAILY;BYHOUR=23;BYMINUTE=30"),

@@ -47,6 +47,10 @@ def test_an_hour_taken_for_the_afternoon_is_told() -> None:
     ("text", "told"),
     [
         ("post the question to #a at 9:30, and the summary at 10:30", "at 10:30"),
+        ("on February 30th log it", "no “on February 30th”"),
+        ("daily at 25 o'clock log it", "25 o'clock"),
+        ("every 10 seconds log it", "once a minute"),
+        ("at sunrise log it", "sunrise"),
         ("remind #me on Friday at 3pm to call the bank", "this Friday"),
     ],
 )

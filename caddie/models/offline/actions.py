@@ -52,7 +52,8 @@ _HUMAN = re.compile(
     r"(?:get|wait\s+for|needs?|requests?|requires?)\s+(?:\w+['’]?s?\s+){0,3}(?:approval|confirmation|sign-?off|"
     r"permission|"
     r"okay|ok)|ask\s+for\s+(?:an?\s+)?(?:approval|confirmation)|"
-    r"(?:have|let)\s+(?:me|us|someone|a\s+\w+|my\s+\w+|the\s+\w+)\s+(?:approve|confirm|review|check|sign|okay|ok|see|"
+    r"(?:have|let)\s+(?!(?:the\s+|an?\s+|our\s+)?(?:ai|agent|model|bot|llm|gpt|claude|assistant)\b)(?:me|us|"
+    r"someone|a\s+\w+|my\s+\w+|the\s+\w+)\s+(?:approve|confirm|review|check|sign|okay|ok|see|"
     r"decide|choose|have\s+a\s+look|look\s+(?:at|over))|"
     r"(?:i|we|(?:my|our|the|an?|their|his|her)\s+\w+|someone|somebody)\s+(?:(?:want|wants|need|needs|have|has|"
     r"would\s+like|must|should|will|"
@@ -94,7 +95,8 @@ _PRIORITIES = frozenset("urgent high low critical medium important".split())
 _FILTER = re.compile(
     r"^(?:only\s+)?(?:keep\s+(?:only|just)?|filter(?:\s+out)?(?:\s+for)?|select|only\s+keep|drop|discard|"
     r"pick(?:\s+out)?|"
-    r"choose|take|find|exclude|ignore|remove|skip|leave\s+out|throw\s+(?:out|away))\b\s*(.*?)\s*\b(?:where|whose|that|which|who|with|when)\b\s+(.+)$",
+    r"choose|take|find|exclude|ignore|remove|skip|leave\s+out|throw\s+(?:out|away))\b\s*(.*?)\s*\b(?:where|"
+    r"whose|that|which|who|with|when)\b\s+(.+)$",
     re.I,
 )
 #: "keep only the ones from Germany"
@@ -187,7 +189,8 @@ def _filter(clause: str, about: str) -> Action | None:
 
 
 _LEAVES_OUT = re.compile(
-    r"^(?:drop|discard|exclude|ignore|remove|skip|leave\s+out|throw\s+(?:out|away)|filter\s+out)\b(?!\s+(?:all\s+)?but\b)",
+    r"^(?:drop|discard|exclude|ignore|remove|skip|leave\s+out|throw\s+(?:out|away)|"
+    r"filter\s+out)\b(?!\s+(?:all\s+)?but\b)",
     re.I,
 )
 #: Where the words of an item stand, when no field is named.

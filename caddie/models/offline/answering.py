@@ -41,7 +41,9 @@ def answer(action: Action, scope: Scope) -> Action | None:
         "format", "regex", "extract-json", "http-request", "set-variable"
     )
     told = _AS_FOUND.search(action.topic)
-    if found and not _WRITTEN.search(action.topic) and (told or not searched or not scope.of("trigger_chat")):
+    helps = bool(re.match(r"(?:answer|respond|help)", action.topic, re.I)) and scope.of("http-request")
+    chat = scope.of("trigger_chat")
+    if found and not _WRITTEN.search(action.topic) and (told or not (searched or helps) or not chat):
         return None
     how = re.sub(
         r"^(?:reply|answer|respond)s?\s*(?:to\s+)?(?:it|them|him|her|the\s+\w+)?\s*", "", action.topic, flags=re.I

@@ -41,7 +41,8 @@ REST = (
 )
 LEAD = (
     rf"{_ADVERB}(?:(?:{_BOTH})s?(?:\s+{_OBJECT}|\s*(?=[.;,!]|$))|(?!(?:{_BOTH})s?\b)(?:{_VERB})s?\b(?!-)|"
-    rf"merge(?=\s+and\s)|log\s+(?!file|channel|entr|level|book|message|in\b|and\b|or\b)\w|include\s+(?:the|its|"
+    rf"merge(?=\s+and\s)|(?:the\s+)?workflow\s+(?:\x00|\w+-[\w-]+)|log\s+(?!file|channel|entr|level|book|"
+    rf"message|in\b|and\b|or\b)\w|include\s+(?:the|its|"
     rf"their|all)\b|if\b|unless\b|"
     rf"otherwise\b|else\b|when\b|once\b|as\s+soon\s+as\b|for\s+(?:each|"
     rf"every)\b|in\s+case\b|(?:at|in)\s+the\s+(?:very\s+)?end\b|(?:for\s+)?{REST}\b(?=\s*[,:]?\s+\w)|"
@@ -59,6 +60,9 @@ _CUT = re.compile(
     r"\s*,?\s+and\s+(?=(?:questions?|messages?|requests?)\s+(?:about|regarding)\s[^,.]*\b(?:go|sent|forwarded)\b)|"
     rf"\s*,\s*(?:and\s+|but\s+)?(?=(?:about\s+)?[\w-]+(?:\s+ones)?\s+(?:go(?:es)?\s+)?(?:to|in|into|on)\s+(?:#|\x00))|"
     rf"(?:\s*,\s*|\s+)(?:and|but)\s+(?={_DONE})|"
+    r"\s+and\s+(?=\x00+\s+(?:in|to|into|on)\s+(?:#|\x00|slack|discord))|"
+    r"(?<=[\w\x00])\s+and\s+(?:also\s+)?(?=an?\s+(?:[\w-]+\s+)?(?:e-?mail|mail|message|dm|"
+    r"notification)\s+(?:with|to|in|about|saying)\b[^,.;]*[#\x00])|"
     rf"\s+and\s+(?=[\w-]+(?:\s+ones)?\s+to\s+(?:#|\x00))|"
     rf"\s*,\s*(?:and\s+|but\s+|or\s+|so\s+)?(?={LEAD})|\s+(?:and|but|&|while)\s+(?:also\s+)?(?={LEAD})|"
     rf"\s+and\s+(?=[\w\s]{{0,20}}\x00+\s+\w+ed\b)|"

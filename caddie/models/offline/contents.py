@@ -77,7 +77,8 @@ _JOINT = re.compile(
     re.I,
 )
 _WITH = re.compile(
-    r"\b(?:with|containing|listing|stating|showing|that\s+(?:contains?|has|lists?|states?|shows?))\s+"
+    r"(?<!together )(?<!along )\b(?:with|containing|listing|stating|showing|that\s+(?:contains?|has|lists?|"
+    r"states?|shows?))\s+"
     r"(?:(?:just|only|also|both)\s+)*((?:the|their|its|his|her|both|name|title)\b.+)$",
     re.I,
 )
@@ -89,7 +90,7 @@ _MORE = re.compile(
 _HEADED = re.compile(r"\s*,?\s*\b(?:with|and)?\s*(?:the\s+|a\s+)?subject\b.*$", re.I)
 _DEFINITE = re.compile(r"^(?:both\s+)?(?:the|its|their|his|her|both|all)\b", re.I)
 _OBJECT = re.compile(
-    r"^(?:also\s+)?\w+(?:-\w+)?\s+(?:out\s+)?(?:(?:me|us|him|them|everyone|the\s+team|my\s+\w+|"
+    r"^(?:also\s+)?\w+(?:-\w+)?\s+(?:out\s+)?(?:(?:me|us|him|them|everyone|everybody)\s+|(?:the\s+team|my\s+\w+|"
     r"our\s+\w+)\s+(?=the|both|its|their))?",
     re.I,
 )
@@ -140,7 +141,9 @@ def sent(clause: str) -> list[str]:
     """The fields of "POST the sku and the price to https://…"."""
     match = _SENT.match(clause)
     parts = [words.bare(each) for each in _JOINT.split(match.group(1))] if match else []
-    fit = all(_NAME.fullmatch(each) and not _VAGUE.fullmatch(each) and len(each.split()) < 3 for each in parts)
+    fit = all(
+        _NAME.fullmatch(each) and not _VAGUE.fullmatch(each.split()[-1]) and len(each.split()) < 3 for each in parts
+    )
     return [words.slug(each) for each in parts] if fit else []
 
 
@@ -216,7 +219,9 @@ def field(part: str, known: list[Origin]) -> str | None:
             name in (has, f"{has}s") or has.endswith(f"_{name}") for has in each.fields
         ):
             return each.member(next(has for has in each.fields if name in (has, f"{has}s") or has.endswith(f"_{name}")))
-    data = next((each for each in reversed(known) if each.kind in ("item", "data") and not each.receipt), None)
+    data = next(
+        (e for e in reversed(known) if e.kind in ("item", "data") and not e.receipt and e.block != "set-variable"), None
+    )
     if data is None or data.block == "set-variable":
         return None
     if data.block == "extract-json":
@@ -277,6 +282,13 @@ _SUBJECT = re.compile(
 def subject(*candidates: str) -> str:
     """The first candidate that can head a mail."""
     for each in candidates:
+        if re.fullmatch(
+            r"(?:the\s+)?(?:data|message|items?|body|results?|text|content|customer|client|user|"
+            r"person)",
+            each.strip(),
+            re.I,
+        ):
+            continue
         told = words.bare(re.sub(r"[\[{(<].*$|^(?:of|about|on|for)\s+", "", each.replace("_", " ")).strip(" .,:"))
         if (
             _SUBJECT.fullmatch(told)

@@ -12,7 +12,8 @@ from caddie.models.offline.request import Trigger
 NAMED = re.compile(
     r"(?:\b(?:that|which)\s+(?:(?:we|i)\s+(?:get|receive)|arrives?|comes?(?:\s+in)?|reach(?:es)?(?:\s+us)?|is|are)\s+)?"
     r"(?:(?:\b(?:sent|posted|submitted|delivered|received|coming(?:\s+in)?|arriving|reported)\s+)?\b(?:with|using|via|"
-    r"from|on|by|over|through)(?:\s+what)?|\b(?:sent|posted|submitted|delivered|reported|coming(?:\s+in)?|"
+    r"from|on|by|over|through)(?:\s+what)?|\b(?:described|given|named|contained|mentioned|provided|included|"
+    r"listed|found)\s+in|\b(?:sent|posted|submitted|delivered|reported|coming(?:\s+in)?|"
     r"arriving)\s+(?:in\s+)?(?:to|"
     r"at|into))\s+(?:an?\s+|the\s+|our\s+|my\s+)?(?:[\w-]+\s+){0,2}?"
     r"(?:web\s?hook|(?:contact|web|website|online|order|booking|application|feedback|support|signup|"

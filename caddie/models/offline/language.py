@@ -63,6 +63,7 @@ _KNOWN_LABELS = {
     "priority": ("high", "medium", "low"),
     "urgen": ("urgent", "not urgent"),
 }
+_LEVELS = re.compile(r"\b(?:high|medium|low)\b(?!\s+\w*\d)", re.I)
 _EXTRACT = re.compile(
     r"\b(?:extract|parse\s+out|pull\s+out|read\s+out|pick\s+out|collect)\s+(.+?)(?:\s+(?:from|out\s+of)\s+(.+))?$", re.I
 )
@@ -184,7 +185,8 @@ def classify(clause: str, about: str) -> Action | None:
         r"(?:log|print|record|append)\b", clause, re.I
     ):
         return None
-    known = next((labels for word, labels in _KNOWN_LABELS.items() if word in clause.lower()), None)
+    kinds = {**_KNOWN_LABELS, **({"urgen": _KNOWN_LABELS["priority"]} if _LEVELS.search(about) else {})}
+    known = next((labels for word, labels in kinds.items() if word in clause.lower()), None)
     match = _DIRECTLY.search(clause) or _WHETHER.search(clause) or _LABELS.search(clause)
     if match is None and re.match(r"(?:see|check|decide|find|work|figure)\b", clause, re.I):
         return None

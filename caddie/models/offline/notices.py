@@ -91,7 +91,7 @@ _LINK = re.compile(
     re.I,
 )
 _VERB = re.compile(
-    r"^(?:also\s+)?(?:send|e-?mail|mail|post|give|tell|show|share|drop|put|publish|get|message|dm|"
+    r"^(?:also\s+)?(?:log|record|send|e-?mail|mail|post|give|tell|show|share|drop|put|publish|get|message|dm|"
     r"text)s?\s+(?:out\s+)?"
     r"(?:(?:me|us|him|her|them|everyone|everybody|the\s+team|my\s+\w+|our\s+\w+)\s+)?",
     re.I,
@@ -277,7 +277,7 @@ def supply(action: Action) -> Action | None:
             )
         )
         return _searched(topic) if nouns.PUBLIC.search(topic) and not nouns.OWN.search(topic) else None
-    if action.block not in SENDERS:
+    if action.block not in (*SENDERS, "log"):
         return None
     topic = wished(action.clause)
     if not topic or re.match(r"(?:it|that|this|them|reminder|message|note|notification|alert)\b", topic, re.I):

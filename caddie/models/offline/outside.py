@@ -155,6 +155,14 @@ def _after(clause: str, start: int) -> str | None:
     return words.quoted(clause[start:]) or None
 
 
+#: "with the header Authorization: Bearer …".
+_HEADER = re.compile(
+    r"\bheaders?\s+[\"'`“]?([A-Za-z][A-Za-z0-9-]+)\s*[:=]\s*([^,;\"'`”]+?)[\"'`”]?(?=\s+(?:and|"
+    r"then)\b|[,;]|$)",
+    re.I,
+)
+
+
 def http(clause: str, about: str) -> Action | None:
     if _WRITES.match(clause):
         return None
@@ -184,6 +192,8 @@ def http(clause: str, about: str) -> Action | None:
     if address and not (method or _FETCH.search(shadow) or re.match(r"^https?://", clause.strip(), re.I)):
         return None
     payload: dict[str, Any] = {"method": method.group(1) if method else "GET"}
+    if headers := {name: value.strip(" .") for name, value in _HEADER.findall(clause)}:
+        payload["headers"] = headers
     topic = about_what(clause, _FETCH)
     if payload["method"] != "GET" or not topic or re.search(r"^(?:and|or)$|\b(?:whether|if|how|what)\b", topic, re.I):
         topic = path_name(address)

@@ -67,12 +67,24 @@ _RULES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
          r"(?:it|them|that)\s+((?:back\s+)?(?:to|at)\s+\x00+)", r"for each item: write \1, then post it \2"),
         (r"\b(if|when|whenever)\s+(?:the\s+|an?\s+)?(?:ai|agent|model|llm)\s+(?:thinks|believes|says|decides|"
          r"finds|judges)\s+(?:that\s+)?", r"\1 "),
+        # "let the AI decide if it is spam. If not, …"
+        (r"(?:(?:let|have)\s+(?:the\s+|an?\s+)?(?:ai|agent|model)|ask\s+(?:the\s+|an?\s+)?(?:ai|agent|"
+         r"model)\s+to)\s+(?:decide|check|judge|determine|"
+         r"find\s+out|say|see)\s+(?:if|whether)\s+((?:it|the|this|that|"
+         r"they)\b[^.;,\n]+)[.;,]\s*(?:and\s+)?if\s+(?:not|it\s+is\s+not|"
+         r"no)\b\s*,?\s*", r"if \1, do nothing, otherwise "),
+        (r"(?:(?:let|have)\s+(?:the\s+|an?\s+)?(?:ai|agent|model)|ask\s+(?:the\s+|an?\s+)?(?:ai|agent|"
+         r"model)\s+to)\s+(?:decide|check|judge|determine|"
+         r"find\s+out|say|see)\s+(?:if|whether)\s+((?:it|the|this|that|"
+         r"they)\b[^.;,\n]+)[.;,]\s*(?:and\s+)?if\s+(?:so|yes|"
+         r"it\s+is)\b\s*,?\s*", r"if \1, "),
         # "…, cc b@x.com, subject …, text …"
         (r",\s*(?:and\s+)?(?:with\s+)?(?:a\s+)?(?:cc|copy)\s*:?\s+(?:to\s+)?(?=\x00)", r" with cc "),
         (r",\s*(?:and\s+)?(?:with\s+)?(?:the\s+)?subject(?:\s+line)?\s*:?\s+(?=\x00)", r" with subject "),
         (r",\s*(?:and\s+)?(?:with\s+)?(?:the\s+)?(?:text|body|message)\s*:?\s+(?=\x00)", r" saying "),
         (r"(?<![\w.,#/-])(\d+)\s?k(?![\w-])", r"\g<1>000"),
-        (r"\b(ask\s+(?:me|us|my\s+\w+|the\s+\w+|someone)|get\s+(?:my\s+)?approval)\s+before\s+(?:any\s+|an?\s+)?(?:[a-z-]+\s+)?"
+        (r"\b(ask\s+(?:me|us|my\s+\w+|the\s+\w+|someone)|get\s+(?:my\s+)?approval)\s+before\s+(?:any\s+|"
+         r"an?\s+)?(?:[a-z-]+\s+)?"
          r"[a-z]+s?\s+((?:over|above|under|below|of\s+more\s+than|more\s+than)\s+[$€£]?\d[\d.]*(?:\s+"
          r"(?:dollars?|euros?|pounds?|%))?)\s+"
          r"(?:is|are|gets?)\s+\w+(?:\s+out)?", r"if the amount is \2, \1 for approval"),
@@ -243,6 +255,8 @@ def clause(said: str) -> str:
     if everyone := _EVERYONE.match(said):
         # "send the notes from https://… to the team" sends one thing.
         several = re.match(r"(?:an?|the|our|my|this|some|one)\b", everyone.group("rest"), re.I)
+    if re.fullmatch(r"(?:the\s+)?(?:workflow|flow)\s+(?:[\"“'][^\"”']+[\"”']|\w+-[\w-]+)", said, re.I):
+        return f"run {said}"
     if sent := _SENT.match(said):
         return f"send {sent.group(1)} {sent.group(2)}"
     if (each := _EACH_AT.match(said)) and words.url(each.group("url")):

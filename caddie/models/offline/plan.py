@@ -225,7 +225,8 @@ class Planner:
         self._add(node_id, "if", payload, place)
         subject = clean(next((c.subject for c in test.conditions if c.subject and c.op != "changed"), ""))
         coded = subject.lower() == "status" and str(conditions[0]["left"]).endswith(".result.status}}")
-        inner = replace(scope, subject=HTTP_STATUS if coded else subject)
+        judged = any(str(each["left"]).endswith(".result.label}}") for each in conditions)
+        inner = replace(scope, subject=HTTP_STATUS if coded else subject, judged=scope.judged or judged)
         noted, either = memory.notes(conditions, test)
         for name, steps in (("then", [*noted, *branch.then]), ("else", [*either, *branch.otherwise])):
             self.steps(steps, Place((node_id,), name, place.loop), inner)

@@ -61,6 +61,8 @@ class Scope:
 
     sources: tuple[Source, ...] = ()
     subject: str = ""
+    #: Within a branch that a label has decided.
+    judged: bool = False
 
     def add(self, source: Source) -> Scope:
         return replace(self, sources=(*self.sources, source))

@@ -31,11 +31,16 @@ def message(action: Action, scope: Scope) -> str:
         and _POINTS.search(action.clause)
     ):
         return f"Label: {scope.sources[-1].expression()}"
-    if told := _named(action, scope) or contents.named(action.clause, scope.sources):
+    if told := contents.named(action.clause, scope.sources) or _named(action, scope):
         return told
     if more := contents.more(action.clause, scope.sources):
         base = message(replace(action, clause=contents.less(action.clause)), scope)
         return f"{base}\n{more}"
+    if (label := _unjudged(action, scope)) and not re.search(
+        r"\b(?:forward|original|question|message)\b", action.clause, re.I
+    ):
+        base = message(action, replace(scope, judged=True))
+        return base if label in base else f"{base}\nLabel: {label}"
     judged = bool(scope.sources) and scope.sources[-1].block == "classify"
     written = action.block == "reply_chat" and scope.of("agent", "summarize")
     if (chat := scope.of("trigger_chat")) and not written and (judged or _THEIR_WORDS.search(action.clause)):
@@ -85,6 +90,12 @@ _MESSAGE = re.compile(
     r"(?:\w+[_ ])?(?:message|text|result|e?-?mail|mail|reminder|note|notification|invitation|greeting|warning|"
     r"alert|letter|list|"
     r"notice|update|summary|confirmation|reply|answer|thanks?|borrower|customer|person)s?", re.I)  # fmt: skip
+
+
+def _unjudged(action: Action, scope: Scope) -> str:
+    """The label a classification has just given, where nothing has been decided by it yet."""
+    last = scope.sources[-1] if scope.sources else None
+    return last.expression() if last and last.block == "classify" and not scope.judged and not action.said else ""
 
 
 def _repeated(action: Action, scope: Scope) -> str:

@@ -152,6 +152,8 @@ AIM = re.compile(
 )
 #: "take its result": what every step does anyway.
 TAKEN = re.compile(
+    r"(?:take|read|receive|get|accept)\s+(?:an?|the|any|each|every)\s+(?:[\w-]+['’]s\s+|\w+\s+)?(?:question|"
+    r"message|text|input|request)s?\s+(?:from|in|of|via)\s+(?:the\s+|our\s+|a\s+)?chat|"
     r"(?:take|use|get|read|receive)\s+(?:its|the|their|that|this)\s+(?:\w+\s+(?=text|data|body|payload|"
     r"message))?(?:results?|output|answer|response|data|"
     r"body|payload|text|message)(?:\s+of\s+(?:it|that))?",

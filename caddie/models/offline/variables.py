@@ -47,7 +47,8 @@ _SUM = re.compile(
 _ADDED = re.compile(
     rf"^(?:add|append|push|put|collect|count)\s+(?:the\s+|its\s+|their\s+|every\s+|each\s+|any\s+|"
     rf"all\s+)?(?P<what>[\w ]{{2,30}}?)\s+(?:to|"
-    rf"onto|in|into)\s+(?:the\s+|our\s+|my\s+|a\s+)?(?:(?P<kind>variable|counter|running\s+total|total|sum|list)\s*"
+    rf"onto|in|into)\s+(?:the\s+|our\s+|my\s+|a\s+)?(?:(?P<kind>list\s+variable|variable|counter|"
+    rf"running\s+total|total|sum|list)\s*"
     rf"(?:called\s+|named\s+|variable\s+)*(?:{_NAME})?)$",
     re.I,
 )
@@ -93,7 +94,9 @@ def variable(clause: str, about: str) -> Action | None:
     if match := _SUM.match(clause):
         return _sum(match.group("what"), match.group("name"))
     if match := _ADDED.match(clause):
-        if (match.group("kind") or "").lower() == "list" or re.match(r"(?:append|push|collect)\b", clause, re.I):
+        if (match.group("kind") or "").lower().startswith("list") or re.match(
+            r"(?:append|push|collect)\b", clause, re.I
+        ):
             name = match.group("name") or "items"
             return Action(
                 "set-variable",

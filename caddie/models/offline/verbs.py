@@ -34,7 +34,7 @@ THINKS = (
 ).split()
 #: They begin a clause only with an object behind them.
 NOUN_TOO = (
-    "email e-mail mail message post log note record ping label tag query request search text question answer "
+    "launch email e-mail mail message post log note record ping label tag query request search text question answer "
     "reply review format filter count print alert check hold wait keep load report sort match draft summary merge "
     "process run track watch rate score submit share call work list book schedule test sign mention copy mark "
     "flag cancel digest recap outline store sum join set pass use show stop route push figure make take start "

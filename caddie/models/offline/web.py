@@ -94,6 +94,10 @@ def search(clause: str, about: str) -> Action | None:
         )
     ):
         query = f"{query[: pointed.start()]}about {subject.group(1)}"
+    if (not query or re.fullmatch(r"it|that|this", query, re.I)) and (
+        question := re.match(r"^([^.?!\n]{5,80})\?", about.strip())
+    ):
+        query = re.sub(r"\s*,?\s*(?:please|then)$", "", question.group(1))
     if (there := _THERE.search(query)) and re.search(
         r"\b(?:extract|pull|read|take|get|find|pick|chat|message|"
         r"form|webhook)\w*\b",

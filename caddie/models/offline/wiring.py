@@ -63,6 +63,8 @@ def _kept(action: Action, scope: Scope) -> str | None:
     read = next((each for each in reversed(scope.sources) if action.members and action.members[0] in each.fields), None)
     if read and read.block == "extract-json":
         return read.member(action.members[0])
+    if source and action.members and source.path.endswith(f".{action.members[0]}"):
+        return source.expression()
     if source and action.members and source.kind in ("data", "item") and not _WHOLE.fullmatch(action.members[0]):
         label = words.slug(source.label)
         if action.payload.get("operation") == "increment":

@@ -114,3 +114,27 @@ def test_a_yes_told_behind_gates_what_waits_for_it() -> None:
 def test_what_for_is_no_step() -> None:
     said = "we want to translate our descriptions: get them from https://a.example/p, translate them to Dutch, log them"
     assert [each.block for each in understand(said, "UTC").actions()] == ["http-request", "agent", "log"]
+
+
+@pytest.mark.parametrize(
+    ("said", "texts"),
+    [
+        ('every day post "Good morning" in #general and "Bonjour" in #france', ["Good morning", "Bonjour"]),
+        (
+            "when the form is submitted, summarize it and post it to #a together with the name and the phone",
+            ["{{summarize.result.text}}\nName: {{root.result.body.name}}\nPhone: {{root.result.body.phone}}"],
+        ),
+        (
+            "get https://a.example/r, classify it as good or bad and post it to #a",
+            ["R: {{fetch_r.result.body}}\nLabel: {{classify.result.label}}"],
+        ),
+    ],
+)
+def test_no_part_of_what_is_to_be_told_is_lost(said: str, texts: list[str]) -> None:
+    edits = Planner().build(understand(said, "UTC")).edits
+    assert [e.args["payload"]["text"] for e in edits if e.args["type"] == "slack-send-message"] == texts
+
+
+def test_a_header_goes_with_the_call() -> None:
+    step = understand("fetch https://a.example/u with the header Authorization: Bearer abc and log it", "UTC").actions()
+    assert step[0].payload["headers"] == {"Authorization": "Bearer abc"}

@@ -81,6 +81,15 @@ _PLACED = re.compile(
     r"score|book|title|list|date|extract|rate)s?\s+(?:into|to|in|on|at)\s",
     re.I,
 )
+_NOUN = re.compile(
+    r"(?:e-?mail|mail|message|text|question|label|tag|score|note|comment|request|review|rate|list|count|title|"
+    r"query)s?\s*(?=[.;,]|$|\s+and\b)",
+    re.I,
+)
+_READS = re.compile(
+    r"^(?:extract|pull\s+out|pick\s+out|read\s+out|get|take|collect|find|read|note|save|store|give|send|"
+    r"ask\s+for|use)\s+(?:only\s+|just\s+)?"
+    r"(?:(?:the|their|its|his|her|a|an)\s+)?[a-z][^\x00]{0,60}$", re.I)  # fmt: skip
 _GAP = re.compile(
     rf"(?!(?:{_VERB})s?\s)[\w-]+(?:\s+ones)?\s+(?:to|in|into|on)\s+(?:#|\x00)|(?:feedback|report|"
     rf"comment|answer)\s+to\s",
@@ -99,6 +108,9 @@ def split(text: str) -> list[str]:
             continue
         if _COORDINATED.match(text[start : cut.start()].strip()) and _PLACED.match(shadow[cut.end() :]):
             # "put their name and message into …"
+            continue
+        if _NOUN.match(shadow, cut.end()) and _READS.match(shadow[start : cut.start()].strip()):
+            # "extract the name and email, save them": the last of several things
             continue
         if _GAP.match(shadow, cut.end()) and not re.search(r"[#\x00]", shadow[start : cut.start()]):
             # "send headline and feedback to …", beside "bugs to #dev and billing to #money"

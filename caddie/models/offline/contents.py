@@ -87,6 +87,11 @@ _MORE = re.compile(
     r"their|his|her|all)\b.+)$",
     re.I,
 )
+#: "post it with the label": besides what it is.
+_BESIDES = re.compile(
+    r"^(?:also\s+)?(?:\w+\s+){1,2}?(?:it|them|that|this|everything|the\s+(?:message|text|ticket|order|"
+    r"data))\s+(?:(?:to|in|on|at)\s+\S+\s+)?with\s+"
+    r"((?:the|its|their|his|her)\b.+)$", re.I)  # fmt: skip
 _HEADED = re.compile(r"\s*,?\s*\b(?:with|and)?\s*(?:the\s+|a\s+)?subject\b.*$", re.I)
 _DEFINITE = re.compile(r"^(?:both\s+)?(?:the|its|their|his|her|both|all)\b", re.I)
 _OBJECT = re.compile(
@@ -115,6 +120,8 @@ def named(clause: str, sources: Iterable[Origin]) -> str:
     known = list(sources)
     phrases = []
     clause = _HEADED.sub("", clause)
+    if _BESIDES.match(clause):
+        return ""
     if match := _WITH.search(clause):
         phrases.append((match.group(1), True))
     bare = _OBJECT.sub("", _PLACE.sub("", clause), count=1)
@@ -157,7 +164,8 @@ _SENT = re.compile(
 
 def more(clause: str, sources: Iterable[Origin]) -> str:
     """What a message holds besides: "including the link"."""
-    match = _MORE.search(_HEADED.sub("", clause))
+    bare = _HEADED.sub("", clause)
+    match = _MORE.search(bare) or _BESIDES.match(bare)
     if match is None:
         return ""
     known = list(sources)
@@ -170,6 +178,9 @@ def more(clause: str, sources: Iterable[Origin]) -> str:
 
 def less(clause: str) -> str:
     """A clause without what ``more`` reads."""
+    besides = _BESIDES.match(clause)
+    if besides and not _MORE.search(clause):
+        return re.sub(r"\s+with\s*$", "", clause[: besides.start(1)])
     return _MORE.sub("", clause).strip()
 
 
@@ -212,6 +223,7 @@ def _part(part: str, known: list[Origin], several: bool, told: bool) -> str | No
 
 def field(part: str, known: list[Origin]) -> str | None:
     """A field called by its name: of what was extracted, else of the data at hand."""
+    part = re.sub(r"^(?:field|value|column|key)\s+(?=\w)", "", part)
     name = words.field_name(part)
     name = name if " " not in name else words.slug(name)
     for each in reversed(known):
@@ -283,7 +295,8 @@ def subject(*candidates: str) -> str:
     """The first candidate that can head a mail."""
     for each in candidates:
         if re.fullmatch(
-            r"(?:the\s+)?(?:data|message|items?|body|results?|text|content|customer|client|user|"
+            r"(?:the\s+)?(?:data|message|items?|body|results?|text|content|customer|client|user|answers?|\d+|"
+            r"all|one|two|three|four|five|"
             r"person)",
             each.strip(),
             re.I,

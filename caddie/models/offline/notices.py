@@ -74,6 +74,12 @@ _INCLUDED = re.compile(
     r"text|post|summary|answer|reply)))?(?:\s+(?:too|as\s+well|at\s+the\s+(?:end|top|bottom)))?$",
     re.I,
 )
+#: "… with a one-line reason": more for whoever writes it.
+_ACCOMPANIED = re.compile(
+    r"^(?:send|post|e?mail|share|forward|publish|put|reply|log)\b.*\bwith\s+((?:an?|"
+    r"some)\s+(?:[\w-]+\s+){0,2}?(?:reason|explanation|intro|introduction|title|headline|"
+    r"comment|greeting|emojis?|note|conclusion|disclaimer|signature|table|heading|recommendation|"
+    r"question))s?\b(?!.*\bsaying\b)", re.I)  # fmt: skip
 _ABOUT = re.compile(
     rf"^(?:also\s+)?remind\s+(?:(?:{_PERSON}|[#@][\w-]+|\S+@\S+)\s+)?(?:(?:in|on|via|by)\s+(?:the\s+|"
     rf"our\s+)?\S+\s+(?:channel\s+)?){{0,2}}"
@@ -222,6 +228,12 @@ def added(clause: str, told: list[Action]) -> bool:
 
 def _included(clause: str, told: list[Action]) -> bool:
     """ "include the link": a wish for the step that writes the text, else a part of the message."""
+    writers = [each for each in told if each.block in ("summarize", "agent")]
+    if writers and (extra := _ACCOMPANIED.search(clause)):
+        name = "prompt" if writers[-1].block == "agent" else "instructions"
+        before = str(writers[-1].payload.get(name, "")).rstrip(" .")
+        writers[-1].payload[name] = ". ".join(filter(None, [before, f"Add {extra.group(1)}"]))
+        return False
     match = _INCLUDED.match(clause)
     if match is None or re.search(r"#\w|\x00|@\w|\b(?:variable|list|log|sheet|counter)\b", words.masked(clause), re.I):
         return False

@@ -94,13 +94,21 @@ _BESIDE = re.compile(
 
 def slack(clause: str, about: str) -> Action | None:
     channel = words.channel(clause)
-    if not _SLACK.search(clause) and not (
-        words.CHANNEL.search(words.URL.sub("", clause)) and not (_DISCORD.search(clause) and not _BESIDE.search(clause))
+    person = re.search(
+        r"(?<![\w.])@[A-Za-z][\w.-]*\w", words.EMAIL.sub("", words.URL.sub("", words.QUOTE.sub("", clause)))
+    )
+    told = person and not _DISCORD.search(clause) and _TELL.search(clause)
+    if (
+        not _SLACK.search(clause)
+        and not told
+        and not (
+            words.CHANNEL.search(words.URL.sub("", clause))
+            and not (_DISCORD.search(clause) and not _BESIDE.search(clause))
+        )
     ):
         return None
     options = (("#general", "#general"), ("#alerts", "#alerts"), LATER)
     slot = Slot("channel", "channel", "Which Slack channel should the message go to?", options)
-    person = re.search(r"(?<!\w)@[\w.-]+", words.EMAIL.sub("", clause))
     action = Action("slack-send-message", topic=about_what(clause, _TELL))
     return needs(action, slot, channel or (person.group() if person else None))
 
@@ -261,7 +269,7 @@ def members(clause: str) -> list[str]:
 
 
 def path_name(address: str | None) -> str:
-    path = re.sub(r"^https?://|[?#].*$", "", address or "").strip("/").split("/")
+    path = re.sub(r"^https?://|[?#].*$|/\{.*$", "", address or "").strip("/").split("/")
     name = path[-1] if len(path) > 1 else path[0].split(":")[0].removeprefix("www.").split(".")[0]
     return re.sub(r"\.\w+$", "", name)
 
@@ -329,6 +337,8 @@ def further(action: Action, clause: str) -> list[Action]:
 
 def run(clause: str, about: str) -> Action | None:
     match = _RUN.match(clause)
+    if match is None and re.search(r"\bworkflow", about, re.I):
+        match = re.match(r"^(?:run|start|trigger|launch|execute|call)\s+(?:the\s+)?[\"“'](.+?)[\"”']$", clause, re.I)
     if match is None:
         return None
     return Action(

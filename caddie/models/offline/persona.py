@@ -48,6 +48,15 @@ def embodied(steps: list[Step], unknown: list[str], asides: list[str], who: str,
         before = str(agent.payload.get("prompt", "")).rstrip(" .")
         agent.payload["prompt"] = f"{before}. {heeds}".strip()
         return []
+    answer = next(
+        (at for at, each in enumerate(steps) if isinstance(each, Action) and each.block == "reply_chat"), None
+    )
+    if heeds and answer is not None and isinstance(last := steps[answer], Action) and not last.said:
+        how = f"{words.sentence(last.topic)}." if re.match(r"(?:answer|reply|respond|give)", last.topic, re.I) else ""
+        lead = f"You are {who[:1].lower()}{who[1:]}." if who else ""
+        prompt = " ".join(filter(None, [lead, heeds, how]))
+        steps.insert(answer, Action("agent", {"prompt": prompt}, topic="answer", clause=heeds))
+        return []
     if any(each.block == "reply_chat" for each in told) or (told and not unknown):
         return unknown
     lead = f"You are {who[:1].lower()}{who[1:]}." if who else ""

@@ -105,7 +105,8 @@ _RULES: tuple[tuple[re.Pattern[str], str], ...] = tuple((re.compile(pattern, re.
 
 #: "urgent → #oncall, normal → #support".
 _SORTED = re.compile(
-    r"(?:(?<=[.:,;\n]\s)|(?<=[.:,;\n])|^)((?:(?:and|the)\s+)?(?:[a-z-]+\s){0,2}[a-z-]+)\s*(?:-+>|=+>|→|=|:)\s*(?:to\s+)?"
+    r"(?:(?<=[.:,;\n]\s)|(?<=[.:,;\n])|^)((?:(?:and|the)\s+)?(?:[a-z-]+\s){0,2}[a-z-]+)\s*(?:-+>|=+>|→|=|"
+    r":)\s*(?:to\s+)?"
     r"(?=\x02|slack\b|discord\b|e-?mail\s)",
     re.I,
 )
@@ -126,8 +127,13 @@ class Guard:
         return _MARK.sub(lambda match: self._kept[int(match.group(1))], text)
 
 
+#: "https://…/{order number}": a gap of several words in an address.
+_GAPS = re.compile(r"https?://\S*\{[a-z]+(?: [a-z]+)+\}", re.I)
+
+
 def plain(text: str) -> str:
     """A message without slips, contractions and list marks; a list's items are lines."""
+    text = _GAPS.sub(lambda match: re.sub(r"\s+", "_", match.group()), text)
     guard = Guard(text)
     shadow = guard.text.replace("’", "'")
     for pattern, to in _SHORT:

@@ -187,6 +187,8 @@ class Planner:
         for name, value in fill(action, scope).items():
             if value not in (None, ""):
                 payload.setdefault(name, value)
+        if "{" in str(payload.get("url", "")) and "{{" not in str(payload["url"]):
+            payload["url"] = contents.placed(str(payload["url"]), scope.sources)
         if action.block == "set-variable":
             operation = payload.get("operation", "set")
             kind = "number" if operation == "increment" or action.topic == memory.NUMBER else "text"

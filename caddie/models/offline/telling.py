@@ -31,16 +31,24 @@ def message(action: Action, scope: Scope) -> str:
         and _POINTS.search(action.clause)
     ):
         return f"Label: {scope.sources[-1].expression()}"
-    if told := contents.named(action.clause, scope.sources) or _named(action, scope):
+    if told := contents.named(action.clause, scope.sources):
         return told
     if more := contents.more(action.clause, scope.sources):
-        base = message(replace(action, clause=contents.less(action.clause)), scope)
+        base = message(replace(action, clause=contents.less(action.clause)), replace(scope, judged=True))
         return f"{base}\n{more}"
+    if told := _named(action, scope):
+        return told
     if (label := _unjudged(action, scope)) and not re.search(
         r"\b(?:forward|original|question|message)\b", action.clause, re.I
     ):
         base = message(action, replace(scope, judged=True))
         return base if label in base else f"{base}\nLabel: {label}"
+    return _found(action, scope)
+
+
+def _found(action: Action, scope: Scope) -> str:
+    """What the step before found, named."""
+    item = scope.nearest("item")
     judged = bool(scope.sources) and scope.sources[-1].block == "classify"
     written = action.block == "reply_chat" and scope.of("agent", "summarize")
     if (chat := scope.of("trigger_chat")) and not written and (judged or _THEIR_WORDS.search(action.clause)):
@@ -54,7 +62,12 @@ def message(action: Action, scope: Scope) -> str:
         return repeated
     if scope.subject and data and data.block != "webhook" and scope.subject not in ("approved",):
         plain = scope.of("http-request")
-        if not re.search(r"status|label|sentiment|message|text", scope.subject, re.I):
+        if not re.search(
+            r"status|label|sentiment|message|text|\bpage|\bsite|body|content|feed|answer|response|"
+            r"result|\bdata\b",
+            scope.subject,
+            re.I,
+        ):
             return f"{words.sentence(scope.subject)}: {data.member(words.field_name(scope.subject))}"
         if plain and scope.subject == HTTP_STATUS:
             return "Status: {{" + plain.path.removesuffix(".body") + ".status}}"

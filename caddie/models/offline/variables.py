@@ -91,6 +91,17 @@ def variable(clause: str, about: str) -> Action | None:
                 "set-variable", {"name": name}, topic=match.group("what"),
                 members=_member(match.group("what")),
             )  # fmt: skip
+    if (counted := _counted(clause)) is not None:
+        return counted
+    if (match := _REMEMBER.match(clause)) and not re.fullmatch(r"it|them|this|that", match.group(1), re.I):
+        return Action(
+            "set-variable", {"name": words.slug(match.group(1))}, topic=match.group(1), members=_member(match.group(1))
+        )
+    return None
+
+
+def _counted(clause: str) -> Action | None:
+    """Sums, lists that grow, counters."""
     if match := _SUM.match(clause):
         return _sum(match.group("what"), match.group("name"))
     if match := _ADDED.match(clause):
@@ -122,10 +133,6 @@ def variable(clause: str, about: str) -> Action | None:
              "value": int(step.group(1)) if step else 1},
             topic="count",
         )  # fmt: skip
-    if (match := _REMEMBER.match(clause)) and not re.fullmatch(r"it|them|this|that", match.group(1), re.I):
-        return Action(
-            "set-variable", {"name": words.slug(match.group(1))}, topic=match.group(1), members=_member(match.group(1))
-        )
     return None
 
 
@@ -137,7 +144,7 @@ def _noun(what: str) -> str:
 
 
 def _sum(what: str, name: str | None) -> Action:
-    field = re.sub(r"(?<=[a-rt-z])s$", "", words.slug(words.bare(what)))
+    field = re.sub(r"^(?:field|value|column|key)_(?=\w)|(?<=[a-rt-z])s$", "", words.slug(words.bare(what)))
     return Action(
         "set-variable", {"name": name or f"total_{field}", "operation": "increment"}, topic="sum",
         members=[] if _POINTER.fullmatch(what) else [field],

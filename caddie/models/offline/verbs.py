@@ -21,7 +21,7 @@ VERBS = (
     "distill compress okay compile gather relay nudge buzz shout jot rephrase polish trim skip text apologize "
     "apologise mention raise ring sound suggest propose brainstorm outline report prepare compare contrast rank "
     "evaluate assess calculate compute predict estimate paraphrase simplify correct anonymize anonymise redact "
-    "interpret grade invent imagine identify spot highlight follow attach cite enclose group shuffle arrange "
+    "interpret grade invent imagine identify spot highlight follow help attach cite enclose group shuffle arrange "
     "deduplicate adapt restructure enrich round split strip mask reset clear discover hunt subtract multiply "
     "assign bump transform structure reformat "
 ).split()
@@ -34,7 +34,8 @@ THINKS = (
 ).split()
 #: They begin a clause only with an object behind them.
 NOUN_TOO = (
-    "launch email e-mail mail message post log note record ping label tag query request search text question answer "
+    "help launch "
+    "email e-mail mail message post log note record ping label tag query request search text question answer "
     "reply review format filter count print alert check hold wait keep load report sort match draft summary merge "
     "process run track watch rate score submit share call work list book schedule test sign mention copy mark "
     "flag cancel digest recap outline store sum join set pass use show stop route push figure make take start "

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from caddie.models.offline import contents, words
@@ -47,11 +48,19 @@ def _thought(action: Action, scope: Scope) -> Any:
     brought = _gathered(scope)
     if brought and (_several(action) or _untouched(scope)):
         return brought
+    last = scope.sources[-1] if scope.sources else None
+    if last and last.block == "agent" and _RATES.match(last.label) and not _RATED.search(action.clause):
+        return _thought(action, replace(scope, sources=scope.sources[:-1]))
     found = scope.sources[-1] if scope.sources else None
     chat = scope.of("trigger_chat")
     if chat and found and found.block in ("web-search", "http-request") and not found.receipt:
         return {"message": chat.expression(), "found": found.expression()}
     return _text_input(action, scope)
+
+
+#: An opinion about a text, which the next step has no use for unless it says so.
+_RATES = re.compile(r"(?:rat|scor|grad|judg|rank|assess|evaluat|estimat)e?", re.I)
+_RATED = re.compile(r"\b(?:scores?|ratings?|grades?|rank\w*|results?|assessments?|them|these|those)\b", re.I)
 
 
 def _kept(action: Action, scope: Scope) -> str | None:

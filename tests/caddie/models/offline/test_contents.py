@@ -138,3 +138,32 @@ def test_no_part_of_what_is_to_be_told_is_lost(said: str, texts: list[str]) -> N
 def test_a_header_goes_with_the_call() -> None:
     step = understand("fetch https://a.example/u with the header Authorization: Bearer abc and log it", "UTC").actions()
     assert step[0].payload["headers"] == {"Authorization": "Bearer abc"}
+
+
+def test_a_label_told_along_is_told_once() -> None:
+    said = "when a ticket comes in via webhook, classify it as bug or question and post it with the label to #a"
+    assert last(said)["text"] == "The data: {{root.result.body}}\nLabel: {{classify.result.label}}"
+
+
+def test_the_last_of_several_things_to_read_out_is_no_step() -> None:
+    steps = understand("when a form is submitted, extract the name and email, save them at https://a.example/c", "UTC")
+    assert [each.block for each in steps.actions()] == ["extract-json", "send-webhook"]
+
+
+def test_a_gap_in_an_address_is_filled_from_what_was_read_out() -> None:
+    said = "when a chat message comes in, pull out the order number and fetch https://a.example/o/{order number}"
+    edits = Planner().build(understand(said, "UTC")).edits
+    urls = [edit.args["payload"]["url"] for edit in edits if edit.args["type"] == "http-request"]
+    assert urls == ["https://a.example/o/{{extract.result.data.order_number}}"]
+
+
+def test_an_answer_is_written_to_the_text_and_not_to_its_rating() -> None:
+    said = "when a review arrives by webhook, rate it from 1 to 5 and write a matching answer, then log both"
+    edits = Planner().build(understand(said, "UTC")).edits
+    assert [e.args["payload"]["input"] for e in edits if e.args["type"] == "agent"] == ["{{root.result.body}}"] * 2
+
+
+def test_a_wish_for_the_message_goes_to_whoever_writes_it() -> None:
+    said = "get https://a.example/p, let the AI choose the best and post it to #a with a one-line reason"
+    steps = understand(said, "UTC").actions()
+    assert steps[1].payload["prompt"] == "Choose the best. Add a one-line reason"

@@ -150,7 +150,8 @@ class Up:
 
 def banner(settings: Settings, address: str, first: FirstAccount | None, title: str = "Caddie is running") -> str:
     """Where to click and, after the first start, what to log in with."""
-    lines = [("Open", address), ("API", f"{address}docs")]
+    hooks = f"{settings.public_url.rstrip('/') or address.rstrip('/')}/hooks/…"
+    lines = [("Open", address), ("API", f"{address}docs"), ("Webhooks", hooks)]
     if first is None:
         lines.append(("Login", "as printed at the first start; `caddie keys create` makes another API key"))
     else:

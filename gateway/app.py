@@ -21,6 +21,7 @@ from gateway.auth import Authenticator
 from gateway.cors import Cors
 from gateway.definitions import Definitions
 from gateway.erasing import Eraser
+from gateway.firing import Firing
 from gateway.following import Sources
 from gateway.gate import Gate
 from gateway.guard import Guard, Metrics
@@ -153,6 +154,7 @@ def _owners(
     seal, executions = Seal.parse(settings.seal_key_text), Executions(store, runs)
     revoking = Revoking(revocations)
     definitions, eraser = Definitions(catalog, Sensitive(seal)), Eraser(store, log, revoking)
+    firing = Firing(store, HookAddresses(store, seal), settings.public_url)
     turns = Turns(store, log, runs, seal, limits)
     heads = Together("heads", log.positions, HEADS_MAX)
     sse = ChatSse(store, log, reader, runs, turns, streams)
@@ -165,7 +167,7 @@ def _owners(
         ChatExport: ChatExport(settings, store),
         Models: Models(settings, names),
         Members: Members(store, revoking),
-        ChatWorkflows: ChatWorkflows(store, catalog, bool(settings.web_search_url)),
+        ChatWorkflows: ChatWorkflows(store, catalog, firing, bool(settings.web_search_url)),
         UserWorkflows: UserWorkflows(store, eraser),
         WorkflowMessages: WorkflowMessages(
             store, log, reader, runs, limits, issuer, names, Decisions(store, log)
@@ -173,7 +175,7 @@ def _owners(
         WorkflowExecutions: WorkflowExecutions(store, executions, sources, limits, issuer),
         WorkflowRoutes: WorkflowRoutes(store, catalog, definitions, eraser),
         SlugChat: SlugChat(store, executions, limits),
-        SlugWorkflows: SlugWorkflows(store, catalog, definitions, eraser, HookAddresses(store, seal)),
+        SlugWorkflows: SlugWorkflows(store, catalog, definitions, eraser, firing),
         ExecutionRoutes: ExecutionRoutes(store, executions, sources, limits),
         Library: Library(store, catalog),
         Keys: Keys(store, revoking),

@@ -140,6 +140,7 @@ def _origins(settings: Settings) -> Iterator[str]:
     if "*" in settings.origins:
         yield "CADDIE_ORIGINS: expected a list of origins, got *"
     for name, url in (
+        ("CADDIE_PUBLIC_URL", settings.public_url),
         ("CADDIE_SOCKET_URL", settings.socket_url),
         ("CADDIE_SERVER_PUBLIC_URL", settings.server_public_url),
     ):

@@ -25,6 +25,7 @@ class Settings(BaseSettings):
 
     gateway_host: str = Field("127.0.0.1", description="Address the HTTP gateway binds.")
     gateway_port: int = Field(8080, ge=0, le=65535, description="Port of the HTTP gateway; 0 lets the kernel choose.")
+    public_url: str = Field("", description="Public URL of the gateway, for the addresses of webhooks. Empty: the URL under which their owner reaches it.")
     server_host: str = Field("127.0.0.1", description="Address the Socket.IO server binds.")
     server_port: int = Field(8081, ge=0, le=65535, description="Port of the Socket.IO server; 0 lets the kernel choose.")
     socket_url: str = Field("", description="Fixed public URL of the Socket.IO servers (behind a load balancer). Empty: the gateway picks the least loaded live server.")

@@ -10,13 +10,16 @@ import asyncio
 from collections.abc import Sequence
 from typing import Annotated, Any
 
+from aiohttp import web
 from pydantic import BaseModel, ConfigDict, Field
 
 from gateway.chats import CHAT, own_chat
 from gateway.connected import Connected, NodeAccount
+from gateway.firing import Firing, Trigger
 from gateway.routing import Answer, Call, route
 from shared.catalog import Catalog
 from shared.errors import CaddieError
+from shared.events import timestamp
 from shared.proposals import diff
 from shared.store import Store
 from shared.store.records import ConversationRecord, WorkflowRecord, WorkflowVersionRecord
@@ -40,10 +43,26 @@ class WorkflowFault(BaseModel):
     message: str
 
 
+class WorkflowTrigger(BaseModel):
+    """webhookUrl: of a webhook, where it takes deliveries, a secret; nextRunAt: of a schedule, null when it is over or
+    off.
+    """
+
+    nodeId: str
+    type: str
+    webhookUrl: str | None
+    nextRunAt: str | None
+
+    @classmethod
+    def of(cls, trigger: Trigger) -> WorkflowTrigger:
+        due = timestamp(trigger.due) if trigger.due else None
+        return cls(nodeId=trigger.node_id, type=trigger.block, webhookUrl=trigger.url, nextRunAt=due)
+
+
 class ChatWorkflow(BaseModel):
     """workflowId, version: null until it is kept. faults: why it cannot run; there is none of an empty canvas.
 
-    connectors: the outside accounts of the steps that can have one.
+    connectors: the outside accounts of the steps that can have one. triggers: of the version that is kept.
     """
 
     workflowId: str | None
@@ -51,6 +70,7 @@ class ChatWorkflow(BaseModel):
     version: int | None
     definition: dict[str, Any] | None
     faults: list[WorkflowFault]
+    triggers: list[WorkflowTrigger]
     connectors: list[NodeAccount]
 
 
@@ -68,8 +88,8 @@ class ChatWorkflowChange(BaseModel):
 class ChatWorkflows:
     """Reads, keeps and connects the workflow of a chat. own_search: the installation answers searches itself."""
 
-    def __init__(self, store: Store, catalog: Catalog, own_search: bool = False) -> None:
-        self._store, self._catalog, self._own_search = store, catalog, own_search
+    def __init__(self, store: Store, catalog: Catalog, firing: Firing, own_search: bool = False) -> None:
+        self._store, self._catalog, self._firing, self._own_search = store, catalog, firing, own_search
 
     async def its_chat(self, call: Call[Any, Any]) -> None:
         """Before a body is looked at."""
@@ -83,8 +103,9 @@ class ChatWorkflows:
         chat = await own_chat(self._store, call)
         workflow = await self._linked(chat)
         if workflow is None:
-            return await self._shown(chat, None, chat.definition)
-        return await self._shown(chat, workflow, await self._drawn(chat, workflow) or workflow.definition)
+            return await self._shown(chat, None, chat.definition, call.request)
+        shown = await self._drawn(chat, workflow) or workflow.definition
+        return await self._shown(chat, workflow, shown, call.request)
 
     @route(
         "POST", f"{CHAT}/workflow", summary="Keep the workflow on a chat's canvas", tag="chats",
@@ -93,7 +114,7 @@ class ChatWorkflows:
     async def chat_workflow_keep(self, call: Call[None, None]) -> ChatWorkflow:
         chat = await own_chat(self._store, call)
         workflow = await self._kept(chat)
-        return await self._shown(chat, workflow, workflow.definition)
+        return await self._shown(chat, workflow, workflow.definition, call.request)
 
     @route(
         "PATCH", f"{CHAT}/workflow", tag="chats",
@@ -110,7 +131,7 @@ class ChatWorkflows:
             chat.org_id, workflow.id, user_id=chat.user_id, expected_version=workflow.version, definition=definition,
             note="accounts chosen",
         )  # fmt: skip
-        return await self._shown(chat, changed, changed.definition)
+        return await self._shown(chat, changed, changed.definition, call.request)
 
     async def _kept(self, chat: ConversationRecord) -> WorkflowRecord:
         workflow = await self._linked(chat)
@@ -162,14 +183,16 @@ class ChatWorkflows:
         return found
 
     async def _shown(
-        self, chat: ConversationRecord, workflow: WorkflowRecord | None, definition: dict[str, Any] | None
-    ) -> ChatWorkflow:
+        self, chat: ConversationRecord, workflow: WorkflowRecord | None, definition: dict[str, Any] | None,
+        request: web.Request,
+    ) -> ChatWorkflow:  # fmt: skip
         accounts = (await self._connected(chat)).of(definition)
         faults = await asyncio.to_thread(self._found, definition, accounts) if (definition or {}).get("nodes") else []
+        firing = await self._firing.of(workflow, request) if workflow else ()
         return ChatWorkflow(
             workflowId=workflow.id if workflow else None, version=workflow.version if workflow else None,
             name=workflow.name if workflow else chat.title[:NAME_MAX].strip() or NAME,
-            definition=definition, faults=faults, connectors=accounts,
+            definition=definition, faults=faults, connectors=accounts, triggers=[*map(WorkflowTrigger.of, firing)],
         )  # fmt: skip
 
     async def _connected(self, chat: ConversationRecord) -> Connected:

@@ -45,11 +45,6 @@ class HookAccepted(BaseModel):
     status: ExecutionStatus = Field(description="`pending`, unless the delivery was known already.")
 
 
-def hook_address(public_url: str, hook_id: str) -> str:
-    """Where an outside system delivers to, below the gateway's own address."""
-    return f"{public_url.rstrip('/')}/hooks/{hook_id}"
-
-
 class Hooks:
     """`now` gives Unix seconds."""
 

@@ -9,17 +9,17 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+from aiohttp import web
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from gateway.definitions import Definitions
 from gateway.erasing import Eraser
-from gateway.hook_addresses import HookAddresses
+from gateway.firing import Firing
 from gateway.routes.workflows import Description, Name, Slug
 from gateway.routing import Answer, Call, route
 from gateway.slug_access import SLUG, slug_workflow
 from shared.catalog import Block, Catalog
 from shared.events import timestamp
-from shared.executions import trigger_nodes
 from shared.store import Store
 from shared.store.records import WorkflowRecord
 
@@ -41,11 +41,14 @@ class SlugWorkflowSummary(BaseModel):
 
 
 class SlugTrigger(BaseModel):
-    """Where a workflow begins. webhook_path: of a webhook; next_run_at: of a schedule, null when it is over or off."""
+    """Where a workflow begins. webhook_path, webhook_url: of a webhook, where it takes deliveries; next_run_at: of a
+    schedule, null when it is over or off.
+    """
 
     node_id: str
     component_type: str
     webhook_path: str | None = None
+    webhook_url: str | None = None
     next_run_at: str | None = None
 
 
@@ -118,10 +121,10 @@ class SlugWorkflows:
     """Make, list, read, change, delete."""
 
     def __init__(
-        self, store: Store, catalog: Catalog, definitions: Definitions, eraser: Eraser, addresses: HookAddresses
+        self, store: Store, catalog: Catalog, definitions: Definitions, eraser: Eraser, firing: Firing
     ) -> None:
         self._store, self._catalog, self._definitions, self._eraser = store, catalog, definitions, eraser
-        self._addresses = addresses
+        self._firing = firing
 
     @route(
         "GET", "/api/v1/workflows/", summary="The caller's workflows, newest first", tag="workflows by slug",
@@ -148,14 +151,14 @@ class SlugWorkflows:
             record = await self._store.workflows.update(
                 principal.org, record.id, user_id=principal.user, enabled=False
             )
-        return await self._shown(record)
+        return await self._shown(record, call.request)
 
     @route(
         "GET", PATH, summary="A workflow with its triggers", tag="workflows by slug", scopes=("read",),
         answers={200: Answer(SlugWorkflow)}, errors=("NOT_FOUND",),
     )  # fmt: skip
     async def slug_workflow_get(self, call: Call[None, None]) -> SlugWorkflow:
-        return await self._shown(await slug_workflow(self._store, call.principal, call.path["slug"]))
+        return await self._shown(await slug_workflow(self._store, call.principal, call.path["slug"]), call.request)
 
     @route(
         "PATCH", PATH, summary="Change a workflow, or switch it on or off", tag="workflows by slug", scopes=("write",),
@@ -170,7 +173,7 @@ class SlugWorkflows:
             principal.org, record.id, user_id=principal.user, name=body.name, description=body.description,
             slug=body.slug, definition=definition, enabled=body.is_active,
         )  # fmt: skip
-        return await self._shown(changed)
+        return await self._shown(changed, call.request)
 
     @route(
         "DELETE", PATH, summary="Delete a workflow with its executions and threads", tag="workflows by slug",
@@ -186,19 +189,14 @@ class SlugWorkflows:
     async def node_type_list(self, call: Call[None, None]) -> NodeTypes:
         return NodeTypes(node_types=[NodeType.of(block) for block in self._catalog.all()])
 
-    async def _shown(self, record: WorkflowRecord) -> SlugWorkflow:
-        paths = await self._addresses.paths(record)
-        schedules = {each.node_id: each for each in await self._store.triggers.schedules(record.org_id, record.id)}
-        triggers = []
-        for node_id in trigger_nodes(record.definition):
-            schedule = schedules.get(node_id)
-            due = schedule.next_at if schedule and schedule.armed and record.enabled else None
-            triggers.append(
-                SlugTrigger(
-                    node_id=node_id, component_type=record.definition["nodes"][node_id]["type"],
-                    webhook_path=paths.get(node_id), next_run_at=timestamp(due) if due else None,
-                )
-            )  # fmt: skip
+    async def _shown(self, record: WorkflowRecord, request: web.Request) -> SlugWorkflow:
+        triggers = [
+            SlugTrigger(
+                node_id=each.node_id, component_type=each.block, webhook_path=each.path, webhook_url=each.url,
+                next_run_at=timestamp(each.due) if each.due else None,
+            )
+            for each in await self._firing.of(record, request)
+        ]  # fmt: skip
         return SlugWorkflow(**_summary(record), definition=record.definition, triggers=triggers)
 
 

@@ -20,7 +20,7 @@ from pydantic import SecretStr
 
 from caddie.state import StateFolder, completed
 from caddie.supervisor import Role, RoleRefused, Supervisor
-from caddie.up import ROOMY, Commands, Up
+from caddie.up import ROOMY, Commands, Up, banner
 from shared.errors import CaddieError
 from shared.settings import Settings
 
@@ -100,6 +100,13 @@ def gone(pid: int) -> bool:
 
 def lines(path: Path) -> list[int]:
     return [int(line) for line in path.read_text().split()] if path.exists() else []
+
+
+def test_the_banner_says_where_webhooks_are_delivered(folder: Path) -> None:
+    settings, address = settings_in(folder), "http://127.0.0.1:8080/"
+    assert f"Webhooks  {address}hooks/…\n" in banner(settings, address, None)
+    named = banner(settings.model_copy(update={"public_url": "https://caddie.example/"}), address, None)
+    assert "Webhooks  https://caddie.example/hooks/…\n" in named and f"Open      {address}\n" in named
 
 
 async def test_limits_are_wide_unless_somebody_has_set_them(folder: Path) -> None:

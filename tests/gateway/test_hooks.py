@@ -18,7 +18,7 @@ from prometheus_client import generate_latest
 from pydantic import SecretStr
 
 from gateway.hook_addresses import HookAddresses
-from gateway.routes.hooks import content, hook_address
+from gateway.routes.hooks import content
 from gateway.signatures import signed
 from shared.keys import DOCKET
 from shared.seal import Seal
@@ -83,10 +83,6 @@ def standard(secret: bytes, body: bytes, name: str = "msg_1", at: float | None =
 
 def github(secret: str, body: bytes) -> str:
     return f"sha256={hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()}"
-
-
-def test_an_address_stands_below_the_gateway_s() -> None:
-    assert hook_address("https://caddie.example/", "abc") == "https://caddie.example/hooks/abc"
 
 
 async def test_whoever_has_the_address_starts_the_workflow(gateway: Gateway) -> None:

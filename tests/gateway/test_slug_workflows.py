@@ -10,7 +10,8 @@ import pytest
 from shared.executions import chat_thread
 from shared.keys import conversation_key
 from shared.log import EventLog
-from tests.gateway.conftest import Gateway
+from shared.settings import Settings
+from tests.gateway.conftest import Gateway, running
 from tests.gateway.walk import BY_HAND, CHATTY, Walk, said, workflow
 
 PATH = "/api/v1/workflows/"
@@ -30,8 +31,11 @@ async def test_a_workflow_is_made_read_changed_and_deleted(gateway: Gateway, sla
     assert made.status == 201
     assert (made.body["slug"], made.body["version"], made.body["is_active"]) == ("my-bot", 1, True)
     assert made.body["triggers"] == [
-        {"node_id": "root", "component_type": "trigger_chat", "webhook_path": None, "next_run_at": None}
-    ]
+        {
+            "node_id": "root", "component_type": "trigger_chat", "webhook_path": None, "webhook_url": None,
+            "next_run_at": None,
+        }
+    ]  # fmt: skip
     path = f"{PATH}my-bot{slash}"
     assert (await gateway.client.get(path)).body == made.body
     changed = await gateway.client("PATCH", path, {"name": "Ours", "definition": BY_HAND, "is_active": False})
@@ -50,6 +54,9 @@ async def test_what_fires_by_itself_is_shown(gateway: Gateway) -> None:
     made = await gateway.client.post(PATH, {"name": "Firing", "definition": FIRING})
     hook, daily = made.body["triggers"]
     assert hook["webhook_path"].startswith("/hooks/") and len(hook["webhook_path"]) > 30
+    assert hook["webhook_url"] == gateway.client.url + hook["webhook_path"]
+    async with gateway.client.http.post(hook["webhook_url"], json={}) as response:
+        assert response.status == 202
     assert daily["component_type"] == "cronjob" and daily["next_run_at"] is None
     record = await gateway.store.workflows.get(1, made.body["slug"])
     assert record is not None
@@ -62,6 +69,20 @@ async def test_what_fires_by_itself_is_shown(gateway: Gateway) -> None:
     off = await gateway.client("PATCH", path, {"is_active": False})
     assert off.body["triggers"][1]["next_run_at"] is None
     assert off.body["triggers"][0]["webhook_path"] == hook["webhook_path"]
+
+
+async def test_a_webhook_s_address_is_the_one_the_world_has_for_the_gateway(
+    gateway: Gateway, settings: Settings
+) -> None:
+    made = (await gateway.client.post(PATH, {"name": "Firing", "slug": "firing", "definition": FIRING})).body
+    path = made["triggers"][0]["webhook_path"]
+    proxied = {"X-Forwarded-Proto": "https, http", "Host": "caddie.example"}
+    for headers, url in ((proxied, "https://caddie.example"), ({"Host": "10.0.0.1:81"}, "http://10.0.0.1:81")):
+        shown = await gateway.client.get(f"{PATH}firing", headers=headers)
+        assert shown.body["triggers"][0]["webhook_url"] == url + path
+    async with running(settings.model_copy(update={"public_url": "https://hooks.example/caddie/"})) as named:
+        shown = await named.client.with_key(gateway.client.key).get(f"{PATH}firing")
+        assert shown.body["triggers"][0]["webhook_url"] == f"https://hooks.example/caddie{path}"
 
 
 @pytest.mark.parametrize(

@@ -203,6 +203,21 @@ async def test_a_chat_s_workflow_is_kept_once(gateway: Gateway, person: Person) 
     assert len((await gateway.store.workflows.list(person.org, user_id=person.id)).items) == 1
 
 
+async def test_a_chat_s_workflow_says_where_it_takes_deliveries_and_when_it_is_due(
+    gateway: Gateway, person: Person
+) -> None:
+    nodes = {"in": {"type": "webhook"}, "daily": {"type": "cronjob", "payload": {"cron": "0 8 * * *"}}}
+    chat = await drawn(gateway, person, {"nodes": nodes, "triggerNodeIds": ["in", "daily"]})
+    path = f"/api/chats/{chat.public_id}/workflow"
+    assert (await person("GET", path)).data["triggers"] == []
+    hook, daily = (await person("POST", path)).data["triggers"]
+    assert hook["webhookUrl"].startswith(f"{gateway.client.url}/hooks/") and hook["type"] == "webhook"
+    assert daily == {"nodeId": "daily", "type": "cronjob", "webhookUrl": None, "nextRunAt": None}
+    async with gateway.client.http.post(hook["webhookUrl"], json={}) as response:
+        assert response.status == 202
+    assert (await person("GET", path)).data["triggers"] == [hook, daily]
+
+
 async def test_a_chat_goes_on_when_its_workflow_was_deleted(gateway: Gateway, person: Person) -> None:
     chat = await drawn(gateway, person, BY_HAND)
     path = f"/api/chats/{chat.public_id}/workflow"

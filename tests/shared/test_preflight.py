@@ -46,6 +46,7 @@ def test_a_sound_configuration_starts_and_development_takes_anything() -> None:
         ({"bootstrap_password": "short"}, "CADDIE_BOOTSTRAP_PASSWORD: expected at least 12 characters, got 5"),
         ({"bootstrap_password": "password1234"}, "CADDIE_BOOTSTRAP_PASSWORD: expected a generated password"),
         ({"origins": ("*",)}, "CADDIE_ORIGINS: expected a list of origins, got *"),
+        ({"public_url": "http://caddie.example.com"}, "CADDIE_PUBLIC_URL: expected https off loopback, got http"),
         ({"socket_url": "http://chat.example.com"}, "CADDIE_SOCKET_URL: expected https off loopback, got http"),
         ({"server_public_url": "ws://10.0.0.1:81"}, "CADDIE_SERVER_PUBLIC_URL: expected https off loopback, got ws"),
         ({"redis_url": None}, "CADDIE_REDIS_URL: expected an address, got nothing"),

@@ -66,7 +66,7 @@ def _time(tag: str) -> str:
         rf"(?P<four{tag}>(?:[01]\d|2[0-3])[0-5]\d)(?=\s*(?:h\b|hrs\b|hours\b|[,.;:]|$|\s))|"
         rf"(?P<hour{tag}>\d{{1,2}}|(?:{_WORDS})\b))"
         rf"(?:[:.h](?P<minute{tag}>\d{{2}})(?!\d)|\s+(?P<said{tag}>{'|'.join(_SAID)})\b)?"
-        rf"\s*(?P<suffix{tag}>[ap]\.?\s?m\b\.?|o['’]?\s?clock\b|(?<=\d)h\b|(?<=\d)\s?(?:hrs|hours)\b)?"
+        rf"\s*(?P<suffix{tag}>[ap]\.?\s?m\b\.?|o['’]?\s?clock\b|(?<=\d)h\b|(?<=\d{{4}})\s?(?:hrs|hours)\b)?"
         rf"(?![\w%]|[.:]\d)(?!\s+{_UNIT})"
         rf"(?:\s+(?:in\s+the|at|sharp\s+in\s+the)\s+(?P<part{tag}>morning|afternoon|evening|night)\b)?)(?:\s+sharp\b)?"
     )
@@ -78,7 +78,8 @@ _CHANGED = re.compile(rf"(?<![\w.,:/#-])(?P<lead>{_LEAD}|(?:to|by|for)\s+|)(?:{_
 _MORE = re.compile(
     rf"\s*(?:,\s*(?:and\s+)?(?:again\s+)?|(?:and|&|/|\+|plus|as\s+well\s+as)\s*(?:then\s+)?(?:again\s+)?)(?:at\s+|"
     rf"@\s*)?"
-    rf"(?:(?:in\s+the|every|each)\s+(?P<before>morning|afternoon|evening)\s+(?:at\s+)?)?(?:at\s+)?(?:{_time('')})",
+    rf"(?:(?:(?:in\s+)?the|every|each)\s+(?P<before>morning|afternoon|evening)"
+    rf"s?\s+(?:at\s+)?)?(?:at\s+)?(?:{_time('')})",
     re.I,
 )
 #: "between 9 and 5", "from 8:30 to 17:30", "9-5".

@@ -203,7 +203,7 @@ _TYPED = re.compile(
     re.I,
 )
 _FIRST_STEP = re.compile(
-    rf"(?<!\sa)(?<!\san)(?<!\s(?:the|our))(?<!\s(?:my|to))(?<!\s(?:from|your))\s+"
+    rf"(?<!\sa)(?<!\san)(?<!\s(?:the|our|new|any))(?<!\s(?:my|to))(?<!\s(?:from|your))\s+"
     rf"(?!google\s+(?:sheets?|forms?|drive|docs?|calendar|ads|analytics)\b)(?={clauses.LEAD})",
     re.I,
 )

@@ -31,13 +31,16 @@ _DATED = re.compile(
     re.I,
 )
 _SHORT_MONTHS = ("april", "june", "september", "november")
+#: "when my calendar has a meeting in 15 minutes" is not about now.
+_WITHIN = re.compile(r"\b(?:when(?:ever)?|if|once|as\s+soon\s+as)\b[^,.;:]*$", re.I)
 _PART = {"morning": (8, 0), "afternoon": (15, 0), "evening": (18, 0), "night": (20, 0)}
 
 
 def once(text: str, now: datetime, zone: tzinfo) -> tuple[str, list[tuple[int, int]]] | None:
     """The local time of something that happens once ("in 2 hours", "tomorrow at 9"), and where it is said."""
     local = now.astimezone(zone).replace(second=0, microsecond=0, tzinfo=None)
-    if (later := _LATER.search(text)) and (seconds := _seconds(later.group(1))):
+    later = next((each for each in _LATER.finditer(text) if not _WITHIN.search(text[: each.start()])), None)
+    if later and (seconds := _seconds(later.group(1))):
         return (local + timedelta(seconds=seconds)).isoformat(), [later.span()]
     match = next((each for each in _DATED.finditer(text) if _own(text, each)), None)
     if match is None:

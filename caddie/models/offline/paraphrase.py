@@ -26,6 +26,8 @@ _RULES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
          r"(?:is|are|gets?)\s+(?:posted|added|published|listed|there))\s+)?"
          r"(?:on|at|in|under)\s+(?:the\s+(?:page|site|website|list)\s+)?(\x00+)(?:\s+(?:is|are|gets?)\s+(?:posted|added|published|listed|there))?",
          r"\1 \2 changes"),
+        (r"\b(?:watch|monitor|track|observe|check|keep\s+an\s+eye\s+on)\s+(?:the\s+page\s+)?(\x00+)\s+for\s+(?:any\s+|new\s+)?"
+         r"(?:changes?|updates?|news|new\s+\w+)\s*(?:,|and)\s*(?:then\s+)?", r"when \1 changes, "),
         # "mail hr right away and then again after one week"
         (rf"(?:(?<=^)|(?<=[.;,\n]\s)|(?<=\bthen\s))((?:send|post|e?mail|remind|ping|notify|message|tell|"
          r"alert|warn|call)\s+[^,.;\n]+?)"

@@ -78,7 +78,7 @@ _PROMPT = re.compile(
 )
 _AWAITED = (
     (re.compile(r"answer|repl|respon|react|writ|get\s+back|hear", re.I), "an answer"),
-    (re.compile(r"pay|paid", re.I), "the payment"), (re.compile(r"confirm|approv|ok", re.I), "the confirmation"),
+    (re.compile(r"pay|paid", re.I), "the payment"), (re.compile(r"confirm|approv|ok", re.I), "an answer"),
     (re.compile(r"sign", re.I), "the signature"), (re.compile(r"pick|collect|fetch", re.I), "the collection"),
     (re.compile(r"acknowledg|take|claim|assign|handle", re.I), "somebody who takes it"),
 )  # fmt: skip

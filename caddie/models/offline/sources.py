@@ -66,6 +66,29 @@ def caveat(event: str) -> str:
     return ""
 
 
+#: "forward every email with … in the subject to …"
+_EVERY_MAIL = re.compile(
+    r"^(?:please\s+)?(?P<verb>forward|send|post|log|summari[sz]e|classify|share|pass)\s+(?:on\s+)?(?P<what>(?:every|"
+    r"each|all|any)\s+(?:new\s+|incoming\s+|my\s+|our\s+)*"
+    r"(?:e-?mails?|mails?)(?:\s+(?:that\s+)?(?:i|we)\s+(?:get|receive))?)\b"
+    r"(?:\s+(?:with|containing|that\s+(?:has|have|contains?))\s+(?P<word>\x00+)\s+in\s+(?:the\s+|its\s+|"
+    r"their\s+)?(?P<field>subject|title|body|text)s?)?",
+    re.I,
+)
+
+
+def every_mail(text: str, shadow: str) -> tuple[Trigger, str] | None:
+    """What is done with every mail that comes in, and the request without that."""
+    match = _EVERY_MAIL.match(shadow)
+    if match is None or re.search(r"https?:", text[: match.end()]):
+        return None
+    told = f"{match.group('verb')} it{text[match.end() :]}"
+    if match.group("word"):
+        told = f"if the {match.group('field')} contains {text[slice(*match.span('word'))]}, {told}"
+    event = "a mail comes in"
+    return Trigger("webhook", event=event, note=caveat(event)), told
+
+
 def mailbox(text: str) -> tuple[Trigger, int] | None:
     """ "keep an eye on my inbox and …": mails come in over a webhook; and where it ends."""
     match = _INBOX.match(text)

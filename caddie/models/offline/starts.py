@@ -69,10 +69,11 @@ _SENTENCE = re.compile(
 )
 #: "I want a chat where colleagues ask about vacation rules"
 _ASKABLE = re.compile(
-    r"^(?:(?:i|we)\s+(?:would\s+)?(?:like|want)\s+)?(?:let\s+)?(?:our\s+|"
-    r"my\s+)?[\w-]+\s+(?:to\s+)?(?:be\s+able\s+to\s+)?ask\s+"
-    r"(?:me\s+|us\s+)?(?:questions?\s+)?(?:about|on)\s+(?P<what>[^.,;:\n]{3,80}?)\s+(?:in|through|via|over)\s+(?:a|"
-    r"the|our|live)\s*chat\b",
+    r"^(?P<lead>(?:(?:i|we)\s+(?:would\s+)?(?:like|want)\s+|let\s+))?(?:our\s+|my\s+)?[\w-]+(?:\s+(?:of|on|to)"
+    r"\s+our\s+[\w-]+)?\s+"
+    r"(?:to\s+|can\s+)?(?:be\s+able\s+to\s+)?ask\s+(?:me\s+|us\s+)?(?:questions?\s+)?(?:about|on)"
+    r"\s+(?P<what>[^.,;:\n]{3,80}?)"
+    r"(?P<chat>\s+(?:in|through|via|over)\s+(?:a|the|our|live)\s*chat\b)?(?=\s*(?:[.,;:\n]|$))",
     re.I,
 )
 _CHAT_WHERE = re.compile(
@@ -132,7 +133,7 @@ def trigger(text: str, timezone: str, now: datetime | None = None) -> tuple[Trig
         found = schedule.find(shadow)
         if found is None or found.freq is None:
             return Trigger("trigger_chat", event=text[slice(*bot.span("who"))]), events.cut_out(text, [bot.span()])
-    if askable := _ASKABLE.match(shadow):
+    if (askable := _ASKABLE.match(shadow)) and (askable.group("lead") or askable.group("chat")):
         what = text[slice(*askable.span("what"))]
         return Trigger("trigger_chat", event="a chat message"), f"answer questions about {what}{text[askable.end() :]}"
     if where := _CHAT_WHERE.match(shadow):
@@ -142,6 +143,8 @@ def trigger(text: str, timezone: str, now: datetime | None = None) -> tuple[Trig
     found = schedule.find(words.unplaced(shadow))
     if (found is None or found.freq is None) and (mails := sources.mailbox(shadow)):
         return mails[0], text[mails[1] :]
+    if (found is None or found.freq is None) and (forwarded := sources.every_mail(text, shadow)):
+        return forwarded
     event = events.event(text, shadow, found is not None and found.freq is not None)
     if event is not None:
         if event[0].block == "webhook":

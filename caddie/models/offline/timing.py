@@ -60,7 +60,8 @@ _UNDATED = re.compile(
     r"evening)\s+(?:before|after|of)\s+)?(?:(?:my|our|the|her|his|\w+['’]s)\s+)?"
     r"(?:easter(?:\s+\w+day)?|good\s+friday|pentecost|whitsun|ramadan|eid|diwali|passover|hanukkah|carnival|(?:full|"
     r"new)\s+moon|"
-    r"(?:bank|public|school|summer|winter)\s+holidays?|pay\s?day|birthdays?|anniversary|solstice|black\s+friday|"
+    r"(?:bank|public|school|summer|winter)\s+holidays?|pay\s?day|birthdays?|anniversary|solstice|"
+    r"first\s+day\s+of\s+(?:spring|summer|autumn|fall|winter|school)|black\s+friday|"
     r"thanksgiving)\b"
     r"(?=\s*[,:.]|\s+(?:at\s|send|post|e?mail|remind|write|log|tell|wish|fetch|get)|\s*$)",
     re.I,

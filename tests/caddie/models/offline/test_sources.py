@@ -14,6 +14,7 @@ from caddie.models.offline import sources, starts, understand
         ("when a new row is added to my Google sheet, log it", "sheets"),
         ("whenever a file changes in my Dropbox folder, log it", "files"),
         ("keep an eye on my inbox and log invoices", "mailboxes"),
+        ('forward every email with "invoice" in the subject to tax@example.com', "mailboxes"),
         ("whenever there is a new video on our YouTube channel, log it", "social networks"),
     ],
 )
@@ -31,6 +32,8 @@ def test_what_calls_a_webhook_by_itself_needs_no_word() -> None:
     ("text", "looks"),
     [
         ("let me know in #jobs when https://example.com/jobs changes", True),
+        ("watch https://example.com/x for changes and log them", True),
+        ("as soon as there are new jobs on https://example.com/jobs, log them", True),
         ("when bitcoin falls under 50000 tell #coins", True),
         ("fetch https://example.com/x. If the price is above 5 post it to #a", False),
     ],

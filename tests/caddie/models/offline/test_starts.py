@@ -17,6 +17,8 @@ NOW = datetime(2026, 11, 22, 9, 30, tzinfo=UTC)
         ("The customer fills out the booking form. Log it", "webhook", "Log it"),
         ("on payment received, log it", "webhook", "log it"),
         ("I want a chat where colleagues ask about vacation rules", "trigger_chat", "answer questions about vacation"),
+        ("let visitors of our website ask about prices", "trigger_chat", "answer questions about prices"),
+        ("in the mornings at 8 and the evenings at 8, log it", "cronjob", "log it"),
         ("Give me a manual workflow: log it", "manual", "log it"),
         ("when an order comes in wait for the payment", "webhook", "wait for the payment"),
         ("when a request comes in ask #ops", "webhook", "ask #ops"),

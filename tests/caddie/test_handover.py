@@ -334,15 +334,17 @@ async def test_a_log_that_keeps_only_its_newest_events_is_not_told_the_others_ag
     assert (await hall.found(execution)).status == "completed"
 
 
-@pytest.mark.parametrize("whole", [False, True], ids=["conversation", "workflow"])
-async def test_what_an_erased_execution_waits_for_is_cancelled(hall: Hall, whole: bool) -> None:
+@pytest.mark.parametrize("erased", ["conversation", "workflow", "workflow of a chat"])
+async def test_what_an_erased_execution_waits_for_is_cancelled(hall: Hall, erased: str) -> None:
     inner = await hall.workflow({"a": WAITS})
     outer = await hall.workflow({"a": {"type": "trigger-workflow", "payload": {"workflow": inner.slug}}})
-    execution = await hall.start(outer)
+    chat = await hall.rig.store.conversations.ensure(hall.rig.org, hall.rig.user, "chat-1", outer.id, kind="chat")
+    where = {"conversation": chat.public_id, "trigger": "chat"} if "chat" in erased else {}
+    execution = await hall.start(outer, **where)
     await hall.work(execution.id)
     (child,) = await children(hall, execution)
     await hall.work(child.id)
-    if whole:
+    if "workflow" in erased:
         await hall.rig.store.erasure.workflow(hall.rig.org, outer.id)
     else:
         await hall.rig.store.erasure.conversation(hall.rig.org, execution.id)

@@ -39,7 +39,8 @@ _TELL = (
 _ASKS = re.compile(
     r"^(?:"
     # "what does it do": a word that asks
-    r"(?:(?:in|to|at|on|for|from|with|by|about|since|until|under)\s+)?(?:what|which|who|whom|whose|where|why|how)\b|"
+    r"(?:(?:in|to|at|on|for|from|with|by|about|since|until|under)\s+)?(?:what|which|who|whom|whose|where|why|how|"
+    r"whats|wheres|hows|whos|whens|whys)\b|"
     rf"(?:what|who|where|how|why|when)['’]s\b|when\s+(?:does|do|did|is|are|was|were|will|would|can|should|has|"
     rf"exactly)\s+{_SUBJECT}\b|"
     # "does it post", "is it safe": the verb before its subject
@@ -47,7 +48,7 @@ _ASKS = re.compile(
     rf"wo['’]?n['’]?t|"
     rf"wouldn['’]?t|shouldn['’]?t|can['’]?t|couldn['’]?t|has|hasn['’]?t)\s+{_SUBJECT}\b|"
     r"(?:do|don['’]?t|have|haven['’]?t)\s+(?:i|we|you|they|people|users|customers|guests|workflows|any\w*|all)\b|"
-    r"(?:can|could|may)\s+(?:it|this|that|i|they|people|(?:any|some|every)(?:one|body)|workflows?|caddie|the|my|a|an|"
+    r"(?:can|could|may)\s+(?:\w+\s+workflows?|it|this|that|i|they|people|(?:any|some|every)(?:one|body)|workflows?|caddie|the|my|a|an|"
     r"slack|discord|other)\b|"
     rf"(?:(?:can|could|would|will)\s+you\s+(?:please\s+|maybe\s+|also\s+|quickly\s+)*|please\s+|i\s+(?:want|need|"
     rf"(?:woul|['’])d\s+like)\s+you\s+to\s+)?{_TELL}\b|"
@@ -90,6 +91,13 @@ _PLEA = re.compile(
     re.I,
 )
 _TELLING = re.compile(rf"^(?:(?:can|could|would|will)\s+you\s+)?(?:please\s+)?{_TELL}", re.I)
+#: "if the sensor is offline, what then?"
+_THEN_WHAT = re.compile(
+    r"[,;:]\s*(?:and\s+|so\s+)?(?:then\s+)?(?:what|who|which|where|how|does|do|will|would|is|are)\b(?:\s+(?:then|"
+    r"happens|will|would|do|does|is|are|"
+    r"it|that|this|gets?|you|told|else|the|stop|run|still|work|mail|send|post|workflow|next))*\W*$",
+    re.I,
+)
 _TAG = re.compile(
     r"[,\s]+(?:right|correct|yes|no|or\s+not|is\s*n['’]?t\s+it|does\s*n['’]?t\s+it|eh|huh|"
     r"ok(?:ay)?)\s*\?+\s*$",
@@ -137,6 +145,8 @@ def _question(sentence: str, canvas: bool) -> bool:
         return not canvas and bool(_POSSIBLE.match(text)) and not _carries(text)
     if _ASKS.match(text):
         return not _ordered(text)
+    if _THEN_WHAT.search(text):
+        return True
     if not sentence.rstrip().endswith("?"):
         return False
     tagged = _TAG.search(sentence)

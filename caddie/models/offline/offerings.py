@@ -63,6 +63,14 @@ _DESCRIBE = re.compile(
 )
 
 
+#: What people call a block, when they compare it with another.
+_SHORT = {
+    "slack-send-message": ("slack",),
+    "discord-send-message": ("discord",),
+    "send-email": ("email", "e-mail", "mail"),
+}
+
+
 def described(text: str, canvas: bool) -> str | None:
     """What the blocks are that a question names: "the difference between delay and wait"."""
     if not _DESCRIBE.search(text) or (canvas and re.search(r"\b(?:this|it|my|here)\b", text, re.I)):
@@ -73,7 +81,12 @@ def described(text: str, canvas: bool) -> str | None:
         for block in catalog.all()
         if any(
             re.search(rf"(?<![\w-]){re.escape(name)}s?(?![\w-])", text, re.I)
-            for name in (block.type, block.type.replace("-", " ").replace("_", " "), block.title)
+            for name in (
+                block.type,
+                block.type.replace("-", " ").replace("_", " "),
+                block.title,
+                *_SHORT.get(block.type, ()),
+            )
         )
     ]
     lines = []

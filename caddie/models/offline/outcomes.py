@@ -15,7 +15,8 @@ _CASE = re.compile(
     r"\b(?:what\s+(?:happens|will\s+happen|would\s+happen|do\s+you\s+do|(?:does|would|will|do|did)\s+(?:it|you|they|"
     r"this|the\s+\w+)\s+do|if|when)|"
     r"what\s+about)\b.*?\b(?:if|when|with|for|to|once|after|at|given|by|on|in\s+case)\b\s*(.*)$|"
-    r"^what\s+(?:if|when)\s+(.*)$",
+    r"^what\s+(?:if|when)\s+(.*)$|^(?:does|do|will|would|is|are)\b.*?\b(?:if|when)\b\s*(.*)$|"
+    r"^(?:and\s+)?(?:if|when(?!\s+(?:does|do|did|will|is|was))|in\s+case)\s+(.*?)[,;]\s*(?:then\s+)?(?:what|who|which|does|do|will|would|is)\b.*$",
     re.I,
 )
 _LOSS = re.compile(
@@ -73,7 +74,7 @@ def of(canvas: Canvas, definition: dict[str, Any], text: str) -> str | None:
         step = canvas.meant(after.group(1))
         if step and not re.search(r"\d", after.group(1)):
             return _following(canvas, definition, step)
-    return _case(canvas, definition, match.group(1) or match.group(2) or text)
+    return _case(canvas, definition, next(filter(None, match.groups()), text))
 
 
 def _thing(canvas: Canvas, text: str) -> str | None:

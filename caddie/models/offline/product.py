@@ -30,7 +30,59 @@ _BEGINNING = (
     "(an address, an account), and you change it by saying so: “make it 10”, “also post it to #sales”. Then “run "
     "it” tries it. Or ask “which templates do you have for …?”."
 )
+_TRYING = (
+    "Say “run it”: I name what the run will do outside and start it when you agree. The button Run above the graph "
+    "does the same, nodes light up, and a click on a node shows what it was given and what it gave. There is "
+    "no dry run: a step that posts or mails really does. "
+    "To try things out, put your own address or a test channel in first, or take the step out for the time being."
+)
 _TOPICS = (
+    _topic(
+        r"\b(?:know\s+(?:how\s+to\s+)?(?:code|program)|(?:need|have)\s+to\s+(?:code|program)|cod(?:e|ing)\s+skills|"
+        r"programm(?:er|ing)|technical\s+(?:skills|knowledge)|"
+        r"developer)\b",
+        "No. You say in plain English what should happen and I build it. What may need somebody technical: the "
+        "address of an API to read data from, and making "
+        "the accounts (mail server, Slack) for the first time.",
+    ),
+    _topic(
+        r"\b(?:server|machine|computer|power|laptop|worker|internet|system)\b.*\b(?:restart\w*|crash\w*|"
+        r"goes\s+(?:down|off)|fails?|dies|reboot\w*|is\s+(?:down|off)|stops?|shut\w*)\b|"
+        r"\brestart\w*\b",
+        "A run that is cut off goes on behind its last finished step, also on another worker; pauses and questions to "
+        "people survive restarts. A "
+        "step that was sending something just then is not repeated but marked as in doubt. Of scheduled times that "
+        "passed while nothing ran, the latest is made up for.",
+    ),
+    _topic(
+        r"\b(?:which|what|list|any|all)\b[^?]{0,30}\b(?:services|apps|applications|integrations|platforms|software|"
+        r"products|third\s+part\w+|connections|systems)\b",
+        "Of its own it reaches Slack, Discord, email (any mail server) and web search. Everything else through the "
+        "web: `http-request` calls any HTTP API "
+        "(Google Sheets, Notion, GitHub, shops, your own systems), `send-webhook` posts to Zapier, Make and the like, "
+        "and a `webhook` trigger takes calls from whatever "
+        "sends them (forms, shops, GitHub, payment providers).",
+    ),
+    _topic(
+        r"\bworkflows?\b.*\b(?:talk\s+to|call|start|trigger|run|use|connect\w*\s+to|chain\w*|"
+        r"pass)\b.*\b(?:each\s+other|another|other|one\s+another|workflows)\b",
+        "Yes: `trigger-workflow` starts another workflow, hands it data and waits for its result if you want. Say "
+        "“then run the workflow invoices”.",
+    ),
+    _topic(
+        r"\b(?:delet\w+|remov\w+|get\s+rid\s+of)\b.*\b(?:an?|my|old|whole|the\s+whole|existing|this)\s+workflows?\b",
+        "“Delete everything” empties the canvas. The workflow itself goes with `DELETE /api/v1/workflows/{slug}/`, "
+        "and its past runs with it.",
+    ),
+    _topic(
+        r"\b(?:trial|practice|rehears\w+)\b",
+        _TRYING,
+    ),
+    _topic(
+        r"\bwho\s+(?:made|built|created|wrote|owns|runs|is\s+behind)\b.*\b(?:you|caddie|this)\b",
+        "I am Caddie: software that builds workflows from what you say. I am its offline model, a set of rules; "
+        "nobody sits behind it.",
+    ),
     _topic(
         r"\b(?:read|check|watch|monitor|scan|receive|see|access|open|sort|incoming|arriv\w+)\b.*\b(?:inbox|mailbox|"
         r"gmail|outlook|"
@@ -94,7 +146,8 @@ _TOPICS = (
         "variable: `{{step_name.result…}}` reads it.",
     ),
     _topic(
-        r"\b(?:expressions?|curly|brackets|placeholders?|\{\{)|\bhow\b.*\b(?:data|results?|values?|"
+        r"(?<!cron )(?<!regular )\b(?:expressions?|curly|brackets|placeholders?|\{\{)|\bhow\b.*\b(?:data|results?|"
+        r"values?|"
         r"output)\b.*\b(?:pass(?:ed)?|get|flows?|handed|"
         r"from\s+one\s+step|between\s+(?:the\s+)?steps|next\s+step|another\s+step|previous\s+step|step\s+before)\b|"
         r"\bhow\b.*\b(?:use|access|refer|read)\b.*"
@@ -112,10 +165,7 @@ _TOPICS = (
         r"how\s+(?:do|can|could|should|would)\s+(?:i|we|you)\s+"
         r"(?:test|try|run|start|execute)\b|(?:where|how)\b.*\brun\s+(?:it|this|the|a|my)\b|test\s+(?:it|"
         r"this)\s+(?:first|before))",
-        "Say “run it”: I name what the run will do outside and start it when you agree. The button Run above the graph "
-        "does the same, nodes light up, and a click on a node shows what it was given and what it gave. There is "
-        "no dry run: a step that posts or mails really does. "
-        "To try things out, put your own address or a test channel in first, or take the step out for the time being.",
+        _TRYING,
     ),
     _topic(
         r"\b(?:undo|roll\s*back|revert|go\s+back|restore|earlier\s+version|previous\s+version|"

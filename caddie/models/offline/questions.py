@@ -14,8 +14,12 @@ from caddie.models.offline.canvas import Canvas
 from caddie.models.offline.thread import Talk
 
 _WHEN = re.compile(
-    r"\b(?:when|how\s+often|what\s+time|at\s+what\s+time|what\s+(?:is\s+the\s+)?(?:schedule|time\s?zone)|"
-    r"which\s+time\s?zone)\b(?!\s+(?:the|it|something|someone|a)\b.*,)",
+    r"^\W*(?:(?:at|on|in|for|since)\s+)?(?:when|how\s+often|how\s+frequently|what\s+(?:time|days?|hour)|"
+    r"which\s+(?:time|days?|weekdays?|time\s?zone|hours?)|"
+    r"what\s+(?:is\s+|are\s+)?(?:the\s+)?(?:schedule|time\s?zone|timing|rhythm))\b|\b(?:how\s+often|what\s+time|"
+    r"which\s+time\s?zone|tell\s+me\s+when)\b|"
+    r"\b(?:do|must|should)\s+i\s+(?:have\s+to\s+|need\s+to\s+)?(?:do\s+(?:something|anything)|start|press|click|"
+    r"trigger|run)\b",
     re.I,
 )
 _RUNS = re.compile(
@@ -99,7 +103,9 @@ def about(said: Talk) -> str | None:
         return told
     if _COUNT.search(text):
         return f"This workflow has {_size(canvas)}:\n{speak.explain(said.start)}"
-    if _PLAIN.search(text):
+    kind = tracing.family(text)
+    found = canvas.of(*kind[1]) if kind else []
+    if _PLAIN.search(text) and (not found or _WHOLE.search(text)):
         return speak.prose(said.start)
     if step := _step(canvas, text):
         return tracing.purpose(canvas, step)
@@ -123,7 +129,6 @@ def about(said: Talk) -> str | None:
         return told
     if _WHOLE.search(text):
         return None
-    kind = tracing.family(text)
     found = canvas.of(*kind[1]) if kind else []
     return "\n\n".join(tracing.purpose(canvas, each) for each in found[:3]) or None
 

@@ -28,6 +28,37 @@ _THANKS = re.compile(
     r"good)|for\s+now|not\s+now))*\W*$",
     re.I,
 )
+_READY = "Tell me what should happen and when, and I build it; or ask what a step does."
+#: Small talk that asks for nothing.
+_SMALL = tuple(
+    (re.compile(pattern, re.I), told)
+    for pattern, told in (
+        (r"^\W*(?:you(?:['’]re|\s+are|r)?\s+(?:so\s+|really\s+|completely\s+)*(?:useless|stupid|dumb|bad|terrible|"
+            r"awful|wrong|annoying|slow|an?\s+idiot)|"
+         r"(?:this|that|it)\s+(?:sucks|is\s+(?:useless|stupid|crap|rubbish|garbage|nonsense|terrible))|(?:fuck|shit|"
+         r"damn|wtf|stupid|idiot|crap)\b.*)\W*$",
+         f"I am sorry. Say in other words what you want, if possible one step at a time: I work by rules and miss "
+         f"some things. {_READY}"),
+        (r"^\W*(?:(?:i['’]?m\s+)?(?:sorry|apologies|pardon)|my\s+(?:bad|mistake|fault)|oops|"
+            r"whoops)(?:[\s,]+(?:my\s+(?:bad|mistake|fault)|about\s+that|for\s+that|"
+         r"wrong\s+(?:chat|window)))*\W*$", f"No problem. {_READY}"),
+        (r"^\W*(?:i\s+(?:really\s+)?(?:love|like|adore)\s+(?:you|it|this)|you(?:['’]re|\s+are)\s+(?:so\s+|really\s+|"
+            r"very\s+|the\s+)*(?:great|good|best|awesome|amazing|"
+         r"helpful|nice|clever|smart|funny|cute|cool))\b.*$", f"Thank you. {_READY}"),
+        (r"^\W*(?:lol|haha\w*|hehe\w*|rofl|lmao|hm+|hmm+|uh|um+|mhm|aha|oh|wow|meh|whatever|test(?:ing)?(?:\s+(?:test|"
+            r"1|123|one\s+two))*|foo|bar|asdf\w*|[?!.…]+|ping|:\)|;\)|xd)\W*$",
+         f"I am here. {_READY}"),
+        (r"^\W*(?:(?:can|could|would|will)\s+(?:you|someone|anybody|"
+            r"anyone)\s+(?:please\s+)?help(?:\s+me)?(?:\s+(?:out|please|with\s+something))?|"
+            r"i\s+need\s+(?:some\s+)?help|are\s+you\s+there|"
+         r"anybody\s+(?:there|home))\W*$", f"Yes, gladly. {_READY}"),
+        (r"^\W*(?:(?:can|could)\s+you\s+|please\s+)*(?:tell|give)\s+(?:me|us)\s+(?:a|another|some|"
+            r"one)\s+(?:\w+\s+)?(?:jokes?|stor(?:y|ies)|riddles?|poems?|fun\s+facts?)\W*$|"
+         r"^\W*(?:sing|dance|entertain)\b.{0,30}$",
+         "That I cannot do here: I only build workflows. One of them could: “every morning at 8 let the AI write a "
+         "joke and email it to me@example.com”."),
+    )
+)  # fmt: skip
 _ABILITY = re.compile(
     r"\b(?:what\s+(?:can|could)\s+(?:you|i)\s+(?:do|build|ask)|what\s+do\s+you\s+do|how\s+(?:can|could)\s+you\s+help|"
     r"help\s+me\s*[?.!]*$|what\s+are\s+you|who\s+are\s+you|what\s+is\s+caddie|how\s+do(?:es)?\s+(?:you|"
@@ -40,7 +71,8 @@ _BLOCKS = re.compile(
     re.I,
 )
 _MODEL = re.compile(
-    r"\b(?:are\s+you\s+(?:an?\s+)?(?:real\s+)?(?:ai|human|person|robot|bot|llm|gpt|claude|machine)|are\s+you\s+real|"
+    r"\b(?:are\s+you\s+(?:an?\s+)?(?:real\s+)?(?:ai|human|person|robot|bot|llm|(?:chat)?gpt(?:-?\d)?|claude|machine|"
+    r"siri|alexa|gemini|copilot|model)|are\s+you\s+real|"
     r"which\s+model|what\s+model|are\s+you\s+(?:offline|online))\b",
     re.I,
 )
@@ -166,19 +198,21 @@ def answer(said: Talk) -> str | None:
         return f"Hello! Tell me what should happen and when, and I build the workflow. {speak.OFFLINE}"
     if _THANKS.match(text):
         return "You are welcome. Tell me when something should change."
+    if (small := next((told for pattern, told in _SMALL if pattern.match(text)), None)) is not None:
+        return small
     if _MODEL.search(text):
         return speak.OFFLINE
     if _ABILITY.search(text):
         return _abilities()
+    question = inquiry.asks(text, bool(said.nodes))
+    if question and (told := product.told(inquiry.bare(text), bool(said.nodes))):
+        return f"{told}\n\n{speak.OFFLINE}"
     if _BLOCKS.search(text):
         return f"{offerings.listing(text)}\n\n{speak.OFFLINE}"
     if _WAYS.search(text) and not _builds(text) and not re.search(r"\b(?:this|it|here)\b", text, re.I):
         return f"{offerings.listing(text)}\n\n{speak.OFFLINE}"
     if _OFTEN.search(text) and inquiry.asks(text, bool(said.nodes)):
         return f"{_OFTEN_TOLD}\n\n{speak.OFFLINE}"
-    question = inquiry.asks(text, bool(said.nodes))
-    if question and (told := product.told(inquiry.bare(text), bool(said.nodes))):
-        return f"{told}\n\n{speak.OFFLINE}"
     if not said.nodes and (told := ability(said)):
         return told
     if said.context.mode == "repair":
@@ -253,6 +287,8 @@ def _beyond(text: str) -> str:
     if _CANVAS.search(text):
         return f"{_EMPTY}\n\n{speak.OFFLINE}"
     asked = inquiry.bare(text).rstrip(" ?!.")
+    if re.search(r"\b(?:i|me|my|we|our|you|your)\b", asked, re.I):
+        return f"That I cannot answer: I only know workflows. {_READY}\n\n{speak.OFFLINE}"
     return (
         f"That I cannot answer: I build workflows and look nothing up myself. A workflow can, for example: “Every "
         f"morning at 8 "

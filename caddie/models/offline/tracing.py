@@ -44,7 +44,7 @@ FAMILIES: tuple[tuple[str, re.Pattern[str], tuple[str, ...]], ...] = tuple(
             "something", r"\b(?:sends?|sent|sending|messages?|notif\w+|posts?|posted|tells?|alerts?|writes?\s+to|"
                          r"outside)\b",
          "send-email slack-send-message discord-send-message send-webhook reply_chat"),
-        ("decides", r"\b(?:decides?|conditions?|checks?|branch\w*|if)\b", "if filter"),
+        ("decides", r"\b(?:decides?|conditions?|checks?|branch\w*)\b", "if filter"),
     )
 )  # fmt: skip
 _APPROVED = re.compile(r"\bapproved\b")
@@ -88,6 +88,10 @@ def reached(canvas: Canvas, node_id: str) -> str:
         elif block == "if" and branch in ("then", "else"):
             holds = speak.conditions(canvas.payload(parent))
             told.append(f"only when {holds}" if branch == "then" else f"unless {holds}")
+        elif block == "human_confirmation":
+            told.append("after a person has answered")
+        elif block == "delay":
+            told.append(f"after a pause of {canvas.payload(parent).get('seconds', 'so many')} seconds")
         elif branch == "timed_out":
             told.append("only when the time runs out")
         elif branch == "resumed":

@@ -25,11 +25,27 @@ _OTHER = re.compile(r"\b(?:what|which|who|whom|whose|where|why|how|when)\b|\b(?:
 _TIMES = re.compile(
     r"\b(?:twice|two\s+times|more\s+than\s+once|several\s+times|many\s+times|duplicates?|doubles?|spam\w*|flood\w*|"
     r"again\s+and\s+again|"
-    r"only\s+once|just\s+once|just\s+one|only\s+one|one\s+or\s+(?:more|many|several)|"
+    r"only\s+once|just\s+once|(?:just|only)\s+one\s+(?:e-?mail|mail|message|post|notification)|one\s+or\s+(?:more|"
+    r"many|several)|"
     r"how\s+many\s+(?:times|(?:e-?)?mails?|messages?|posts?|notifications?|alerts?|requests?))\b",
     re.I,
 )
-_ONLY = re.compile(r"\b(?:all|every(?:thing|one)?|only|any|also|even|both|closed|old|other)\b", re.I)
+_ONLY = re.compile(r"\b(?:all|every(?:thing|one)?(?!\s+\w+(?:day|ing)\b|\s+(?:day|week|month|hour|minute|\d))|only|"
+                   r"any|also|even|both|closed|old|"
+                   r"other)\b", re.I)  # fmt: skip
+_ALONE = re.compile(
+    r"\b(?:without\s+me|on\s+(?:holidays?|vacation)|i(?:['’]?m|\s+am)\s+(?:away|asleep|offline|out|sick|gone|"
+    r"not\s+(?:there|here|around))|i\s+(?:sleep|close)|"
+    r"(?:computer|laptop|pc|browser|tab|page)\b.*\b(?:off|closed?|shut|down)|close\s+(?:the|my|this)|by\s+itself|"
+    r"automatically|on\s+its\s+own|unattended)\b",
+    re.I,
+)
+_RECIPIENTS = re.compile(
+    r"\b(?:the\s+only\s+(?:one|person|recipient)|who\s+else|any(?:one|body)\s+else|"
+    r"just\s+\w+\s+or)\b",
+    re.I,
+)
+_TAGGED = re.compile(r"[,\s]+(?:right|correct|yes|no|or\s+not|is\s*n['’]?t\s+it|does\s*n['’]?t\s+it)\s*\?+\s*$", re.I)
 _DAYS = {"MO": "Mondays", "TU": "Tuesdays", "WE": "Wednesdays", "TH": "Thursdays", "FR": "Fridays", "SA": "Saturdays",
          "SU": "Sundays"}  # fmt: skip
 _WEEKEND = re.compile(r"\bweek-?ends?\b", re.I)
@@ -46,6 +62,10 @@ _SENDERS = ("send-email", "slack-send-message", "discord-send-message", "send-we
 def whether(said: Talk, text: str) -> str | None:
     """The answer to a question of yes or no about the workflow, or of how many; None when it is another question."""
     canvas = Canvas(said.start)
+    if _ALONE.search(text):
+        return _alone(canvas)
+    if _RECIPIENTS.search(text) and (senders := canvas.of(*_SENDERS)):
+        return "These are told, and nobody else:\n" + "\n".join(tracing.line(canvas, each) for each in senders)
     if _TIMES.search(text):
         return _times(canvas, text)
     if not _WHETHER.match(text) and (not text.rstrip().endswith("?") or _OTHER.search(text)):
@@ -54,7 +74,11 @@ def whether(said: Talk, text: str) -> str | None:
         return days
     if (address := _addressed(canvas, text)) is not None:
         return address
+    if _TAGGED.search(text) and not re.match(_WHETHER, text):
+        return f"It is like this: {speak.prose(said.start)}"
     kind = tracing.family(text)
+    if kind and kind[0] == "remembers something" and (agents := _remembering(canvas)):
+        return f"Yes, within one chat: {words.joined([f'`{each}`' for each in agents])} remembers the thread."
     gates = canvas.of("filter", "if")
     if kind is None or (gates and kind[0] == "sends something" and _ONLY.search(text)):
         return _gated(canvas, gates, text) if gates and _ONLY.search(text) else None
@@ -70,6 +94,26 @@ def whether(said: Talk, text: str) -> str | None:
         if not _negated(text)
         else f"This step {name}:\n{told}"
     )
+
+
+def _remembering(canvas: Canvas) -> list[str]:
+    """The agents that know what was said before in their chat."""
+    if not canvas.of("trigger_chat"):
+        return []
+    return [each for each in canvas.of("agent") if canvas.payload(each).get("memory") is not False]
+
+
+def _alone(canvas: Canvas) -> str:
+    """Whether somebody has to be there."""
+    starts = words.joined([
+        speak.trigger(str(canvas.nodes[each].get("type")), canvas.payload(each)) for each in canvas.triggers
+    ])  # fmt: skip
+    if set(canvas.of("manual")) & set(canvas.triggers):
+        return f"No, somebody has to start it: it runs {starts}."
+    told = f"Yes. It starts {starts} by itself, while the server runs and the workflow is switched on; no page has to "
+    told += "be open."
+    asks = canvas.of("human_confirmation")
+    return f"{told} But {words.joined([f'`{each}`' for each in asks])} waits for a person's answer." if asks else told
 
 
 def _negated(text: str) -> bool:
@@ -141,7 +185,10 @@ def _on_days(said: Talk, canvas: Canvas, text: str) -> str | None:
 
 def _addressed(canvas: Canvas, text: str) -> str | None:
     """ "does anna@x.org get it too?", "is #ops told?": whether an address stands in a step."""
-    named = [*words.emails(text), *words.CHANNEL.findall(text)]
+    people = {name for key in canvas.nodes for each in words.emails(str(canvas.payload(key)))
+              for name in re.findall(r"[a-z]{3,}", each.split("@")[0].lower())}  # fmt: skip
+    called = [each for each in re.findall(r"[A-Za-z]{3,}", text) if each.lower() in people - {"mail", "info", "team"}]
+    named = [*words.emails(text), *words.CHANNEL.findall(text), *called]
     if not named:
         return None
     lines = []

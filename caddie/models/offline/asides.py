@@ -10,7 +10,7 @@ import re
 from dataclasses import replace
 from zoneinfo import ZoneInfo
 
-from caddie.models.offline import amendment, answers, inquiry, questions, speak, talk, thread
+from caddie.models.offline import amendment, answers, inquiry, questions, recollection, speak, talk, thread
 from caddie.models.offline.plan import Edit, Planner
 from caddie.models.offline.reply import Reply
 from caddie.models.offline.thread import Talk
@@ -51,6 +51,10 @@ def reply(said: Talk) -> Reply | None:
     if _CLOCK.match(said.request):
         told = f"It is {said.context.now.astimezone(_zone(said)):%H:%M on %A, %d %B %Y} ({said.context.timezone})."
         return Reply(told)
+    if not said.answers and recollection.UNDO.fullmatch(said.request) and said.nodes:
+        return Reply("I cannot tell what to take back: say what it should be, for example “remove the mail step” or "
+            "“change the "
+                     "time back to 8”.")  # fmt: skip
     if not said.asked:
         return None
     if answers.WITHDRAWN.fullmatch(said.request):

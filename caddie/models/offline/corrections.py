@@ -29,6 +29,14 @@ _KINDS: tuple[Callable[[str], list[str]], ...] = (
     words.emails,
     words.URL.findall,
 )
+#: "change 100 to 120"
+_NUMBERS = re.compile(
+    r"^(?:change|replace|switch|swap|correct|set|turn|raise|lower|increase|decrease|make)\s+(?:the\s+)?(?:number\s+|"
+    r"value\s+|limit\s+)?(?:from\s+)?(?P<old>\d[\d.,]*)\s+"
+    r"(?:to|into|with|by|for)\s+(?P<new>\d[\d.,]*)(?:\s+(?:please|instead|now))*$",
+    re.I,
+)
+_COUNTED = ("seconds", "timeoutSeconds", "limit", "maxWords", "retries", "maxIterations")
 #: Fields that hold words of the user.
 _SPOKEN = frozenset("query prompt subject text message instructions".split())
 
@@ -140,6 +148,10 @@ def corrected(text: str, canvas: Canvas, said: Talk) -> Change | None:
                 return Change(Plan(edits), f"I put {new} in the place of {old}.")
     if (phrased := _phrased(text, canvas)) is not None:
         return phrased
+    if numbers := _NUMBERS.match(text):
+        old, new = numbers.group("old"), numbers.group("new")
+        if edits := _put(canvas, old, new):
+            return Change(Plan(edits), f"I put {new} in the place of {old}.")
     if (aligned := _aligned(text, canvas)) is not None:
         return aligned
     match = _WORDS.search(text)
@@ -174,6 +186,9 @@ def _after(name: str, value: Any, old: str, new: str, spoken: frozenset[str]) ->
         return {
             key: _after(key, each, old, new, spoken) if key in ("right", "to") else each for key, each in value.items()
         }
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        same = name in ("right", *_COUNTED) and re.fullmatch(r"[\d.,]+", old) and value == words.number(old)
+        return words.number(new) if same else value
     if not isinstance(value, str):
         return value
     if value.lower() == old.lower():

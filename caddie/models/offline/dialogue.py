@@ -21,6 +21,7 @@ from caddie.models.offline import (
     openings,
     proposal,
     questions,
+    recollection,
     repair,
     running,
     slotting,
@@ -67,6 +68,7 @@ def decide(request: ModelRequest) -> Reply:
     said = thread.read(request)
     if said.called("use_template"):
         return _close(said, [], [], "")
+    said.request, said.run = running.parted(said.request)
     if (aside := asides.reply(said)) is not None:
         return aside
     if (ran := running.reply(said)) is not None:
@@ -140,13 +142,16 @@ def _close(said: Talk, assumptions: list[str], unknown: list[str], found: str, s
         edits = repair.edits(said.context.definition or {}, errors)
         if edits:
             return Reply("Validation found something; I repair it.", tuple(edits))
+    if not (said.context.definition or {}).get("nodes"):
+        return Reply("The canvas is empty now. Tell me what should happen and when, and I build it.")
     parts = [found or _headline(said), *_caveats(said, assumptions, unknown)]
     if errors:
         parts.append("Not right yet:\n" + "\n".join(f"- {each.get('message', '')}" for each in errors[:5]))
     parts += [speak.left_open(report.get("incomplete") or []), speak.OFFLINE]
     if slots and "ask_user" in said.tools:
-        return _ask(slots[0], parts)
-    return Reply("\n\n".join(part for part in parts if part))
+        return _ask(slots[0], [*parts, *([running.LATER] if said.run else [])])
+    told = "\n\n".join(part for part in parts if part)
+    return running.after(said, report, told) if said.run else Reply(told)
 
 
 def _ask(slot: Slot, told: Sequence[str]) -> Reply:
@@ -158,7 +163,9 @@ def _ask(slot: Slot, told: Sequence[str]) -> Reply:
 
 def _headline(said: Talk) -> str:
     done = "The workflow now does this:" if said.nodes else "Done. The workflow does this:"
-    return f"{done}\n{speak.explain(said.context.definition or {})}"
+    new = [f"`{each}`" for each in (said.context.definition or {}).get("nodes") or {} if each not in said.nodes]
+    added = f"{recollection.NEW} {words.joined(new)}.\n" if said.nodes and new else ""
+    return f"{added}{done}\n{speak.explain(said.context.definition or {})}"
 
 
 def _caveats(said: Talk, assumptions: list[str], unknown: list[str]) -> list[str]:

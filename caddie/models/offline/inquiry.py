@@ -98,6 +98,10 @@ _THEN_WHAT = re.compile(
     r"it|that|this|gets?|you|told|else|the|stop|run|still|work|mail|send|post|workflow|next))*\W*$",
     re.I,
 )
+_AND_CHANGE = re.compile(
+    r"\b(?:and|then)\s+(?:then\s+|also\s+|please\s+)*(?:make|change|add|remove|delete|set|move|rename|replace|switch|drop)\b",
+    re.I,
+)
 _TAG = re.compile(
     r"[,\s]+(?:right|correct|yes|no|or\s+not|is\s*n['’]?t\s+it|does\s*n['’]?t\s+it|eh|huh|"
     r"ok(?:ay)?)\s*\?+\s*$",
@@ -144,7 +148,7 @@ def _question(sentence: str, canvas: bool) -> bool:
     if _WISH.match(text):
         return not canvas and bool(_POSSIBLE.match(text)) and not _carries(text)
     if _ASKS.match(text):
-        return not _ordered(text)
+        return not _ordered(text) and not (_TELLING.match(text) and _AND_CHANGE.search(text))
     if _THEN_WHAT.search(text):
         return True
     if not sentence.rstrip().endswith("?"):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from caddie.models.offline import answers, words
+from caddie.models.offline import answers, recollection, words
 from caddie.models.offline.canvas import Canvas
 from caddie.models.offline.extension import Change
 from caddie.models.offline.guess import index
@@ -58,16 +58,26 @@ def filled(said: Talk) -> Plan | None:
         places = [each for each in places if (canvas.nodes[each[0]].get("type") == "send-webhook") is posts] or places
     if not places:
         return None
+    given = recollection.answered(kind, given, said.earlier[:-1], said.start)
     value = answers.value(Slot(fields[0], kind, question), given)
     if kind == "fields" and isinstance(value, list):
         value = fields_schema(value)
     if value is None:
-        return Plan()
+        return Plan(_told_too(canvas, given, fields))
     made = [
         Edit("update_node", {"nodeId": node_id, "payload": {name: value}})
         for node_id, name in (places if several else places[:1])
     ]
-    return Plan(made)
+    return Plan([*made, *_told_too(canvas, given, fields)])
+
+
+def _told_too(canvas: Canvas, given: str, fields: tuple[str, ...]) -> list[Edit]:
+    """An answer may fill more than it was asked for: "https://…, and the channel is #stock"."""
+    told = {"url": words.url(given), "channel": words.channel(given), "to": words.email(given)}
+    return [
+        Edit("update_node", {"nodeId": node_id, "payload": {name: told[name]}})
+        for node_id, name in _empty(canvas, tuple(name for name, value in told.items() if value and name not in fields))
+    ]
 
 
 def completed(text: str, canvas: Canvas, said: Talk) -> Change | None:

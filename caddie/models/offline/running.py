@@ -22,12 +22,25 @@ _RUN = re.compile(
     re.I,
 )
 _WENT = re.compile(
-    r"\b(?:last|latest|previous|recent)\s+(?:run|execution)s?\b|\bhow\s+did\s+(?:it|the\s+(?:run|execution|workflow))\s+go\b|"
+    r"\b(?:last|latest|previous|recent)\s+(?:run|execution)s?\b|\bhow\s+did\s+(?:it|the\s+(?:run|execution|"
+    r"workflow))\s+go\b|"
     r"\bwhy\s+did\s+(?:it|the\s+(?:last\s+)?(?:run|execution|workflow))\s+(?:fail|stop|break|crash)\b|"
     r"\bwhat\s+(?:happened|went\s+wrong)\s+(?:in|during|with)\s+the\s+(?:\w+\s+)?(?:run|execution)\b|"
     r"\bdid\s+(?:it|the\s+(?:run|execution|workflow))\s+(?:work|succeed|run|finish)\b",
     re.I,
 )
+
+#: A wish to run it at the end of another wish.
+_AND_RUN = re.compile(
+    rf"(?:\s*[,.;!\n]+\s*|\s+(?=(?:and|then)\b))(?:(?:and|then|also|please|afterwards|after\s+that|"
+    rf"when\s+(?:you(?:['’]re|\s+are)|it(?:['’]s|\s+is))\s+"
+    rf"(?:done|ready|finished),?)\s+)*(?:run|execute|test|try(?:\s+out)?)\s+{_IT}(?:\s+out)?"
+    r"(?:\s+(?:now|once|right\s+(?:now|away)|straight\s+away|immediately|at\s+once|please|for\s+me|too|as\s+well|then|"
+    r"a\s+first\s+time))*[\s.!]*$",
+    re.I,
+)
+
+LATER = "I ask you whether to run it as soon as that is filled in."
 
 #: Blocks with an address of their own.
 _ADDRESSED = ("http-request", "send-webhook")
@@ -42,6 +55,20 @@ def reply(said: Talk) -> Reply | None:
     if "get_execution" in said.tools and said.context.mode != "repair" and _WENT.search(said.request):
         return _told(said)
     return None
+
+
+def parted(text: str) -> tuple[str, bool]:
+    """(what else is wished, whether it is to be run then): "…, and run it"."""
+    match = _AND_RUN.search(text)
+    rest = text[: match.start()].strip() if match else text
+    return (rest, True) if match and len(rest.split()) > 2 else (text, False)
+
+
+def after(said: Talk, report: dict[str, Any], told: str) -> Reply:
+    """What was built, and the question whether to run it; or why it cannot be run yet."""
+    if report.get("errors") or report.get("incomplete") or "run_workflow" not in said.tools:
+        return Reply(f"{told}\n\nI have not run it: first what is open has to be filled in. Then say “run it”.")
+    return Reply(told, (Edit("run_workflow", {}),))
 
 
 def _run(said: Talk) -> Reply:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from caddie.models.model import AssistantTurn, Context, ModelRequest, ToolOutcome, ToolTurn, UserTurn
-from caddie.models.offline import answers, inquiry, words
+from caddie.models.offline import answers, inquiry, recollection, words
 
 # Rules are regular expressions: their time grows faster than the text, so a text has a bound, and so have runs in it.
 READ_CHARS = 1200
@@ -19,6 +19,12 @@ APPROVAL = "Shall I build it?"
 WHAT_ELSE = "What should be different?"
 #: The first words of the question whether to run it.
 RUN_IT = "Shall I run the workflow now?"
+#: "plan: every evening …"
+_PLANNING = re.compile(
+    r"^\s*(?:(?:just|only|first)\s+)*(?:(?:make|give|show|draw)\s+(?:me\s+)?)?(?:an?\s+|"
+    r"the\s+)?plan(?:\s+(?:first|only))?\s*[:,–-]\s*",
+    re.I,
+)
 #: An answer to a plan that does not say what to change.
 CHANGE = re.compile(r"\s*(?:change(?:\s+it)?|no|not\s+yet|nope)\s*[.!]?\s*$", re.I)
 
@@ -45,6 +51,10 @@ class Talk:
     asked: str = ""
     #: What the user wrote before, oldest first.
     earlier: list[str] = field(default_factory=list)
+    #: What was answered last.
+    told: str = ""
+    #: It is to be run once it is built.
+    run: bool = False
 
     def called(self, *names: str) -> list[ToolOutcome]:
         return [outcome for done in self.rounds for outcome in done if outcome.name in names]
@@ -69,6 +79,7 @@ def read(request: ModelRequest) -> Talk:
     talk.rounds = [turn.outcomes for turn in turns[last + 1 :] if isinstance(turn, ToolTurn)]
     position, answering = _beginning(request, last), context.answering
     talk.earlier = [turn.text for turn in turns[:position] if isinstance(turn, UserTurn)]
+    talk.told = next((turn.text for turn in reversed(turns[:position]) if isinstance(turn, AssistantTurn)), "")
     while position >= 2:
         said, before = turns[position - 1], position - 1
         while before >= 0 and not isinstance(turns[before], UserTurn):
@@ -92,6 +103,7 @@ def read(request: ModelRequest) -> Talk:
         talk.request = answers.other_medium(talk.asked, answers.meant(talk.request)) or talk.request
     if not talk.answers and talk.nodes:
         talk.request = answers.meant(talk.request)
+    talk.request = recollection.resolved(_PLANNING.sub("", talk.request, count=1), talk.earlier, talk.start, talk.told)
     return talk
 
 

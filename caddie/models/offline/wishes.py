@@ -13,30 +13,41 @@ _PLACE = (
     r"(?:(?:the|our|my)\s+)?(?:e-?mails?|mails?|slack(?:\s+messages?)?|discord(?:\s+messages?)?|web\s?hooks?|logs?|"
     r"the\s+chat)(?:\s+(?:step|message|channel))?"
 )
+_DAY = r"(?:mon|tues|wednes|thurs|fri|satur|sun)days?|weekdays?|weekends?|workdays?|daily|hourly|weekly|monthly"
 _TIDY = (
-    r"(?:\s*[,.;]?\s*(?:so\s+|and\s+)?(?:please\s+|can\s+you\s+|could\s+you\s+)?(?:update|adapt|adjust|change|fix|switch|"
+    r"(?:\s*[,.;]?\s*(?:so\s+|and\s+)?(?:please\s+|can\s+you\s+|could\s+you\s+)?(?:update|adapt|adjust|change|fix|"
+    r"switch|"
     r"rework)\b(?:\s+(?:it|that|this|the\s+\w+|everything|accordingly|too|please|for\s+that))*)?\s*$"
 )
 _RULES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
     (re.compile(pattern, re.I), to)
     for pattern, to in (
-        (rf"^(?:we|i|they|(?:our|the|my)\s+\w+)\s+(?:have\s+|has\s+|are\s+|is\s+)?(?:just\s+|now\s+|all\s+|recently\s+)*"
-         rf"(?:switch|mov|migrat|chang|go|went)(?:ed|ing|e)?\s+(?:over\s+|away\s+)?from\s+({_PLACE})\s+to\s+({_PLACE}){_TIDY}",
+        (rf"^(?:we|i|they|(?:our|the|my)\s+\w+)\s+(?:have\s+|has\s+|are\s+|is\s+)?(?:just\s+|now\s+|all\s+|"
+            rf"recently\s+)*"
+         rf"(?:switch|mov|migrat|chang|go|went)(?:ed|ing|e)?\s+(?:over\s+|"
+         rf"away\s+)?from\s+({_PLACE})\s+to\s+({_PLACE}){_TIDY}",
          r"replace \1 with \2"),
-        (rf"^(?:we|i|they|(?:our|the|my)\s+\w+)\s+(?:do\s+not|no\s+longer|stopped|never|quit)\s+(?:us(?:e|ing)|read(?:ing)?|"
-         rf"check(?:ing)?|look(?:ing)?\s+at)\s+({_PLACE})(?:\s+any\s*more|\s+any\s*longer|\s+now)?\s*[,;.]?\s*(?:(?:and|but|so)\s+)?"
+        (rf"^(?:we|i|they|(?:our|the|my)\s+\w+)\s+(?:do\s+not|no\s+longer|stopped|never|quit)\s+(?:us(?:e|ing)|"
+            rf"read(?:ing)?|"
+         rf"check(?:ing)?|look(?:ing)?\s+at)\s+({_PLACE})(?:\s+any\s*more|\s+any\s*longer|"
+         rf"\s+now)?\s*[,;.]?\s*(?:(?:and|but|so)\s+)?"
          rf"(?:please\s+)?(?:we\s+)?(?:use|take|it\s+is|switch\s+to|make\s+it|go\s+with|everything\s+is\s+on)\s+"
          rf"({_PLACE})(?:\s+(?:now|instead))?{_TIDY}", r"replace \1 with \2"),
         (rf"^({_PLACE})\s*,?\s*(?:instead\s+of|rather\s+than|"
          rf"not)\s+({_PLACE})(?:\s+please)?\s*$", r"replace \2 with \1"),
-        (rf"^(?:can|could|may)\s+(?:we|i|you|it)\s+(?:have|get|use|do|make\s+it|send)\s+(?:an?\s+)?({_PLACE})\s+(?:instead\s+of|rather\s+"
+        (rf"^(?:can|could|may)\s+(?:we|i|you|it)\s+(?:have|get|use|do|make\s+it|"
+            rf"send)\s+(?:an?\s+)?({_PLACE})\s+(?:instead\s+of|rather\s+"
          rf"than)\s+(?:an?\s+)?({_PLACE})\s*\??$", r"replace \2 with \1"),
         # "1.2, not 1.1" and "1.1 should become 1.2" are read where numbers are.
         (r"^(?:the\s+)?(?:time|schedule|start)\s+(?:should|must|has\s+to|needs\s+to)\s+(?:be|become|"
          r"change\s+to)\s+", "run it at "),
         (r"^(?:it|this|that)\s+(?:is|was|will\s+be)\s+(?:now\s+)?(?:supposed|meant)\s+to\s+(?:be\s+)?(?=run|start|"
          r"go|send|post|mail)", ""),
-        (r"^i\s+(?:would\s+)?(?:rather|prefer|like)\s+(?:to\s+)?(?:have|get|see|receive)\s+(.+?)\s+(?:instead\s+of|rather\s+than)\s+(.+)$",
+        (rf"^(?:(?:only|just|but)\s+)*(?:on\s+)?((?:{_DAY})(?:\s*(?:,|and|or|to|through|"
+            rf"-)\s*(?:{_DAY}))*(?:\s+only)?(?:\s+at\s+[\d:.]+\s*(?:am|pm)?)?)$",
+         r"make it \1"),
+        (r"^i\s+(?:would\s+)?(?:rather|prefer|like)\s+(?:to\s+)?(?:have|get|see|receive)\s+(.+?)\s+(?:instead\s+of|"
+            r"rather\s+than)\s+(.+)$",
          r"use \1 instead of \2"),
     )
 )  # fmt: skip
@@ -44,7 +55,8 @@ _RULES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
 
 #: "tell me when the call fails": the condition behind what to do.
 _WHEN = re.compile(
-    r"^(?P<what>(?:also\s+)?(?:tell|notify|send|post|e?mail|mail|ping|let|warn|alert|message|log|write|inform)\b.+?)\s+(?:if|when(?:ever)?|in\s+case|"
+    r"^(?P<what>(?:also\s+)?(?:tell|notify|send|post|e?mail|mail|ping|let|warn|alert|message|log|write|"
+    r"inform)\b.+?)\s+(?:if|when(?:ever)?|in\s+case|"
     r"as\s+soon\s+as|once|every\s+time|each\s+time)\s+(?P<test>.+)$",
     re.I,
 )

@@ -133,7 +133,7 @@ def asks(text: str, canvas: bool = True) -> bool:
 
 def suggests(text: str) -> bool:
     """ "what about Discord instead?": a wish in the form of a question."""
-    return bool(_WISH.match(bare(text)) or _PLEA.search(text))
+    return bool(_WISH.match(bare(text)) or _PLEA.search(text) or _AND_CHANGE.search(text))
 
 
 def bare(text: str) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from caddie.models.offline import inquiry, words
+from caddie.models.offline import inquiry, schedule, words
 from caddie.models.offline.pauses import longest
 from caddie.models.offline.request import Slot
 
@@ -63,6 +63,16 @@ _MEDIA = re.compile(r"(?<![@\w./-])(slack|discord|e-?mail|mail)(?![@\w./-])", re
 _AROUND = re.compile(r"\b(?:please|thanks|channel|the|one|called|use|take|in|on|to|it['’]?s|is)\b|[.!]", re.I)
 
 
+_TAKES = re.compile(
+    r"^\W*(?:(?:the|number|no\.?|option|take|use|i\s+(?:take|want)|let['’]?s\s+(?:take|use))\s+)*(?:\d\b|one|first|"
+    r"second|third|last|yes|yep|sure|ok|none|neither|no\b|"
+    r"nothing|skip|not|both|all|please|great|go|do\s+it|set\s+it\s+up)\b",
+    re.I,
+)
+#: The way that was asked about, without an address.
+SAME_WAY = re.compile(r"\W*(?:(?:by|via|per|through|with|on|in|use)\s+)?(?:e-?mail|mail|slack)(?:\s+please)?\W*", re.I)
+
+
 def meant(message: str) -> str:
     """A message without the "no wait, …" in front of it."""
     rest = _OPENING.sub("", message.strip(), count=1).strip()
@@ -77,11 +87,23 @@ def fits(question: str, message: str) -> bool:
     if _LATER.fullmatch(text):
         return True
     kind = _kind(question)
+    if kind in ("url", "channel", "email") and not _holds(kind, text):
+        found = schedule.find(text)
+        if (found and found.freq) or SAME_WAY.fullmatch(text):
+            return False
     if kind is None:
         return True
     if _holds(kind, text):
         return True
     return not _CHANGES.search(text) and len(text.split()) <= 12
+
+
+def picks(offered: str, message: str) -> bool:
+    """Whether a message takes or refuses something of a list."""
+    if _TAKES.match(message) or (len(message.split()) < 2 and not words.url(message) and not words.emails(message)):
+        return True
+    told = set(re.findall(r"[a-z]{4,}", offered.lower()))
+    return not _CHANGES.search(message) and bool(set(re.findall(r"[a-z]{4,}", message.lower())) & told)
 
 
 def other_medium(question: str, message: str) -> str | None:

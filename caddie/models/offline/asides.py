@@ -59,6 +59,8 @@ def reply(said: Talk) -> Reply | None:
         return None
     if answers.WITHDRAWN.fullmatch(said.request):
         return Reply(_dropped(said))
+    if answers.SAME_WAY.fullmatch(said.request):
+        return _again(said, "All right.")
     if inquiry.asks(said.request):
         return _again(said, _told(said))
     return None

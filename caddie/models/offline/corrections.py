@@ -187,7 +187,8 @@ def _after(name: str, value: Any, old: str, new: str, spoken: frozenset[str]) ->
             key: _after(key, each, old, new, spoken) if key in ("right", "to") else each for key, each in value.items()
         }
     if isinstance(value, int | float) and not isinstance(value, bool):
-        same = name in ("right", *_COUNTED) and re.fullmatch(r"[\d.,]+", old) and value == words.number(old)
+        numbers = re.fullmatch(r"[\d.,]+", old) and re.fullmatch(r"[\d.,]+", new)
+        same = name in ("right", *_COUNTED) and numbers and value == words.number(old)
         return words.number(new) if same else value
     if not isinstance(value, str):
         return value

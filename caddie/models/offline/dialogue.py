@@ -18,6 +18,7 @@ from caddie.models.offline import (
     change,
     extension,
     faults,
+    fragments,
     openings,
     proposal,
     questions,
@@ -234,7 +235,11 @@ def _mend(said: Talk) -> Reply:
 
 def _intent(said: Talk) -> Intent | None:
     request = understand(said.request, said.context.timezone, said.context.now)
+    if together := fragments.joined(said, request):
+        said.request, request = together
     slots = slotting.filled(request, said)
+    if together and said.nodes:
+        return _rebuilt(said, request, slots)
     if said.nodes:
         if (plan := openings.filled(said)) is not None:
             return Intent(plan, "I fill that in.", [], openings.left(said, [*slots, *slotting.late(request, said)]), [])

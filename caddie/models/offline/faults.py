@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-from caddie.models.offline import change
+from caddie.models.offline import change, inquiry
 from caddie.models.offline.thread import Talk
 
 _REPAIR = re.compile(
@@ -27,11 +27,13 @@ _FAULT = re.compile(
     r"stuck|nowhere|can['’]?t\s+(?:publish|save|run|start))\b",
     re.I,
 )
+#: What would happen, not what has happened.
+_CASE = re.compile(r"\b(?:what\s+(?:if|happens|would|will)|if|in\s+case)\b", re.I)
 
 
 def meant(said: Talk) -> bool:
     """Whether this turn is about faults: by its mode, or because the message asks to mend them."""
-    if said.context.mode == "repair":
+    if said.context.mode == "repair" and not (inquiry.asks(said.request) and _CASE.search(said.request)):
         return not change.wanted(said)
     wish = not said.request.rstrip().endswith("?") or bool(
         re.search(
@@ -42,5 +44,6 @@ def meant(said: Talk) -> bool:
         )
     )
     asked = bool(_REPAIR.search(said.request) or (wish and _FAULT.search(said.request)))
+    asked = asked and not (inquiry.asks(said.request) and _CASE.search(said.request))
     asked = asked and bool(said.nodes) and not said.answers
     return asked and "validate_workflow" in said.tools and "edit_workflow" in said.tools and not change.wanted(said)

@@ -18,7 +18,7 @@ _LEAD = re.compile(
     r"nice|thanks|thank\s+you|thx|actually|now|then|btw|by\s+the\s+way|out\s+of\s+(?:interest|curiosity)|"
     r"(?:i['’]?m\s+)?"
     r"(?:just\s+)?curious|(?:a\s+|one\s+|another\s+)?(?:quick\s+|last\s+|small\s+|stupid\s+|silly\s+|dumb\s+|more\s+|"
-    r"other\s+)*question|before\s+(?:i|we)\s+(?:start|begin|go\s+on)|there|caddie|again|exactly|remind\s+me|say|"
+    r"other\s+)*question|before\s+(?:i|we)\s+(?:start|begin|go\s+on)|there|caddie|again|exactly|say|"
     r"first(?:\s+of\s+all)?|(?:i\s+am|i['’]m)\s+new(?:\s+(?:here|to\s+(?:this|caddie|it)))?)\b[\s,.:;!…-]*)+",
     re.I,
 )
@@ -30,8 +30,10 @@ _SUBJECT = (
 #: To tell is all that is asked for.
 _TELL = (
     r"(?:explain|describe|clarify|walk\s+me\s+through|talk\s+me\s+through|take\s+me\s+through|run\s+me\s+through|"
-    r"guide\s+me\s+through|remind\s+me|help\s+me\s+(?:to\s+)?understand|sum\s+up\s+for\s+me|"
-    r"give\s+me\s+(?:an?\s+|the\s+)?(?:\w+\s+)?(?:overview|summary|explanation|rundown|idea|description)\b|"
+    r"guide\s+me\s+through|remind\s+me\s+(?:again\s+)?(?:what|how|why|which|who|where|of\s+what)|"
+    r"help\s+me\s+(?:to\s+)?understand|sum\s+up\s+for\s+me|"
+    r"give\s+me\s+(?:an?\s+|the\s+)?(?:\w+\s+)?(?:overview|summary|gist|essence|breakdown|short\s+version|explanation|"
+    r"rundown|idea|description)\b|"
     r"(?:tell|show)\s+me\s+(?:again\s+|more\s+|briefly\s+|in\s+[\w\s]{3,20}?\s+)*(?:about|what|how|why|which|who|whom|"
     r"whose|where|when\s+(?:it|this|that|the\s+(?:workflow|flow))|(?:if|whether)\s+(?:it|this|that|i|the\s+(?:workflow|"
     r"flow))|the\s+(?:steps|workflow|flow|schedule)\b(?!.*\b(?:every|each)\b)))"
@@ -48,7 +50,8 @@ _ASKS = re.compile(
     rf"wo['’]?n['’]?t|"
     rf"wouldn['’]?t|shouldn['’]?t|can['’]?t|couldn['’]?t|has|hasn['’]?t)\s+{_SUBJECT}\b|"
     r"(?:do|don['’]?t|have|haven['’]?t)\s+(?:i|we|you|they|people|users|customers|guests|workflows|any\w*|all)\b|"
-    r"(?:can|could|may)\s+(?:\w+\s+workflows?|it|this|that|i|they|people|(?:any|some|every)(?:one|body)|workflows?|caddie|the|my|a|an|"
+    r"(?:can|could|may)\s+(?:\w+\s+workflows?|it|this|that|i|they|people|(?:any|some|every)(?:one|body)|workflows?|"
+    r"caddie|the|my|a|an|"
     r"slack|discord|other)\b|"
     rf"(?:(?:can|could|would|will)\s+you\s+(?:please\s+|maybe\s+|also\s+|quickly\s+)*|please\s+|i\s+(?:want|need|"
     rf"(?:woul|['’])d\s+like)\s+you\s+to\s+)?{_TELL}\b|"
@@ -99,7 +102,8 @@ _THEN_WHAT = re.compile(
     re.I,
 )
 _AND_CHANGE = re.compile(
-    r"\b(?:and|then)\s+(?:then\s+|also\s+|please\s+)*(?:make|change|add|remove|delete|set|move|rename|replace|switch|drop)\b",
+    r"\b(?:and|then)\s+(?:then\s+|also\s+|please\s+)*(?:make|change|add|remove|delete|set|move|rename|replace|switch|"
+    r"drop)\b",
     re.I,
 )
 _TAG = re.compile(
@@ -115,7 +119,8 @@ _REQUEST = re.compile(
     re.I,
 )
 _IMPERATIVE = re.compile(
-    rf"^(?:please\s+|then\s+|also\s+|so\s+|and\s+|just\s+)*(?:{'|'.join(VERBS)}|change|rename|"
+    rf"^(?:please\s+|then\s+|also\s+|so\s+|and\s+|just\s+)*(?:{'|'.join(each for each in VERBS if each != 'nothing')}|"
+    rf"change|rename|"
     rf"move|switch|use)\b",
     re.I,
 )

@@ -16,7 +16,8 @@ _CASE = re.compile(
     r"this|the\s+\w+)\s+do|if|when)|"
     r"what\s+about)\b.*?\b(?:if|when|with|for|to|once|after|at|given|by|on|in\s+case)\b\s*(.*)$|"
     r"^what\s+(?:if|when)\s+(.*)$|^(?:does|do|will|would|is|are)\b.*?\b(?:if|when)\b\s*(.*)$|"
-    r"^(?:and\s+)?(?:if|when(?!\s+(?:does|do|did|will|is|was))|in\s+case)\s+(.*?)[,;]\s*(?:then\s+)?(?:what|who|which|does|do|will|would|is)\b.*$",
+    r"^(?:and\s+)?(?:if|when(?!\s+(?:does|do|did|will|is|was))|in\s+case)\s+(.*?)[,;]\s*(?:then\s+)?(?:what|who|which|"
+    r"does|do|will|would|is)\b.*$",
     re.I,
 )
 _LOSS = re.compile(
@@ -46,6 +47,8 @@ _FAILS = re.compile(
     re.I,
 )
 _IF = re.compile(r"\b(?:if|when|what\s+happens|in\s+case|once)\b", re.I)
+#: "so nothing happens below 1.1?"
+_VALUE = re.compile(r"\b(?:below|above|under|over|at|of|from|than)\s+-?\d(?!\d?:|\d?\s*(?:am|pm|o.clock))", re.I)
 _PAIRS = (
     "wet dry,open closed,full empty,hot cold,warm cold,high low,big small,large small,new old,paid unpaid,up "
     "down,positive negative,good bad,cheap "
@@ -68,6 +71,8 @@ def of(canvas: Canvas, definition: dict[str, Any], text: str) -> str | None:
     if _FAILS.search(text) and _IF.search(text) and not _told_of(canvas, text):
         return tracing.failed(canvas, _thing(canvas, _FAILS.sub(" ", text)) or _fragile(canvas))
     match = _CASE.search(text)
+    if match is None and canvas.of("if", "filter") and _VALUE.search(text):
+        return _case(canvas, definition, text)
     if match is None:
         return None
     if after := re.search(r"\b(?:after|once|following|behind)\s+(?:that|it|the\s+)?(.+)$", text, re.I):

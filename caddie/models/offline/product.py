@@ -79,7 +79,7 @@ _TOPICS = (
         _TRYING,
     ),
     _topic(
-        r"\bwho\s+(?:made|built|created|wrote|owns|runs|is\s+behind)\b.*\b(?:you|caddie|this)\b",
+        r"\bwho\s+(?:made|built|created|wrote|owns|runs|is\s+behind)\b.*\b(?:you|caddie)\b",
         "I am Caddie: software that builds workflows from what you say. I am its offline model, a set of rules; "
         "nobody sits behind it.",
     ),

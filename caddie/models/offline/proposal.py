@@ -12,11 +12,10 @@ from typing import Any
 from caddie.models.offline import schedule, speak, words
 from caddie.models.offline.plan import Edit
 from caddie.models.offline.reply import Reply
-from caddie.models.offline.thread import Talk
+from caddie.models.offline.thread import OFFER, Talk
 
 #: Below this the best template has too little to do with the words.
 SCORE = 5.0
-OFFER = "Which ready workflow shall I set up?"
 #: "do you have a template for …", "show me some examples"
 ASKED = re.compile(
     r"^\W*(?:(?:do|have)\s+you\s+(?:have|got)|got|have\s+you|is|are\s+there|any|show|list|which|what|where|"
@@ -24,10 +23,14 @@ ASKED = re.compile(
     r"looking)|looking|give|suggest|recommend|can\s+you\s+(?:show|suggest|recommend|give)|"
     r"find)\b[^.!]*\b(?:templates?|examples?|"
     r"samples?|blueprints?|ready(?:-|\s+)made|ready\s+workflows?|ideas)\b|"
+    r"^\W*(?:what\s+(?:do|would|can|could)\s+you\s+(?:recommend|suggest|offer)|(?:do\s+you\s+have|have\s+you\s+got|"
+    r"is\s+there|got)\s+(?:something|anything|some))\b[^.!]*\bfor\b|"
     r"^\W*what\s+(?:do\s+you\s+have|have\s+you\s+got|is\s+there)\s+(?:ready\s+|already\s+|prepared\s+)*for\b",
     re.I,
 )
 _YES = re.compile(r"^\s*(?:yes|yep|ok(?:ay)?|sure|please|go|do\s+it|great|the\s+first|first|set\s+it\s+up)\b", re.I)
+_COUNTED = re.compile(r"^\W*(?:(?:the|number|no\.?|option|take|use)\s+)*(1|2|3|one|first|second|third)\b")
+_PLACES = {"1": 0, "one": 0, "first": 0, "2": 1, "second": 1, "3": 2, "third": 2}
 _NO = re.compile(r"^\s*(?:no|none|neither|not)\b", re.I)
 _TOPIC = re.compile(
     r"\b(?:about|on|regarding|concerning|for)\s+([\w -]{3,40}?)(?=[.,;!?]|\s+(?:every|each|and|to|at|in|by)\b|$)", re.I
@@ -41,7 +44,8 @@ def offered(said: Talk) -> Reply | None:
     searched = said.called("search_templates")
     if not searched:
         topic = re.sub(
-            r"^.*?\b(?:templates?|examples?|samples?|blueprints?|ideas|ready\s+for|have\s+for)\b",
+            r"^.*?\b(?:templates?|examples?|samples?|blueprints?|ideas|ready\s+for|have\s+for|(?:recommend|suggest|"
+            r"offer|something|anything|some|got)\s+.{0,20}?for)\b",
             "",
             said.request,
             flags=re.I | re.S,
@@ -88,6 +92,8 @@ def _asked(found: list[dict[str, Any]]) -> Reply:
 
 def _picked(found: list[dict[str, Any]], answer: str) -> dict[str, Any] | None:
     low = answer.strip().lower()
+    if (counted := _COUNTED.search(low)) and (at := _PLACES[counted.group(1)]) < len(found):
+        return found[at]
     for each in found:
         if low in (str(each.get("templateId")).lower(), str(each.get("title")).lower()):
             return each

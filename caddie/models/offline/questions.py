@@ -41,7 +41,8 @@ _FACTS: tuple[tuple[re.Pattern[str], tuple[str, ...], tuple[str, ...]], ...] = (
     (re.compile(r"\b(?:condition|threshold|limit|criteri\w+|rule)s?\b|\bhow\s+(?!many\b|long\b|often\b|does\b|do\b|"
         r"is\b)\w+\b.*\b(?:has?|have|must|needs?|"
                 r"should|before|until|triggers?|be)\b|\bon\s+what\b|\bdepends?\b|\bdecide\w*\b|"
-                r"\bchoose\w*|\bchosen\b|\bpick\w*\b|\bselect\w*\b|"
+                r"\bchoose\w*|\bchosen\b|\bpick\w*\b|\bleaves?\s+out\b|\bleft\s+out\b|\bignor\w+\b|\bexclud\w+\b|"
+                r"\bskip\w*\b|\bselect\w*\b|"
                 r"\b(?:at|above|below|over|under|from)\s+(?:which|what)\b", re.I), ("if", "filter"), ("conditions",)),
     (re.compile(r"\bhow\s+(?:many|much|long|often)\b.*\b(?:results?|articles?|items?|hits|news|words?|summary|tr(?:y|"
         r"ies)|retr(?:y|ies)|"

@@ -26,6 +26,8 @@ _WENT = re.compile(
     r"workflow))\s+go\b|"
     r"\bwhy\s+did\s+(?:it|the\s+(?:last\s+)?(?:run|execution|workflow))\s+(?:fail|stop|break|crash)\b|"
     r"\bwhat\s+(?:happened|went\s+wrong)\s+(?:in|during|with)\s+the\s+(?:\w+\s+)?(?:run|execution)\b|"
+    r"\blast\s+time\s+(?:it|this)\s+(?:ran|was\s+run|worked|fired|started)\b|\b(?:has|have)\s+(?:it|"
+    r"this)\s+(?:ever\s+|already\s+|been\s+)*(?:run|ran)\b|"
     r"\bdid\s+(?:it|the\s+(?:run|execution|workflow))\s+(?:work|succeed|run|finish)\b",
     re.I,
 )

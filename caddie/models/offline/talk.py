@@ -45,6 +45,11 @@ _SMALL = tuple(
         (r"^\W*(?:i\s+(?:really\s+)?(?:love|like|adore)\s+(?:you|it|this)|you(?:['’]re|\s+are)\s+(?:so\s+|really\s+|"
             r"very\s+|the\s+)*(?:great|good|best|awesome|amazing|"
          r"helpful|nice|clever|smart|funny|cute|cool))\b.*$", f"Thank you. {_READY}"),
+        (r"^\W*(?:(?:y(?:es|ep|eah)|exactly|right|correct|true|indeed|sure|of\s+course|that(?:['’]s|\s+is)\s+(?:it|"
+            r"right|correct)|yes\s+please|i\s+(?:see|understand|know)|got\s+it|"
+         r"understood|makes\s+sense|i(?:['’]ll|\s+will)\s+(?:tell\s+you|think\s+about\s+it|do\s+(?:it|that)|see|"
+         r"be\s+back|let\s+you\s+know)(?:\s+later)?|later|ok(?:ay)?\s+(?:then|later)|let\s+me\s+think)\b[\s,.!]*)+$",
+         "All right. Tell me when something should change."),
         (r"^\W*(?:lol|haha\w*|hehe\w*|rofl|lmao|hm+|hmm+|uh|um+|mhm|aha|oh|wow|meh|whatever|test(?:ing)?(?:\s+(?:test|"
             r"1|123|one\s+two))*|foo|bar|asdf\w*|[?!.…]+|ping|:\)|;\)|xd)\W*$",
          f"I am here. {_READY}"),
@@ -121,7 +126,9 @@ _REPORT = re.compile(
     r"\b(?:incomplete|missing|(?:need|want|require)\w*\s+from\s+me|left\s+(?:for\s+me|to\s+do|open)|"
     r"what\s+(?:else\s+)?(?:do|should|must)\s+i\s+(?:still\s+)?(?:do|fill|provide|give|enter|set)|still\s+(?:need|"
     r"open|missing)|"
-    r"(?:which|what)\s+(?:accounts?|connections?|connectors?|credentials?)|ready\s+to\s+run|is\s+it\s+(?:valid|"
+    r"(?:which|what)\s+(?:accounts?|connections?|connectors?|credentials?)|ready\s+to\s+run|(?:is|are)\s+(?:it|this|"
+    r"that|we|everything|the\s+workflow)\s+(?:all\s+)?(?:set|done|finished|good\s+to\s+go|ready|complete)\b|"
+    r"is\s+it\s+(?:valid|"
     r"complete|ready|ok)|why\s+(?:is|does|can)\b.*\b(?:not|invalid|red|fail|error|wrong)|what\s+is\s+wrong)\b",
     re.I,
 )
@@ -322,7 +329,7 @@ _VAGUE = re.compile(
     r"\b(?:automat\w+|help|improve|manage|organi[sz]e|simplify|streamline|optimi[sz]e|track|time|something|workflow|"
     r"assist\w*|"
     r"handle|deal\s+with|too\s+(?:much|many)|struggl\w+|overwhelm\w*|forget\w*|busy|easier|better|manually|by\s+hand|"
-    r"tired\s+of|hate)\b",
+    r"tired\s+of|hate|drown\w*|swamp\w*|mess|chaos|hours|keep\s+up|stress\w*)\b",
     re.I,
 )
 

@@ -17,6 +17,7 @@ READ_CHARS = 1200
 #: The last words of a plan.
 APPROVAL = "Shall I build it?"
 WHAT_ELSE = "What should be different?"
+OFFER = "Which ready workflow shall I set up?"
 #: The first words of the question whether to run it.
 RUN_IT = "Shall I run the workflow now?"
 #: "plan: every evening …"
@@ -90,7 +91,7 @@ def read(request: ModelRequest) -> Talk:
             break
         question = said.text.rstrip().rsplit("\n", 1)[-1]
         replied = position < last and _on_plan(said.text)
-        if not replied and not _answered(question, talk.request, answering):
+        if not replied and not _answered(question, talk.request, answering, said.text):
             if not talk.answers:
                 talk.asked = question
             break
@@ -112,7 +113,9 @@ def _open(text: str) -> bool:
     return text.rstrip().endswith("?") or RUN_IT in text
 
 
-def _answered(question: str, message: str, answering: bool) -> bool:
+def _answered(question: str, message: str, answering: bool, text: str) -> bool:
+    if question == OFFER and not answers.picks(text, message):
+        return False
     fits = RUN_IT not in question and answers.fits(question, message)
     return fits and (answering or _answers(question, message))
 

@@ -68,6 +68,8 @@ def whether(said: Talk, text: str) -> str | None:
         return "These are told, and nobody else:\n" + "\n".join(tracing.line(canvas, each) for each in senders)
     if _TIMES.search(text):
         return _times(canvas, text)
+    if re.search(r"\bwhat\s+(?:happens|about)\b", text, re.I) and (days := _on_days(said, canvas, text)) is not None:
+        return days
     if re.match(r"(?:can|could|would|will)\s+you\b", text, re.I):
         return None
     if not _WHETHER.match(text) and (not text.rstrip().endswith("?") or _OTHER.search(text)):

@@ -118,3 +118,39 @@ async def test_who_came_with_a_key_has_the_accounts_of_its_user(page: Page, wire
     await expect(page.get_by_test_id("account-config")).to_have_text("basic · ada · api.example.com · *.example.org")
     (kept,) = await wired.store.connectors.list(wired.org, wired.user)
     assert (kept.type, kept.name) == ("http", "http login")
+    await page.get_by_test_id("account-change").click()
+    await expect(page.get_by_test_id("account-username")).to_have_value("ada")
+    await expect(page.get_by_test_id("account-password")).to_have_value("")
+    await page.get_by_test_id("account-name").fill("partner")
+    await page.get_by_test_id("account-save").click()
+    await expect(page.get_by_test_id("account")).to_contain_text("partner")
+    (renamed,) = await wired.store.connectors.list(wired.org, wired.user)
+    assert (renamed.name, renamed.sealed) == ("partner", kept.sealed)
+
+
+async def test_a_step_that_may_have_an_account_is_given_one_and_does_without_again(
+    page: Page, wired: Product, site: Receiver
+) -> None:
+    await say(page, f"When I start it by hand, fetch {site.url('/json')} and log the answer")
+    await finished(page)
+    await expect(page.get_by_test_id("run-button")).to_be_enabled()
+    await node(page, "http-request").click()
+    await page.get_by_role("region", name="Node").get_by_test_id("connect").click()
+    await page.get_by_test_id("account-bearer").fill(SECRET)
+    await page.get_by_test_id("account-save").click()
+    await page.keyboard.press("Escape")
+    await expect(page.get_by_test_id("node-account-choice").locator("option:checked")).to_have_text("http login")
+    await page.get_by_test_id("run-button").click()
+    await expect(page.get_by_test_id("run-status")).to_have_text("Completed")
+    assert site.seen[-1].headers["authorization"] == f"Bearer {SECRET}"
+    await page.get_by_test_id("open-accounts").click()
+    await page.get_by_test_id("account-remove").click()
+    await page.get_by_test_id("account-remove-sure").click()
+    await expect(page.get_by_test_id("account")).to_have_count(0)
+    await page.keyboard.press("Escape")
+    await page.get_by_test_id("need-http-choice").select_option("None")
+    await expect(page.get_by_test_id("needs")).to_be_hidden()
+    await expect(page.get_by_test_id("run-button")).to_be_enabled()
+    await page.get_by_test_id("run-button").click()
+    await until(lambda: len(site.seen) == 2)
+    assert "authorization" not in site.seen[-1].headers

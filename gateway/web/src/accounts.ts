@@ -50,9 +50,9 @@ export class Accounts {
     this.changed();
   }
 
-  /** Makes one, or with an id changes it. Raises HttpError. */
-  async save(type: string, id: string | null, name: string, config: JsonObject): Promise<Connector> {
-    const saved = id === null ? await this.connectors.create(type, name, config) : await this.connectors.change(id, name, config);
+  /** Makes one, or with an id changes it; without a config only its name. Raises HttpError. */
+  async save(type: string, id: string | null, name: string, config: JsonObject | null): Promise<Connector> {
+    const saved = id === null ? await this.connectors.create(type, name, config ?? {}) : await this.connectors.change(id, name, config);
     await this.look();
     return saved;
   }

@@ -72,9 +72,9 @@ export class Connectors {
     return this.#ask("POST", "connectors", { type, name, config });
   }
 
-  /** A config is given whole. */
-  change(id: string, name: string, config: JsonObject): Promise<Connector> {
-    return this.#ask("PATCH", `connectors/${id}`, { name, config });
+  /** A config is given whole; null: it stays. */
+  change(id: string, name: string, config: JsonObject | null): Promise<Connector> {
+    return this.#ask("PATCH", `connectors/${id}`, { name, ...(config && { config }) });
   }
 
   async remove(id: string): Promise<void> {

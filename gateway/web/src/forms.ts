@@ -1,6 +1,6 @@
 // What was typed into a connector's form, as the configuration the API takes, and the API's objections put to the fields
 // they are about. Pure, for the tests. Caller: the form.
-import type { FormWay } from "./connectors";
+import type { Connector, ConnectorForm, FormField, FormWay } from "./connectors";
 import type { FieldFault } from "./http";
 import type { Json, JsonObject } from "./wire";
 
@@ -42,6 +42,23 @@ export function placed(faults: readonly FieldFault[], way: FormWay, typed: Reado
     found.set(place, before ? `${before}; ${message}` : message);
   }
   return found;
+}
+
+/** Which way an account is made, and what of its fields is known: never a secret, and of an address not all. */
+export function known(form: ConnectorForm, { config }: Pick<Connector, "config">): { way: number; values: Record<string, string> } {
+  const way = form.ways.findIndex(({ name, config: fixed }) => config.kind === name || named(fixed, config));
+  const chosen = form.ways[Math.max(0, way)]!;
+  const shown = chosen.fields.filter((field) => whole(field) && config[field.name] != null);
+  return { way: Math.max(0, way), values: Object.fromEntries(shown.map(({ name }) => [name, [config[name]].flat().join(", ")])) };
+}
+
+function named(fixed: JsonObject, config: Connector["config"]): boolean {
+  const entries = Object.entries(fixed);
+  return entries.length > 0 && entries.every(([name, value]) => config[name] === value);
+}
+
+function whole({ secret, kind }: FormField): boolean {
+  return !secret && kind !== "url";
 }
 
 /** A name that no other account of the type has: its title, or with 2, 3, … after it. */

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { needsOf } from "../src/accounts";
-import type { FormField, FormWay } from "../src/connectors";
+import type { ConnectorForm, FormField, FormWay } from "../src/connectors";
 import type { NodeAccount } from "../src/executions";
-import { configOf, freeName, placed, summary } from "../src/forms";
+import { configOf, freeName, known, placed, summary } from "../src/forms";
 import { BLANK, extend, type Notice } from "../src/timeline";
 
 function field(name: string, kind: FormField["kind"] = "text"): FormField {
@@ -34,6 +34,15 @@ test("an objection stands at the field it is about", () => {
   assert.deepEqual(said("config", HTTP, { ...all, username: " " }), [["username", "no"]]);
   assert.deepEqual(said("config", HTTP, { hosts: "h" }), [["", "no"]]);
   assert.deepEqual([...placed([{ field: "config.port", message: "a" }, { field: "config.port", message: "b" }], MAIL, all)], [["port", "a; b"]]);
+});
+
+test("a change begins with what is known of an account, which is no secret and no whole address", () => {
+  const search: FormWay = { name: "searxng", title: "SearXNG", config: { provider: "searxng" }, fields: [field("url", "url")] };
+  const secret: FormWay = { ...MAIL, fields: [field("host"), field("port", "number"), { ...field("password"), secret: true }] };
+  const form = (type: string, ...ways: FormWay[]): ConnectorForm => ({ type, title: type, help: "", test: null, ways });
+  assert.deepEqual(known(form("smtp", secret), { config: { host: "m.example", port: 25, password: "never" } }), { way: 0, values: { host: "m.example", port: "25" } });
+  assert.deepEqual(known(form("web-search", SEARCH, search), { config: { provider: "searxng", url: "https://s.example" } }), { way: 1, values: {} });
+  assert.deepEqual(known(form("http", SEARCH, HTTP), { config: { kind: "basic", header: null, username: "ada", hosts: ["a.example", "b.example"] } }), { way: 1, values: { username: "ada", hosts: "a.example, b.example" } });
 });
 
 test("a name is proposed that is free", () => {

@@ -8,6 +8,9 @@ export interface ChoiceActions {
   connect(need: Need): void;
 }
 
+/** Of the choice to do without; no account's id. */
+const NO = "-";
+
 /** busy: something is being kept; locked: nothing can be chosen now. */
 export interface Standing {
   busy: boolean;
@@ -25,9 +28,13 @@ export class AccountChoice {
 
   /** id: of its select, one in the page. */
   constructor(id: string, private readonly accounts: Accounts, private readonly actions: ChoiceActions) {
-    this.#select = h("select", { id, "data-testid": `${id}-choice`, change: () => this.actions.choose(this.#need!, this.#select.value || null) });
+    this.#select = h("select", { id, "data-testid": `${id}-choice`, change: () => this.#choose(this.#select.value) });
     set(this.#label, "for", id);
     this.element = h("div", { class: "choice", "data-testid": "choice" }, this.#label, this.#select, this.#only, this.#connect);
+  }
+
+  #choose(value: string): void {
+    if (value) this.actions.choose(this.#need!, value === NO ? null : value);
   }
 
   /** about: what it is for, when that is not plain from where it stands. */
@@ -42,12 +49,12 @@ export class AccountChoice {
     const only = needed && found.length === 1 && found[0]!.id === used;
     this.#only.hidden = !only;
     setText(this.#only, only ? found[0]!.name : "");
-    this.#select.hidden = only || found.length === 0;
+    const missing = need.nodes.some((each) => each.missing !== null);
+    this.#select.hidden = only || (found.length === 0 && (needed || !missing));
     this.#select.disabled = locked;
-    const options: [string, string][] = [
-      ...(needed && used !== null ? [] : [["", needed ? "Choose…" : "None"] as [string, string]]),
-      ...found.map(({ id, name }) => [id, name] as [string, string]),
-    ];
+    const options: [string, string][] = found.map(({ id, name }) => [id, name]);
+    if (used === null) options.unshift(["", needed || missing ? "Choose…" : "None"]);
+    if (!needed && (used !== null || missing)) options.push([NO, "None"]);
     const key = JSON.stringify(options);
     if (key !== this.#options) {
       this.#options = key;
@@ -56,7 +63,7 @@ export class AccountChoice {
     // What was just chosen stays while it is kept.
     if (!busy) this.#select.value = used ?? "";
     setText(this.#connect, found.length === 0 ? "Connect…" : "Connect another…");
-    this.#connect.className = found.length === 0 ? "primary" : "quiet";
+    this.#connect.className = found.length > 0 ? "quiet" : needed ? "primary" : "";
     set(this.#connect, "aria-label", `${this.#connect.textContent} ${title}${about}`);
   }
 }

@@ -2,13 +2,13 @@
 // gone from the page afterwards; the API's objections stand beside the fields they are about.
 import type { Connector, ConnectorForm, FormField, FormWay } from "../connectors";
 import { h, set, setText } from "../dom";
-import { configOf, freeName, placed } from "../forms";
+import { configOf, freeName, known, placed } from "../forms";
 import { HttpError } from "../http";
 import type { JsonObject } from "../wire";
 
 export interface AccountFormActions {
-  /** Makes it, or with an id changes it. Raises HttpError. */
-  save(type: string, id: string | null, name: string, config: JsonObject): Promise<void>;
+  /** Makes it, or with an id changes it; without a config only its name. Raises HttpError. */
+  save(type: string, id: string | null, name: string, config: JsonObject | null): Promise<void>;
   cancel(): void;
 }
 
@@ -37,6 +37,8 @@ export class AccountForm {
   #form: ConnectorForm | null = null;
   #changed: Connector | null = null;
   #shown = new Map<string, Shown>();
+  /** What the form of a change began with. */
+  #before = "";
 
   constructor(private readonly actions: AccountFormActions) {
     this.element = h("form", { class: "account-form", novalidate: true, hidden: true, "aria-labelledby": "account-title", "data-testid": "account-form", submit: (event) => void this.#submit(event) },
@@ -49,14 +51,18 @@ export class AccountForm {
     this.#form = form;
     this.#changed = changed;
     setText(this.#title, changed ? `Change “${changed.name}”` : `Connect: ${form.title}`);
-    setText(this.#help, changed ? `${form.help} Everything is entered anew: what is stored is never shown.` : form.help);
+    setText(this.#help, changed ? "Secrets are entered anew: what is stored is never shown. To change only the name, leave them blank." : form.help);
     this.#warning.hidden = changed !== null || others.length !== 1;
     setText(this.#warning, others.length === 1 ? `You have one already: “${others[0]!.name}”. With two, every step has to say which one it uses.` : "");
     setText(this.#button, changed ? "Save" : "Connect");
     this.#way.replaceChildren(...form.ways.map(({ name, title }) => h("option", { value: name }, title)));
     this.#wayRow.hidden = form.ways.length < 2;
     this.#shown.clear();
+    const { way, values } = changed ? known(form, changed) : { way: 0, values: {} };
+    this.#way.selectedIndex = way;
     this.#fill(changed?.name ?? freeName(form.title, others.map(({ name }) => name)));
+    for (const [name, value] of Object.entries(values)) this.#shown.get(name)!.control.value = value;
+    this.#before = this.#config;
     this.element.hidden = false;
     (this.#wayRow.hidden ? this.#fields : this.#wayRow).querySelector<HTMLElement>("input, select")?.focus();
   }
@@ -70,6 +76,11 @@ export class AccountForm {
 
   get #chosen(): FormWay {
     return this.#form!.ways[Math.max(0, this.#way.selectedIndex)]!;
+  }
+
+  /** What is typed, but for the name. */
+  get #config(): string {
+    return JSON.stringify([this.#chosen.name, ...[...this.#shown].map(([name, { control }]) => (name === NAME.name ? "" : control.value))]);
   }
 
   #fill(name = this.#shown.get(NAME.name)?.control.value ?? ""): void {
@@ -99,7 +110,8 @@ export class AccountForm {
     this.#say(new Map());
     this.#button.disabled = true;
     try {
-      await this.actions.save(this.#form!.type, this.#changed?.id ?? null, typed[NAME.name]!.trim(), configOf(way, typed));
+      const config = this.#changed && this.#config === this.#before ? null : configOf(way, typed);
+      await this.actions.save(this.#form!.type, this.#changed?.id ?? null, typed[NAME.name]!.trim(), config);
     } catch (error) {
       if (!(error instanceof HttpError)) throw error;
       this.#say(error.faults.length ? placed(error.faults, way, typed) : new Map([["", error.message]]));
@@ -110,6 +122,7 @@ export class AccountForm {
 
   #say(found: ReadonlyMap<string, string>): void {
     setText(this.#error, found.get("") ?? "");
+    if (found.has("")) this.#error.scrollIntoView({ block: "nearest" });
     for (const [name, { control, error }] of this.#shown) {
       setText(error, found.get(name) ?? "");
       set(control, "aria-invalid", found.has(name) ? "true" : undefined);

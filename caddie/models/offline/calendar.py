@@ -88,6 +88,8 @@ def yearly(low: str) -> tuple[tuple[int, ...], int, tuple[Span, ...]] | None:
     if match := _MONTH_YEARLY.search(low):
         return (number(next(each for each in match.groups() if each)),), 1, (match.span(),)
     if match := _QUARTERLY.search(low):
+        if on := re.search(r"\b(?:on\s+)?the\s+(\d{1,2})(?:st|nd|rd|th)\b(?!\s+of\b)", low):
+            return (1, 4, 7, 10), max(1, min(31, int(on.group(1)))), (match.span(), on.span())
         return ((3, 6, 9, 12), -1, (match.span(),)) if match.group("end") else ((1, 4, 7, 10), 1, (match.span(),))
     return None
 

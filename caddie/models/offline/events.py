@@ -58,7 +58,7 @@ HAPPENS = re.compile(
     r"\breceives?\b|\b(?:i|we)\s+gets?\s+(?:an?|new|any|another)\b|\b(?:http|post|api)\s+(?:request|call)\b|"
     r"\b(?:arrives?|comes?(?:\s+(?:in|through|up))?|happens|signs?\s+up|registers?|pays|buys|subscribes|submits|"
     r"fills?\s+(?:in|out)|"
-    r"places|opens|files|pushes|fails|succeeds|goes\s+(?:down|out)|lands|reports|requests|orders|joins|leaves|fires|"
+    r"places|opens|files|pushes|fails|succeeds|goes\s+(?:down|out|offline|online|live|dark|wrong)|lands|reports|requests|orders|joins|leaves|fires|"
     r"delivers|"
     r"books|cancels|uploads|creates|posts|sends|drops|completes|finishes|starts|ends|calls|hits|applies|donates|"
     r"enters|returns|rings|will\s+(?:post|send|call|push|submit|deliver)|came\s+in|arrived|signed\s+up|registered|paid|subscribed|ordered|joined|booked|cancell?ed|"
@@ -83,7 +83,7 @@ _KIND = re.compile(
 _TELLS = re.compile(r"\bweb\s?hook(?=\s+(?:says?|tells?|reports?)\b)", re.I)
 _SENTENCE = re.compile(r"[.;:!?](?=\s|$)|\n|,|$")
 #: Somebody does something, and nothing is asked of a value.
-_SOMEBODY = re.compile(r"^(?:an?|any|some(?:one|body)|any(?:one|body))\b", re.I)
+_SOMEBODY = re.compile(r"^(?:an?|any|our|my|some(?:one|body)|any(?:one|body))\b", re.I)
 _ASKS_OF = re.compile(r"^(?:[\w'-]+\s+){1,5}?(?:is|are|was|has|have|costs?|exceeds?|contains?|mentions?)\b", re.I)
 
 
@@ -91,7 +91,7 @@ _ASKS_OF = re.compile(r"^(?:[\w'-]+\s+){1,5}?(?:is|are|was|has|have|costs?|excee
 _OCCASION = re.compile(
     r"(?:an?|each|every|any|the|their)\s+(?:[\w-]+\s+){0,2}?(?:bookings?|orders?|purchases?|sales?|sign-?ups?|visits?|appointments?|"
     r"payments?|deliver(?:y|ies)|cancell?ations?|check-?outs?|registrations?|donations?|stays?|check-?ins?|meetings?|calls?|"
-    r"interviews?|demos?|incidents?|deploys?|deployments?|releases?|workshops?|courses?|lessons?|downloads?|subscriptions?)\b"
+    r"interviews?|demos?|incidents?|deploys?|deployments?|releases?|workshops?|webinars?|events?|sessions?|shifts?|class(?:es)?|games?|match(?:es)?|episodes?|shows?|concerts?|courses?|lessons?|downloads?|subscriptions?)\b"
     rf"(?=\s*[,:]|\s*$|\s+{clauses.LEAD})",
     re.I,
 )

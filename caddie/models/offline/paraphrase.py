@@ -35,7 +35,7 @@ _RULES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
          rf"(?:once\s+(?:more|again)|again|"
          rf"a\s+second\s+time)\s+(?:(?:after|in)\s+)?({_SPAN})(?:\s+(?:later|after(?:wards|\s+that)?))?",
          r"\1, then wait \2, then \1"),
-        (rf"^({_SPAN})\s+(?:after|once|when)\s+([^,.;\n]+?)\s*,\s*", r"when \2, wait \1, then "),
+        (rf"^({_SPAN})\s+(?:after|once|when)\s+([^,.;\n\x00#@]+?)\s*,\s*", r"when \2, wait \1, then "),
         (rf"^({_SPAN})\s+(?:after|once|when)\s+([^,.;\n]+?)\s+(?=(?:send|post|mail|email|notify|remind|call|log|"
          rf"ask|write|tell|ping|"
          r"message|let)\b)", r"when \2, wait \1, then "),

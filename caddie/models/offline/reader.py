@@ -301,6 +301,8 @@ class Reader:
         self._rest(rest)
 
     def _otherwise(self, rest: str) -> None:
+        if not self._tree.last and [each.block for each in self._tree.actions()[-1:]] == ["wait"]:
+            self._branch(Test((), said="waited"), "", waits=True)
         self._tree.otherwise()
         self._rest(rest)
 

@@ -76,6 +76,18 @@ _ASKABLE = re.compile(
     r"(?P<chat>\s+(?:in|through|via|over)\s+(?:a|the|our|live)\s*chat\b)?(?=\s*(?:[.,;:\n]|$))",
     re.I,
 )
+#: "a support chat which looks up answers", "the chat should answer in French"
+_CHAT_DOES = re.compile(
+    r"^(?:(?:make|build|create|set\s+up|open)\s+(?:me\s+|us\s+)?|(?:i|we)\s+(?:want|need)\s+)?(?:an?|the|our|my)"
+    r"\s+(?:[\w-]+\s+){0,2}?chat\s+"
+    r"(?:should|must|shall|will|has\s+to|that|which|to)\s+(?=\w)",
+    re.I,
+)
+_TALK_TO = re.compile(
+    r"^(?:talk|chat|speak)\s+(?:to|with)\s+(?:the\s+|our\s+)?\w+\s+(?:who|that)\s+(?:ask|want\s+to\s+know|"
+    r"have\s+questions)\s+(?:about\s+)?",
+    re.I,
+)
 _CHAT_WHERE = re.compile(
     r"^(?:(?:i|we)\s+(?:would\s+|really\s+)*(?:like|want|need)\s+|(?:make|build|create|set\s+up|open|give\s+(?:me|us)"
     r")\s+(?:me\s+|us\s+)?)?"
@@ -136,6 +148,10 @@ def trigger(text: str, timezone: str, now: datetime | None = None) -> tuple[Trig
     if (askable := _ASKABLE.match(shadow)) and (askable.group("lead") or askable.group("chat")):
         what = text[slice(*askable.span("what"))]
         return Trigger("trigger_chat", event="a chat message"), f"answer questions about {what}{text[askable.end() :]}"
+    if talks := _TALK_TO.match(shadow):
+        return Trigger("trigger_chat", event="a chat message"), f"answer questions about {text[talks.end() :]}"
+    if does := _CHAT_DOES.match(shadow):
+        return Trigger("trigger_chat", event="a chat message"), text[does.end() :]
     if where := _CHAT_WHERE.match(shadow):
         return Trigger("trigger_chat", event="a chat message"), f"answer questions about {text[where.end() :]}"
     if manual := _MANUAL.search(shadow):

@@ -37,7 +37,8 @@ _NAMED_DAYS = re.compile(
     rf"(?:{_PARTS}{_SEP}(?:{DAY}))*)(?!\w)|"
     rf"\b((?:{LONG_DAY})s(?:{_PARTS}{_SEP}(?:{LONG_DAY})s)*)\b|"
     rf"\b((?:{DAY})(?:(?:{_SEP}|\s+)(?:and\s+)?(?:{DAY}))+)(?!\w)|\b({_TINY}(?:\s*[/+&,]\s*{_TINY})+)|"
-    rf"^\W*((?:{LONG_DAY})(?=\s+(?:mornings?|evenings?|afternoons?|nights?|at|\d)))|\b((?:{LONG_DAY})"
+    rf"^\W*((?:{LONG_DAY}|(?:mon|tues?|weds?|thu(?:rs?)?|fri|sat|sun)\b)(?=\s+(?:mornings?|evenings?|afternoons?|"
+    rf"nights?|at|\d)))|\b((?:{LONG_DAY})"
     rf"(?=\s+(?:mornings|evenings|afternoons|nights)\b))|"
     rf"(?<!\bnext\s)(?<!\bthis\s)\b((?:{LONG_DAY})(?=\s+(?:morning|evening|afternoon|night)\b))",
     re.I,

@@ -20,7 +20,10 @@ _BEHIND = re.compile(
     r"(?:\d|[ap]\.?m\.?|o['’]?clock|noon|midnight|morning|afternoon|evening)\s*(\((?:in\s+)?((?:[A-Z][a-z]+\s?){1,3})"
     r"\)|in\s+((?:[A-Z][a-z]+\s?){1,3}))(?=\W|$)"
 )
-_SHORT = re.compile(r"(?:\d|[ap]\.?m\.?|o['’]?clock|noon|midnight)\s*\(?((?:GMT|[A-Z]{2,4}))\b\)?(?:\s+time)?")
+_SHORT = re.compile(
+    r"(?:\d|[ap]\.?m\.?|o['’]?clock|noon|midnight)\s*\(?"
+    r"((?:GMT|[A-Z]{2,4}|Eastern|Pacific|Mountain|Central))\b\)?(?:\s+time)?"
+)
 _ABBREVIATIONS = {
     "GMT": "Etc/GMT", "BST": "Europe/London", "CET": "Europe/Paris", "CEST": "Europe/Paris", "MEZ": "Europe/Berlin",
     "EET": "Europe/Athens", "EST": "America/New_York", "EDT": "America/New_York", "ET": "America/New_York",
@@ -35,7 +38,7 @@ _PLACES = {
     for zone, names in (
         ("America/New_York", "nyc|eastern|us eastern|east coast|boston|miami|washington|atlanta|philadelphia|"
          "new york city|ny"),
-        ("America/Chicago", "us central|texas|houston|dallas|austin"),
+        ("America/Chicago", "central|us central|texas|houston|dallas|austin"),
         ("America/Los_Angeles", "pacific|us pacific|west coast|san francisco|seattle|california|silicon valley|"
          "las vegas"),
         ("America/Denver", "us mountain"),
@@ -92,7 +95,9 @@ def found(text: str) -> tuple[str | None, list[Span]]:
     for behind in _BEHIND.finditer(text):
         if zone := _place((behind.group(2) or behind.group(3)).strip()):
             return zone, [behind.span(1)]
-    if (short := _SHORT.search(text)) and (zone := _ABBREVIATIONS.get(short.group(1))):
+    if (short := _SHORT.search(text)) and (
+        zone := _ABBREVIATIONS.get(short.group(1)) or _PLACES.get(short.group(1).lower())
+    ):
         start = short.start(1) - text[: short.start(1)].endswith("(")
         return zone, [(start, short.end())]
     return None, []

@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from caddie.models.offline import conditions, language, memory, notices, pauses, variables, web, words
+from caddie.models.offline import conditions, language, memory, notices, pauses, reckoning, variables, web, words
 from caddie.models.offline.outside import discord, email, fetch, further, http, reply, run, slack
 from caddie.models.offline.reading import LATER, about_what, dictated, needs
 from caddie.models.offline.request import Action, Slot, Test
@@ -91,6 +91,12 @@ _NOT_ONES = re.compile(
     r"(?:ones|[a-z]\w*s)$",
     re.I,
 )
+#: "ignore drafts"
+_KIND_OUT = re.compile(
+    r"^(?:ignore|skip|drop|exclude|leave\s+out|filter\s+out|without)\s+(?:the\s+|all\s+|any\s+)?"
+    r"(?!(?:duplicates?|spam|it|them|those|this|that|everything|anything|weekends?|holidays?|repeats?)\b)([a-z]+s)$",
+    re.I,
+)
 _PRIORITIES = frozenset("urgent high low critical medium important".split())
 _FILTER = re.compile(
     r"^(?:only\s+)?(?:keep\s+(?:only|just)?|filter(?:\s+out)?(?:\s+for)?|select|only\s+keep|drop|discard|"
@@ -164,6 +170,9 @@ def _format(clause: str, about: str) -> Action | None:
 
 def _filter(clause: str, about: str) -> Action | None:
     match = _FILTER.match(clause)
+    if match is None and (kind := _KIND_OUT.match(clause)):
+        right = re.sub(r"(?<=[a-rt-z])s$", "", kind.group(1).lower())
+        return Action("filter", {"conditions": [{"field": "type", "op": "neq", "right": right}]}, topic=kind.group(1))
     if match is None and (only := _ONLY.match(clause) or _NOT_ONES.match(clause)):
         op = "neq" if _NOT_ONES.match(clause) else "eq"
         return Action("filter", {"conditions": [stated(only.group(1), op)]}, topic=clause.split()[-1])
@@ -205,6 +214,8 @@ def sifted(test: Test, noun: str) -> Action:
     made = []
     for each in test.conditions:
         field = words.field_name(each.subject) or (worded if "contains" in each.op else "")
+        if not field and each.op in ("eq", "neq") and isinstance(each.right, str):
+            field = stated(each.right)["field"]
         made.append({"field": field, "op": each.op, **({} if each.right is None else {"right": each.right})})
     return Action("filter", {"conditions": made, "match": test.match}, topic=noun)
 
@@ -309,8 +320,8 @@ def destinations(action: Action, clause: str) -> list[Action]:
 
 
 RECOGNISERS: tuple[Recogniser, ...] = (
-    _human, run, _transform, slack, discord, email, _regex, _single, language.extract, _filter, web.search, http,
-    variables.variable, language.summary, pauses.wait, language.classify, _pluck, reply, _log, _format, _merge,
-    language.agent, language.invented, notices.notice, notices.sought, fetch,
+    _human, run, reckoning.reckoned, _transform, slack, discord, email, _regex, _single, language.extract, _filter,
+    web.search, http, variables.variable, language.summary, pauses.wait, language.classify, _pluck, reply, _log,
+    _format, _merge, language.agent, language.invented, notices.notice, notices.sought, fetch,
     language.worked,
 )  # fmt: skip

@@ -30,7 +30,7 @@ _OBJECT = (
     r"slack|discord|google|"
     r"workflows?|results?|how|half|what|which|new|everything|anything|\w+ly|one|two|three|five|ten|fifteen|"
     r"twenty|thirty|ai)\b|"
-    r"[@#\x00\d{]|\w+ (?:to|in|on|as|into|for|at|from|via)\b|"
+    r"[@#\x00\d{]|(?!is\b|are\b|was\b|equals\b)\w+ (?:to|in|on|as|into|for|at|from|via)\b|"
     r"\w+\s+\x00|\w+\s+ones\b)"
 )
 REST = (
@@ -45,7 +45,8 @@ LEAD = (
     rf"message|in\b|and\b|or\b)\w|include\s+(?:the|its|"
     rf"their|all)\b|if\b|unless\b|"
     rf"otherwise\b|else\b|when\b|once\b|as\s+soon\s+as\b|for\s+(?:each|"
-    rf"every)\b|in\s+case\b|(?:at|in)\s+the\s+(?:very\s+)?end\b|(?:for\s+)?{REST}\b(?=\s*[,:]?\s+\w)|"
+    rf"every)\b|in\s+case\b|(?:(?:at|in)\s+the\s+(?:very\s+)?end|after\s+the\s+loop)\b|(?:for\s+"
+    rf")?{REST}\b(?=\s*[,:]?\s+\w)|"
     r"(?:the\s+)?\w+\s+ones\b|all\s+(?:of\s+(?:them|these)\s+)?(?:gets?|receives?|should)\b|(?:each|"
     r"every)\s+(?:of\s+them\s+)?gets?\b|the\s+\w+\s+(?:should\s+|will\s+|must\s+)?(?:gets?|receives?)\s+(?:an?|"
     r"the)\s|i\s+(?:also\s+)?(?:want|need)\b|let\s|(?:after|with|upon)\s+(?:my|"
@@ -64,6 +65,9 @@ _CUT = re.compile(
     r"(?<=[\w\x00])\s+and\s+(?:also\s+)?(?=an?\s+(?:[\w-]+\s+)?(?:e-?mail|mail|message|dm|"
     r"notification)\s+(?:with|to|in|about|saying)\b[^,.;]*[#\x00])|"
     rf"\s+and\s+(?=[\w-]+(?:\s+ones)?\s+to\s+(?:#|\x00))|"
+    rf"\s*,\s*(?:and\s+|but\s+)?(?=(?!it\b|they\b|this\b|that\b)[\w-]+(?:\s+ones)?\s+(?:is|are|gets?|should\s+"
+    rf"be)\s+(?:just\s+|only\s+)?"
+    rf"(?:logged|ignored|sent|posted|e?mailed|forwarded|dropped|archived|skipped)\b)|"
     rf"\s*,\s*(?:and\s+|but\s+|or\s+|so\s+)?(?={LEAD})|\s+(?:and|but|&|while)\s+(?:also\s+)?(?={LEAD})|"
     rf"\s+and\s+(?=[\w\s]{{0,20}}\x00+\s+\w+ed\b)|"
     r"(?<!thing)(?<!one)(?<!body)\s*,?\s+(?=(?:otherwise|else)\b)|\s+(?=for\s+(?:each|every)\b(?!\s+(?:day|week|"

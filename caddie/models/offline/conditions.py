@@ -77,9 +77,14 @@ _TRUE = {"true": True, "yes": True, "approved": True, "false": False, "no": Fals
 def find(text: str) -> Test | None:
     """The comparisons a text makes, or None when it makes none."""
     text = re.sub(r"^(?:either|both)\s+", "", text.strip(" ,.;:"), flags=re.I)
+    text = _NONE.sub("there are no results", text)
+    if (many := _MANY.match(text)) and not _UNIT.fullmatch(many["noun"]):
+        told = f"{many['adjective']} {many['noun']}" if many["adjective"] else many["noun"]
+        text = f"there are {many['how']} {many['count']} {told}"
     text = re.sub(r"^there\s+(?:is|are)\s+(.+?)\s+(?=\S)", r"there are \1 ", text, flags=re.I)
     text = _OR_MORE.sub(lambda m: f" is at {'least' if m.group(2) else 'most'} {m.group(1)}", text)
     parts, joints = _split(text)
+    parts = [parts[0], *(re.sub(r"^(?:whose|that|which|who)\s+", "", each, flags=re.I) for each in parts[1:])]
     made: list[tuple[Condition, ...]] = []
     for part in parts:
         conditions = _within(part) or moments.find(part) or _one(part, made[-1][-1] if made else None)
@@ -118,33 +123,6 @@ def _folded(alternatives: tuple[Condition, ...]) -> tuple[Condition, ...]:
     either = "|".join(re.escape(str(each.right)) for each in alternatives)
     head, tail = {"eq": ("^", "$"), "starts_with": ("^", ""), "ends_with": ("", "$")}.get(first.op, ("", ""))
     return (replace(first, op="matches", right=f"{head}({either}){tail}"),)
-
-
-#: Comparatives that name what they compare.
-_SCALES = {
-    "heavier": ("weight", "gt"), "lighter": ("weight", "lt"), "larger": ("size", "gt"), "bigger": ("size", "gt"),
-    "smaller": ("size", "lt"), "older": ("age", "gt"), "younger": ("age", "lt"), "longer": ("length", "gt"),
-    "shorter": ("length", "lt"), "warmer": ("temperature", "gt"), "hotter": ("temperature", "gt"),
-    "colder": ("temperature", "lt"), "cooler": ("temperature", "lt"), "cheaper": ("price", "lt"),
-    "more expensive": ("price", "gt"), "dearer": ("price", "gt"), "taller": ("height", "gt"), "faster": ("speed", "gt"),
-    "slower": ("speed", "lt"),
-}  # fmt: skip
-_SCALE = re.compile(
-    rf"(?:(?:those|ones|everything|anything|the|all|[\w-]+)\s+(?:(?:that|which)\s+(?:is|"
-    rf"are)\s+)?)??\b({'|'.join(_SCALES)})\s+than\s+({words.NUMBER.pattern})(?:\s*(?:kg|kilos?|g|grams?|degrees?|"
-    rf"euros?|dollars?|years?|days?|cm|m|km|%|percent|lbs?|°\s*[cf]?|[$€£]))?",
-    re.I,
-)
-
-
-def comparative(text: str) -> tuple[Test, int, int] | None:
-    """(test, start, end) of "heavier than 30 kg" used as a noun: what it compares is what the word says."""
-    match = _SCALE.search(words.masked(text))
-    if match is None or re.match(r"(?:if|unless|when|keep|filter|drop)\b", text, re.I):
-        return None
-    subject, op = _SCALES[match.group(1).lower()]
-    said = text[match.start() : match.end()]
-    return Test((Condition(subject, op, words.number(match.group(2))),), said=said), match.start(), match.end()
 
 
 def listing(text: str) -> bool:
@@ -189,11 +167,27 @@ def _split(text: str) -> tuple[list[str], list[str]]:
     return [*parts, text[start:]], joints
 
 
+_NONE = re.compile(r"^there\s+(?:is|are|was|were)\s+(?:none|nothing|no\s+(?:results?|entries|items|ones))$", re.I)
+#: "more than 100 jobs are waiting"
+_MANY = re.compile(
+    rf"^(?:there\s+are\s+)?(?P<how>(?:more|fewer|less)\s+than|at\s+least|at\s+most|over|under)\s+(?P<count>\d+|"
+    rf"{words.NUMBER_WORD})\s+"
+    r"(?P<noun>[a-z]+s|people)(?:\s+(?:are|is|were)\s+(?:still\s+|in\s+)?(?P<adjective>[a-z]+))?$",
+    re.I,
+)
+#: "falls by more than 10 percent": how much something moved is no field.
+_MOVED_BY = re.compile(
+    r"\b(?:falls?|drops?|ris(?:es?)|rose|grows?|climbs?|jumps?|goes\s+(?:up|down)|decreases?|increases?|"
+    r"changes?|moves?)\s+by\b", re.I
+)
 #: No value of its own behind "or".
 _NO_VALUE = re.compile(
     r"(?:not|so|more|less|fewer|similar|whatever|(?:some|any)thing.*|other.*|(?:it|they|the|that|if|when|i|we)\s.*)",
     re.I,
 )
+
+
+_WORDS = re.compile(r"^(?:(?:the|a|any\s+of\s+the)\s+)?(?:words?|terms?|text|phrase)\s+", re.I)
 
 
 def _alternatives(text: str) -> list[str]:
@@ -221,13 +215,16 @@ def _one(text: str, before: Condition | None) -> tuple[Condition, ...]:
     if neither := re.match(r"\s*neither\b", text[match.end() :], re.I):
         text = f"{head} not {text[match.end() + neither.end() :].strip()}"
         head = f"{head} not"
-    made = [_single(f"{head} {each.strip()}", before) for each in _alternatives(text[len(head) :].strip(" ,.;:"))]
+    said = _WORDS.sub("", text[len(head) :].strip(" ,.;:"))
+    made = [_single(f"{head} {each.strip()}", before) for each in _alternatives(said)]
     return tuple(each for each in made if each) if all(made) else ()
 
 
 def _single(text: str, before: Condition | None) -> Condition | None:
     if (moved := memory.moved(text)) is not None:
         return moved
+    if _MOVED_BY.search(text) or re.search(r"\b(?:sounds?|seems?|feels?)\s+\w+\s+or\b", text, re.I):
+        return None
     if lacking := _LACKING.match(text):
         return Condition(lacking.group(1), "empty", None, text)
     found = operator(text)
@@ -253,7 +250,7 @@ def _single(text: str, before: Condition | None) -> Condition | None:
     if (
         op in ("gt", "gte", "lt", "lte")
         and counted
-        and (_POINTING.fullmatch(subject) or re.match(r"(?:has|have|contains?)\b", match.group(), re.I))
+        and (not subject or _POINTING.fullmatch(subject) or re.match(r"(?:has|have|contains?)\b", match.group(), re.I))
         and not _UNIT.fullmatch(counted.group(1))
     ):
         subject = counted.group(1)
@@ -267,7 +264,14 @@ def _single(text: str, before: Condition | None) -> Condition | None:
         return Condition(f"number of {counted.group(2).strip()}", op, words.number(counted.group(1)), text)
     if re.fullmatch(r"there", subject, re.I):
         subject = ""
-    return _against(subject, op, text, text[match.end() :].strip(" ,.;:"))
+    said = text[match.end() :].strip(" ,.;:")
+    if op == "eq" and re.match(r"(?:has|have)\b", match.group(), re.I) and not re.search(r"\d|[\"'“]", said):
+        thing = re.match(r"(an?|any|the)\s+([a-z][\w-]*(?:\s+[a-z][\w-]*)?)$", said, re.I)
+        if thing and thing.group(1).lower() != "the":
+            return Condition(thing.group(2), "exists", None, text)
+        if words.URL.search(subject) and re.fullmatch(r"[a-z]+", said, re.I):
+            return Condition(subject, "contains", said, text)
+    return _against(subject, op, text, said)
 
 
 def _against(subject: str, op: str, text: str, said: str) -> Condition | None:

@@ -18,7 +18,7 @@ _QUALIFIER = re.compile(
 )
 #: The same behind the verb.
 _TAIL = re.compile(
-    r"\s+(?:(?P<has>with|having)\s+|whose\s+|(?P<which>(?:that|which)\s+(?=(?:is|are|has|have|was)\b))|"
+    r"\s+(?:(?P<has>with|having)\s+|whose\s+|(?P<which>(?:that|which)\s+(?=(?:is|are|has|have|was|sounds?|seems?|looks?|contains?|mentions?)\b))|"
     r"(?=without\b))",
     re.I,
 )

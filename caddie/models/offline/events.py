@@ -80,7 +80,9 @@ _KIND = re.compile(
     r"^(?:an?|any|every)\s+(?!new\b|incoming\b|certain\b)([a-z-]+)\s+([a-z]+)\s+(?:is|gets?|[a-z]+s)\b", re.I
 )
 #: "the webhook says status = paid": what it says is asked of it.
-_TELLS = re.compile(r"\bweb\s?hook(?=\s+(?:says?|tells?|reports?)\b)", re.I)
+_TELLS = re.compile(r"\b(?:web\s?)?hook(?=\s+(?:says?|tells?|reports?)\b)", re.I)
+#: "our webhook gets a donation"
+_GETS = re.compile(r"\b(?:web\s?)?hook\s+(?:gets?|brings?|takes?|carries)\s+(?:(?:an?|the|new)\s+)*[\w-]+", re.I)
 _SENTENCE = re.compile(r"[.;:!?](?=\s|$)|\n|,|$")
 #: Somebody does something, and nothing is asked of a value.
 _SOMEBODY = re.compile(r"^(?:an?|any|our|my|some(?:one|body)|any(?:one|body))\b", re.I)
@@ -109,7 +111,8 @@ def event(text: str, shadow: str, scheduled: bool) -> tuple[Trigger, str] | None
         end = clause_end(shadow, start.end())
         phrase = shadow[start.end() : end]
         chat = None if re.search(r"hook", phrase, re.I) else CHAT.search(phrase)
-        match = chat or _TELLS.search(phrase) or HAPPENS.search(phrase) or _THING.search(phrase)
+        match = chat or _TELLS.search(phrase) or _GETS.search(phrase) or HAPPENS.search(phrase)
+        match = match or _THING.search(phrase)
         if match is None and word in ("after", "upon") and first and not scheduled:
             match = _OCCASION.match(phrase)
             if match:
@@ -238,6 +241,7 @@ def _cut_at(text: str, shadow: str, start: re.Match[str], known: int, end: int, 
         ), f"{text[: start.start()]} if {text[end + follows.end() :]}".strip()
     if (
         (bare := operators.operator(rest))
+        and not re.match(r"\s*(?:gets?|has|have)\b", bare[0].group(), re.I)
         and not rest[: bare[0].start()].strip()
         and _tested(f"it {text[known:end].strip()}")
     ):

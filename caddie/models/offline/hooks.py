@@ -39,9 +39,9 @@ RECEIVES = re.compile(
 #: "a webhook that takes an order, …"
 TAKES = re.compile(
     r"^(?:(?:i|we)\s+(?:want|need|would\s+like)\s+)?(?:(?:build|make|create|set\s+up|give)\s+(?:me\s+|"
-    r"us\s+)?)?(?:an?\s+|the\s+|our\s+)?web\s?hook\s+(?:(?:that|which|to)\s+)?(?:takes?|receives?|gets?|accepts?|"
+    r"us\s+)?)?(?:an?\s+|the\s+|our\s+)?(?:web\s?)?hook\s+(?:(?:that|which|to)\s+)?(?:takes?|receives?|gets?|accepts?|"
     r"collects?|catch(?:es)?|"
-    r"listens?\s+(?:to|for)|is\s+called\s+with|handles?)\b[^,.;\n]*?(?=[,.;\n]|\s+and\s)",
+    r"listens?\s+(?:to|for)|is\s+called\s+with|handles?)\b[^,.;:\n]*?(?=[,.;:\n]|\s+and\s)",
     re.I,
 )
 #: "Build a form handler: …", "a trigger for Shopify orders that …"

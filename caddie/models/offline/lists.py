@@ -18,11 +18,18 @@ _NUMBER = rf"\d{{1,2}}|{words.NUMBER_WORD}"
 _PART = re.compile(
     rf"\b(?:(?:only|just)\s+)?(?:the\s+|its\s+|our\s+)?(?P<which>first|top|latest|newest|last|most\s+recent|"
     rf"best|biggest|largest|highest|cheapest|"
-    rf"most\s+\w+|oldest|lowest|next|upcoming|at\s+most|no\s+more\s+than|up\s+to|max(?:imum)?)\s+(?P<count>{_NUMBER})\b"
+    rf"most\s+\w+|oldest|lowest|longest|shortest|smallest|worst|next|upcoming|at\s+most|no\s+more\s+than|up\s+"
+    rf"to|max(?:imum)?)\s+(?P<count>{_NUMBER})\b"
     r"(?!\s*(?:seconds?|minutes?|hours?|days?|weeks?|months?|years?|times?|words?|sentences?|lines?|bullets?|percent|%|"
     r"euros?|dollars?|characters?|points?))"
     r"(?:\s+(?:of\s+(?:the\s+|these\s+|them)?)?)?(?P<noun>(?:(?!in\b|to\b|from\b|on\b|by\b|at\b|and\b|via\b|"
     r"for\b|of\b)[a-z][\w-]*\s?){0,2})",
+    re.I,
+)
+#: "the 5 newest"
+_COUNT_FIRST = re.compile(
+    rf"\bthe\s+(\d{{1,2}}|{words.NUMBER_WORD})\s+(most\s+[a-z]+|newest|latest|oldest|best|biggest|largest|highest|lowest|"
+    r"cheapest|top|first|longest|shortest|smallest|worst)\b(?!\s+\d)",
     re.I,
 )
 #: In the order they came: a loop can stop after so many.
@@ -85,7 +92,16 @@ _ONES = re.compile(
     r"smaller|larger|higher|lower|costing)\b))",
     re.I,
 )
-_ENDS = re.compile(r"\s+(?=(?:to|in|on|via|by|into|for|and|as)\b)|\s*,\s*|\s*$", re.I)
+_LEFT_OUT = re.compile(
+    r"^(?:skip|ignore|drop|exclude|leave\s+out|omit|discard|filter\s+out)\s+(?:all\s+|any\s+|the\s+"
+    r")?(?:anything|everything|those|ones|"
+    r"(?P<noun>[a-z]+s))\s+(?P<how>without\s+.+)$",
+    re.I,
+)
+_ENDS = re.compile(
+    r"\s+(?=(?:to|in|on|via|by|into|for|and|as)\b|(?:an?|the)\s+(?:\w+\s+)?(?:e-?mail|message|reminder|note)\b)|\s*,\s*|\s*$",
+    re.I,
+)
 _ADJECTIVE = re.compile(r"^([a-z]+)\s+([a-z]+s)\b", re.I)
 _PLAIN = frozenset("new the all my our last current those these different total".split())
 
@@ -101,7 +117,7 @@ class Lists:
 
     def read(self, clause: str) -> bool:
         """Whether a clause was one about a list, and is read."""
-        readers = (self._placed, self._after, self._counted, self._new, self._cut, self._picked)
+        readers = (self._placed, self._after, self._lacking, self._counted, self._new, self._cut, self._picked)
         return any(read(clause) for read in readers)
 
     def most(self, items: str = "") -> tuple[str, int]:
@@ -190,6 +206,9 @@ class Lists:
     def number_of(self, what: str) -> None:
         """A step that counts: all of a list, or those called so."""
         what = re.sub(r"\s+(?:are|is)\s+(?=\w+$)", " ", what)
+        topic = f"number of {words.bare(what)}"
+        if any(each.block == "filter" and each.topic == topic for each in self._tree.actions()):
+            return
         adjective = _ADJECTIVE.match(words.bare(what))
         trailing = re.match(r"^([a-z]+s)\s+(?:are\s+)?([a-z]+)$", words.bare(what), re.I)
         condition = {"field": "id", "op": "exists"}
@@ -197,10 +216,25 @@ class Lists:
             condition = actions.stated(adjective.group(1))
         elif trailing and not re.search(r"(?:there|now|left|today)$", trailing.group(2)):
             condition = actions.stated(trailing.group(2))
-        self._tree.add(Action("filter", {"conditions": [condition]}, topic=f"number of {words.bare(what)}"))
+        self._tree.add(Action("filter", {"conditions": [condition]}, topic=topic))
+
+    def _lacking(self, clause: str) -> bool:
+        """ "skip anything without a summary": of a list, or of what a loop does."""
+        match = _LEFT_OUT.match(clause)
+        if match is None:
+            return False
+        test = conditions.find(f"it {match['how']}" if match["how"].lower().startswith("without") else match["how"])
+        if test is None or any(memory.remembers(each) for each in test.conditions):
+            return False
+        kept = conditions.negated(test)
+        if self._there():
+            self._tree.add(actions.sifted(kept, match["noun"] or "items"))
+            return True
+        return self._tree.guarded(kept)
 
     def _cut(self, clause: str) -> bool:
         """ "post the top five": a loop stops after so many, an AI picks them where there is none."""
+        clause = _COUNT_FIRST.sub(r"the \2 \1", clause)
         part = _PART.search(words.masked(clause))
         if part is None or (
             part["which"].lower() in ("up to", "max", "maximum", "at most", "no more than", "last")
@@ -210,7 +244,7 @@ class Lists:
         noun = part["noun"].strip()
         source = actions.recognise(f"{clause[: part.start()]}the {noun or 'list'} {clause[part.end() :]}".strip(), "")
         takes = words.url(clause) and re.match(r"(?:take|pick|use|grab|get|show|give)\b", clause, re.I)
-        if source is None and not takes or source and source.block == "web-search":
+        if source is None and not takes or source and source.block in ("web-search", "agent"):
             return False
         if source is None or (source.block == "http-request" and source.payload.get("method") == "GET"):
             self._part = part
@@ -259,7 +293,7 @@ class Lists:
 
     def _picked(self, clause: str) -> bool:
         """ "email the ones older than 30 days": a filter in front; a condition where a loop is open."""
-        if not self._there() or re.match(
+        if not (self._there() or self._tree.loops) or re.match(
             r"(?:if|unless|when|keep|filter|drop|ignore|skip|for|exclude|remove|select|discard)\b", clause, re.I
         ):
             return False
@@ -286,6 +320,10 @@ class Lists:
             if any(not each.subject for each in test.conditions) and link not in ("that", "which", "who"):
                 continue
             noun = ones["noun"] or "items"
+            if self._tree.loops:
+                self._tree.branched(test)
+                self._clause(f"{clause[: ones.start()]}them{clause[end.start() :]}")
+                return True
             self._tree.add(actions.sifted(test, noun))
             singly = re.match(r"(?:each|every)\b", ones.group(), re.I)
             self._clause(f"{clause[: ones.start()]}{f'each {noun}' if singly else 'them'}{clause[end.start() :]}")

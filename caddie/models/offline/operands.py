@@ -21,6 +21,8 @@ def compared(condition: Condition, scope: Scope, declared: set[str], assumptions
     if memory.remembers(condition):
         return memory.compared(condition, _left(memory.plain(condition), scope, declared, assumptions))
     made: dict[str, Any] = {"left": _left(condition, scope, declared, assumptions), "op": condition.op}
+    if str(made["left"]).endswith(".count}}") and condition.op in ("empty", "exists"):
+        return {**made, "op": "eq" if condition.op == "empty" else "gt", "right": 0}
     if condition.right is not None:
         made["right"] = condition.right
     return made
@@ -34,7 +36,7 @@ def _left(condition: Condition, scope: Scope, declared: set[str], assumptions: l
     counter = scope.of("set-variable")
     if counter and (
         not subject
-        or re.search(r"\b(?:counter|count|number|total)\b", subject, re.I)
+        or re.search(r"\b(?:counter|count|number|total|sum|tally)\b", subject, re.I)
         or words.slug(subject) in declared
     ):
         return counter.expression()
@@ -54,7 +56,7 @@ def _left(condition: Condition, scope: Scope, declared: set[str], assumptions: l
     if numbered and (rows := scope.nearest("list")) and rows.block in ("filter", "pluck"):
         return "{{" + rows.path.rsplit(".", 1)[0] + ".count}}"
     counted = scope.of("filter")
-    if counted and counted.path.endswith(".count") and (numbered or not subject):
+    if counted and counted.path.endswith(".count") and (numbered or not subject or subject == "results"):
         return counted.expression()
     vague = not subject or re.fullmatch(
         r"(?:(?:chat|user|customer|incoming)(?:'s)?\s+)?(?:message|text|input|it|answer|response|"

@@ -199,6 +199,14 @@ _SCALED = re.compile(
 )
 
 
+#: "Rating 1 or 2: email …. Rating 3: log it."
+_RATED = re.compile(
+    r"(?P<before>(?:^|[.;,\n])\s*)(?:for\s+)?(?P<noun>[A-Za-z]{4,})\s+(?P<values>(?:\d[\d.]*|\"[^\"]+\"|"
+    r"[a-z]+)(?:\s+(?:or|to|and)\s+\d[\d.]*)?)"
+    r"\s*(?::|->|=>|→)\s*(?=[a-z])"
+)
+
+
 def _enumerated(said: str) -> str:
     """ "is one of Germany, France or Spain" → "is one of Germany or France or Spain"."""
     shadow = words.masked(said)
@@ -227,6 +235,8 @@ def text(said: str) -> str:
     for scaled in reversed(list(_SCALED.finditer(shadow))):
         said = f"{said[: scaled.start()]}{_scaled(scaled)}{said[scaled.end() :]}"
     said = _enumerated(said)
+    if len(_RATED.findall(words.masked(said))) > 1:
+        said = _RATED.sub(lambda m: f"{m['before']}if the {m['noun'].lower()} is {m['values']}, ", said)
     shadow = words.masked(said)
     if _THOUSANDS.search(shadow):
         said = _THOUSANDS.sub(lambda match: match.group().replace(",", ""), said)

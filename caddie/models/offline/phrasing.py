@@ -103,6 +103,11 @@ _RULES: tuple[tuple[re.Pattern[str], str], ...] = tuple((re.compile(pattern, re.
 ))  # fmt: skip
 
 
+#: "if the budget is over 100 → #enterprise, otherwise → #smb"
+_THEN_PLACE = re.compile(
+    r"(\b(?:if|unless|when|otherwise|else)\b[^.;\n→]*?),?\s*(?:-+>|=+>|→)\s*(?:to\s+)?(?=\x02|slack\b|discord\b)",
+    re.I,
+)
 #: "urgent → #oncall, normal → #support".
 _SORTED = re.compile(
     r"(?:(?<=[.:,;\n]\s)|(?<=[.:,;\n])|^)((?:(?:and|the)\s+)?(?:[a-z-]+\s){0,2}[a-z-]+)\s*(?:-+>|=+>|→|=|"
@@ -140,6 +145,7 @@ def plain(text: str) -> str:
         shadow = re.sub(pattern, to, shadow, flags=re.I)
     if len(_SORTED.findall(shadow)) > 1:
         shadow = _SORTED.sub(r"\1 goes to ", shadow)
+    shadow = _THEN_PLACE.sub(r"\1 send it to ", shadow)
     shadow = re.sub(r"(\x02\d+\x02)\s*(?:-+>|=+>|→)\s*(?=\x02\d+\x02\s*$)", r"send \1 to ", shadow)
     shadow = re.sub(r"\s*(?:-+>|=+>|→)\s*", "\n", shadow)
     shadow = re.sub(r"(?<=[\w\x02])\s+(?:[—–]|--?)\s+(?=[a-z])", ", ", shadow)
@@ -162,7 +168,9 @@ def _aside(match: re.Match[str]) -> str:
     before = match.string[: match.start()]
     if listed and re.search(
         r"\b(?:classify|categori[sz]e|sort|label|tag|triage)(?:\s+(?:it|them|each|the\s+\w+|"
-        r"by\s+\w+))?$",
+        r"by\s+\w+))?$|\b(?:decide|judge|rate|determine|assess|say|tell|check|find\s+out)\s+(?:how\s+\w+\s+"
+        r"(?:it|this|that|the\s+\w+)\s+is|"
+        r"(?:the|its)\s+\w+)$",
         before,
         re.I,
     ):

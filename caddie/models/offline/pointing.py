@@ -77,11 +77,14 @@ def located(clause: str) -> tuple[str | None, str]:
     """(address, the clause without it) of "for each item in https://…"; no address when a list is not told so."""
     address = words.url(clause)
     match = re.match(
-        r"^(?:for|loop\b|iterate\b|go\s+(?:through|over))\s+.*?\s+(?:in|of|from|at)\s+(?=https?:)", clause, re.I
+        r"^(?:for|(?:loop|iterate)\b(?:\s+(?:through|over))?|go\s+(?:through|over))(?:\s+.*?\s+(?:in|of|from|at|"
+        r"on))?\s+(?=https?:)", clause, re.I
     )
     if address is None or match is None:
         return None, clause
-    head = re.sub(r"\s+(?:in|of|from|at)\s+$", "", match.group())
+    head = re.sub(r"\s+(?:in|of|from|at|on)\s+$", "", match.group()).strip()
+    if re.fullmatch(r"(?:loop|iterate|go)(?:\s+(?:through|over))?", head, re.I):
+        head = f"{head} each item"
     return address, f"{head}: {clause[match.end() + len(address) :].strip(' ,:')}"
 
 

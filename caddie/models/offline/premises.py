@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
-from caddie.models.offline import actions, conditions, judgement, memory, phrasing, turns, words
+from caddie.models.offline import actions, conditions, judgement, memory, phrasing, scales, turns, weather, words
 from caddie.models.offline.request import Action, Condition, Test
 from caddie.models.offline.tree import LISTS, Tree
 from caddie.models.offline.verbs import VERBS
@@ -116,13 +116,15 @@ class Premises:
         if match is None or turns.IF.match(clause):
             return False
         test = conditions.find(f"{match.group(1)} is {match.group(2)}")
-        named = conditions.comparative(match.group(2))
+        named = scales.comparative(match.group(2))
         self._limit = named[0] if named else test
         return self._limit is not None
 
     def test(self, word: str, text: str) -> Test | None:
         if self._limit and turns.DOES.fullmatch(text.strip(" ,.")):
             return self._limit
+        if sky := self._sky(text):
+            return conditions.negated(sky) if word.lower() == "unless" else sky
         approved = turns.APPROVED.match(text)
         if approved:
             denied = bool(turns.DENIED.match(approved.group(1)))
@@ -137,9 +139,19 @@ class Premises:
             test = replace(test, conditions=tuple(map(self._settled, test.conditions)))
         return conditions.negated(test) if test and word.lower() == "unless" else test
 
+    def _sky(self, text: str) -> Test | None:
+        """ "it rains tomorrow": looked up and judged, where no data says so."""
+        told = weather.asked(text)
+        if told is None or self._known & {"webhook", "trigger_chat"} or "http-request" in self._tree.blocks():
+            return None
+        query, label, denied = told
+        self._tree.add(Action("web-search", {"query": query}, topic="weather"))
+        self._tree.add(Action("classify", {"labels": [label, f"not {label}"]}, topic="weather", clause="judge it"))
+        return Test((Condition("", "neq" if denied else "eq", label),), said=text)
+
     def lost(self, told: str, word: str) -> bool:
         """Whether a message hangs on a condition that was not understood: it must not go out whatever happens."""
-        if word.lower() not in ("if", "unless"):
+        if word.lower() not in ("if", "unless", "whenever", "in case"):
             return False
         action = actions.recognise(turns.told(told), self._about)
         return action is not None and action.block in ("slack-send-message", "discord-send-message", "send-email")
@@ -156,6 +168,8 @@ class Premises:
         """What is compared, when only a unit or what was said before tells it: "at least 3 years", "it is above 5"."""
         if _TRADED.match(condition.subject) and re.search(_MONEY, condition.said, re.I):
             return replace(condition, subject="amount")
+        if self._tree.loops and condition.subject.startswith("number of "):
+            return replace(condition, subject=condition.subject.removeprefix("number of "))
         if condition.subject and not _PRONOUN.fullmatch(condition.subject):
             return condition
         told = self._tree.last[0].test.conditions[:1] if self._tree.last else ()
@@ -228,6 +242,9 @@ class Premises:
             if shorter != clause:
                 if actions.recognise(turns.told(shorter), about) is not None:
                     return label, shorter
+                plain = phrasing.imperative(shorter)
+                if plain != shorter and actions.recognise(plain, about) is not None:
+                    return label, plain
         return self._felt(clause, about) or self._kind(clause, about)
 
     def _kind(self, clause: str, about: str) -> tuple[str, str] | None:

@@ -20,6 +20,7 @@ from caddie.models.offline import (
     phrasing,
     pointing,
     reading,
+    scales,
     sequence,
     turns,
     words,
@@ -29,6 +30,9 @@ from caddie.models.offline.premises import Premises, follows
 from caddie.models.offline.request import Action, Condition, Loop, Step, Test
 from caddie.models.offline.tree import LISTS, Tree
 from caddie.models.offline.verbs import VERBS
+
+#: A condition told after one of these is about what it brings.
+_BRINGS = (*LISTS, "human_confirmation", "wait", "classify")
 
 
 class Reader:
@@ -43,6 +47,8 @@ class Reader:
         self._lists = Lists(self._tree, known, self.clause)
         self._rows = ""
         self._asides: list[str] = []
+        #: The steps of this sentence.
+        self._said: list[Step] = []
         self._always = False
 
     @property
@@ -51,6 +57,7 @@ class Reader:
 
     def sentence(self) -> None:
         self._tree.sentence()
+        self._said = []
 
     def clause(self, clause: str) -> None:
         clause = paraphrase.clause(turns.told(clause.strip(" ,.;:")))
@@ -61,11 +68,7 @@ class Reader:
             self.sentence()
             self._always = True
             clause = turns.told(turns.REGARDLESS.sub("", clause)) if always else clause
-        if (
-            (match := turns.ONLY_IF.match(clause))
-            and not follows(match.group(2))
-            and self._gated(match.group(1), match.group(2))
-        ):
+        if self._trails(clause):
             return
         if match := turns.SO.match(clause):
             self._resume(match.group(1))
@@ -103,7 +106,6 @@ class Reader:
             self._action(clause)
 
     def heed(self, sentence: str) -> None:
-        """How the bot should be."""
         self._asides.append(sentence.strip(" ."))
 
     def embodied(self, who: str, bot: bool) -> None:
@@ -118,6 +120,18 @@ class Reader:
         if blind:
             sequence.hoisted(self.steps)
             sequence.supplied(self.steps)
+
+    def _trails(self, clause: str) -> bool:
+        """ "log it, unless the amount is zero": nothing follows, so it holds for the step before in the sentence."""
+        only, late, here = turns.ONLY_IF.match(clause), turns.IF.match(clause), self._tree.here
+        if only and not follows(only.group(2)) and self._gated(only.group(1), only.group(2)):
+            return True
+        if late is None or late.group(1).lower() not in ("if", "unless") or not here or here[-1:] != self._said[-1:]:
+            return False
+        text, sends = late.group(2), isinstance(here[-1], Action) and here[-1].block not in _BRINGS
+        if not sends or follows(text) or self._tree.branch or turns.APPROVED.match(text):
+            return False
+        return not turns.THEN.match(words.masked(text)) and self._gated(late.group(1), text)
 
     def _gated(self, word: str, text: str) -> bool:
         """ "…, but only if it is above 5": a condition for the step before."""
@@ -145,7 +159,7 @@ class Reader:
             told = after.strip(" ,:") if re.fullmatch(r"(?:for|with|in|on)\s+", before, re.I) else f"{before}it{after}"
             self._resume_otherwise(re.sub(r"\s+", " ", told))
             return True
-        heavier = conditions.comparative(clause)
+        heavier = scales.comparative(clause)
         if heavier is not None:
             test, start, end = heavier
             self._branch(test, f"{clause[:start]}it{clause[end:]}")
@@ -224,6 +238,7 @@ class Reader:
         if isinstance(step, Action) and step.block == "classify":
             self._premises.labels = [str(each) for each in step.payload.get("labels") or []]
         self._tree.add(step)
+        self._said.append(step)
 
     def _condition(self, word: str, text: str) -> None:
         """ "if A above 5 post it": the condition ends where the first verb of an action begins."""
@@ -242,7 +257,7 @@ class Reader:
             return
         shadow = words.masked(text)
         cuts = [(match.start(), match.end()) for each in (turns.VERB, turns.SUBJECT) for match in each.finditer(shadow)]
-        cuts.sort()
+        cuts = sorted(cut for cut in cuts if not re.fullmatch(r"[a-z]+s", text[cut[1] :].strip()))
         if comma := turns.THEN.match(shadow):
             cuts.insert(0, (comma.end(1), comma.start(2)))
         for end, start in [*cuts[:10], (len(text), len(text))]:
@@ -325,11 +340,11 @@ class Reader:
         items = (qualified.group(1) if qualified else items).strip()
         items, most = self._lists.most(items)
         self._tree.looped(Loop("item" if pointing.THEY.fullmatch(items) else items, rows=self._rows, most=most))
-        rest = turns.WITH.sub(r"\1\2 is \3", rest)
+        rest = re.sub(r"^one\s+by\s+one\b[\s,]*(?:and\s+)?", "", turns.WITH.sub(r"\1\2 is \3", rest), flags=re.I)
         text = f"{qualified.group(0)[qualified.start(2) :]} {rest}" if qualified else rest
         if qualified or (
             qualified := re.match(r"^(?:whose|with|where|that\s+(?:is|are|has|have))\s+(.+)$", rest, re.I | re.S)
         ):
             self._condition("if", text if text != rest else qualified.group(1))
-        elif rest.strip():
-            self.clause(rest)
+        else:
+            self._rest(rest)

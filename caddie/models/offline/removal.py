@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from caddie.models.offline import conditions, options, phrasing, schedule, words
+from caddie.models.offline import options, phrasing, scales, schedule, words
 from caddie.models.offline.canvas import Canvas
 from caddie.models.offline.extension import Change
 from caddie.models.offline.plan import Edit, Plan
@@ -104,7 +104,7 @@ def _phrase(text: str) -> str | None:
         return None
     if match is None and (unneeded is None or not _WANTED.search(text) and not unneeded.group("what")):
         return None
-    if conditions.comparative(text) or (_HOLDS_BACK.match(text) and _IN_CASE.search(text)):
+    if scales.comparative(text) or (_HOLDS_BACK.match(text) and _IN_CASE.search(text)):
         return None
     phrase = match.group(1) if match else unneeded.group(1) or unneeded.group("what") if unneeded else ""
     found = schedule.find(words.masked(phrase))

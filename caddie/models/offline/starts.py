@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from datetime import datetime
 
-from caddie.models.offline import clauses, events, hooks, persona, schedule, sources, timing, words
+from caddie.models.offline import clauses, events, hooks, persona, schedule, sources, timing, weather, words
 from caddie.models.offline.request import Trigger
 from caddie.models.offline.verbs import VERBS
 
@@ -156,6 +156,7 @@ def trigger(text: str, timezone: str, now: datetime | None = None) -> tuple[Trig
         return Trigger("trigger_chat", event="a chat message"), f"answer questions about {text[where.end() :]}"
     if manual := _MANUAL.search(shadow):
         return Trigger("manual"), events.cut_out(text, [manual.span()])
+    shadow = weather.undated(shadow)
     found = schedule.find(words.unplaced(shadow))
     if (found is None or found.freq is None) and (mails := sources.mailbox(shadow)):
         return mails[0], text[mails[1] :]

@@ -60,7 +60,8 @@ def _found(action: Action, scope: Scope) -> str:
     data = scope.nearest("item", "data")
     if repeated := _repeated(action, scope):
         return repeated
-    if scope.subject and data and data.block != "webhook" and scope.subject not in ("approved",):
+    parted = data and not data.path.endswith(".count") and data.block != "webhook"
+    if scope.subject and data and parted and scope.subject not in ("approved",):
         plain = scope.of("http-request")
         if not re.search(
             r"status|label|sentiment|message|text|\bpage|\bsite|body|content|feed|answer|response|"

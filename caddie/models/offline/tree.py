@@ -87,6 +87,17 @@ class Tree:
         self._open.pop()
         return True
 
+    def guarded(self, test: Test) -> bool:
+        """What the open loop does so far happens only where a test holds."""
+        if not self.loops or self._branches:
+            self.sentence()
+        if not self.loops:
+            return False
+        guard = Branch(test, then=[*self._open[-1]])
+        self._open[-1][:] = [guard]
+        self._open[-1] = guard.then
+        return True
+
     @property
     def loops(self) -> bool:
         """Whether the next step belongs to the body of a loop."""

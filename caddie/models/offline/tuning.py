@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from caddie.models.offline import actions, conditions, memory, speak, words
+from caddie.models.offline import actions, conditions, memory, scales, speak, words
 from caddie.models.offline.canvas import Canvas
 from caddie.models.offline.extension import Change, extended
 from caddie.models.offline.plan import Edit, Plan
@@ -259,7 +259,7 @@ def conditioned(text: str, canvas: Canvas, said: Talk) -> Change | None:
     """ "only if … and the battery is above 10", "drop tickets older than 30 days": more for the condition there is."""
     text = _ALSO.sub("", text)
     rule, sifted = _RULE.match(text), _SIFTED.match(text)
-    named = conditions.comparative(sifted.group("rest")) if sifted else None
+    named = scales.comparative(sifted.group("rest")) if sifted else None
     if rule and len(canvas.of("if")) == 1:
         node_id, test = canvas.of("if")[0], conditions.find(rule.group("only"))
     elif sifted and named and canvas.of("filter"):

@@ -11,7 +11,8 @@ from caddie.models.offline import clauses, words
 from caddie.models.offline.verbs import VERBS, third
 
 IF = re.compile(
-    r"^(?:and\s+|but\s+|only\s+)?(if|unless|when|in\s+case|whenever|once|as\s+soon\s+as|should)\s+(.+)$", re.I | re.S
+    r"^(?:and\s+|but\s+|only\s+)?(if|unless|when|in\s+case|whenever|once|as\s+soon\s+as|should|where)\s+"
+    r"(.+)$", re.I | re.S
 )
 ELSE = re.compile(
     r"^(?:otherwise|else|(?:for|with|in)\s+(?:all\s+|every\s+|any\s+)?(?:the\s+)?other\s+(?!than\b)\w+s?|"
@@ -170,13 +171,16 @@ EMPTY = re.compile(
 )
 #: "with the status open"
 WITH = re.compile(
-    r"^(with\s+)(?:an?\s+|the\s+)?(?!an?\s|the\s)(\w+)\s+(?:of\s+)?(?!is\b|are\b|above|below|over|under|more|less|of\b|"
+    r"^(with\s+)(?:an?\s+|the\s+)?(?!an?\s|the\s|(?:fewer|more|less|at|over|under|above|below|no)\s)(\w+)\s+"
+    r"(?:of\s+)?(?!is\b|are\b|above|below|over|under|more|less|of\b|"
     r"at\b)(\w+)(?=[\s,:]|$)",
     re.I,
 )
 #: What is not to be done needs no step.
 NOTHING = re.compile(r"(?:do\s+not|never)\s+(?:\w+\s*){1,4}", re.I)
-QUALIFIED = re.compile(r"^(.*?)\b(?:whose|with|where|(?:that|which)\s+(?:is|are|has|have))\s+(.+)$", re.I | re.S)
+QUALIFIED = re.compile(
+    r"^(.*?)\b(?:whose|with|where|(?:that|which)\s+(?:is|are|has|have)|(?=not\s+\w+(?:\s+yet)?$))\s*(.+)$", re.I | re.S
+)
 
 
 #: "looks", "sends": what a workflow does, told in the third person.

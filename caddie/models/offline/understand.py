@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from datetime import datetime
 
-from caddie.models.offline import clauses, events, paraphrase, persona, phrasing, schedule, starts, words
+from caddie.models.offline import accounts, clauses, events, paraphrase, persona, phrasing, schedule, starts, words
 from caddie.models.offline.reader import Reader
 from caddie.models.offline.request import Request
 
@@ -82,4 +82,5 @@ def understand(
     if trigger is not None and trigger.block == "trigger_chat" and standalone:
         reader.embodied(persona.named(trigger.event), bool(persona.BOTS.search(text)))
     reader.finish(standalone and (trigger is None or trigger.block in ("cronjob", "manual")))
-    return Request(trigger, reader.steps, reader.unknown)
+    left = accounts.missing(text, trigger, reader.steps, reader.unknown) if standalone else []
+    return Request(trigger, reader.steps, [*reader.unknown, *left])

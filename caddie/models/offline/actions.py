@@ -10,7 +10,18 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from caddie.models.offline import conditions, language, memory, notices, pauses, reckoning, variables, web, words
+from caddie.models.offline import (
+    conditions,
+    language,
+    memory,
+    notices,
+    pauses,
+    reckoning,
+    sayings,
+    variables,
+    web,
+    words,
+)
 from caddie.models.offline.outside import discord, email, fetch, further, http, reply, run, slack
 from caddie.models.offline.reading import LATER, about_what, dictated, needs
 from caddie.models.offline.request import Action, Slot, Test
@@ -138,8 +149,8 @@ def recognise(clause: str, about: str = "") -> Action | None:
             action.clause = clause
             action.said = action.said or dictated(clause)
             if action.said is None and action.block in notices.SPOKEN:
-                action.said = notices.linked(clause) or (
-                    notices.performed(clause) if action.block in notices.SENDERS else None
+                action.said = sayings.linked(clause) or (
+                    sayings.performed(clause) if action.block in notices.SENDERS else None
                 )
             if action.said == action.payload.get("subject"):
                 action.said = None

@@ -32,6 +32,25 @@ _FOUND = ("format", "web-search", "regex", "extract-json", "http-request", "set-
 _PERFORMS = re.compile(r"(?:thank|greet|welcome|ask|tell|apolog|calm|comfort|help|send|give|congrat)", re.I)
 
 
+#: "tell me which is the cheapest": somebody has to find out.
+_ASKED = re.compile(
+    r"\b((?:which|who|what)\s+(?:one\s+|of\s+(?:them|these|the\s+\w+)\s+|[a-z]+\s+)?(?:is|are|has|was|were|costs?|"
+    r"sells?|offers?)\s+(?:(?:the|a|an)\s+)?(?:\w+est|\w+er|most|least|more|less|best|worst|better)\b.*)$",
+    re.I,
+)
+_SENDERS = ("slack-send-message", "discord-send-message", "send-email")
+_LOOKED_UP = ("http-request", "web-search", "extract-json")
+
+
+def asked(action: Action, scope: Scope) -> Action | None:
+    """What finds out what a message is to tell of what was fetched."""
+    question = _ASKED.search(action.clause) if action.block in _SENDERS and not action.said else None
+    found = scope.of(*_LOOKED_UP)
+    if question is None or found is None or scope.told("text", "data", "list", "item") is not found:
+        return None
+    return Action("agent", {"prompt": f"Say {question.group(1)}."}, topic="answer", clause=question.group(1))
+
+
 def answer(action: Action, scope: Scope) -> Action | None:
     """What thinks of the reply; None where there is something to say."""
     if action.block != "reply_chat" or action.said or scope.of(*_THOUGHT):
@@ -46,7 +65,11 @@ def answer(action: Action, scope: Scope) -> Action | None:
     if found and not _WRITTEN.search(action.topic) and (told or not (searched or helps) or not chat):
         return None
     how = re.sub(
-        r"^(?:reply|answer|respond)s?\s*(?:to\s+)?(?:it|them|him|her|the\s+\w+)?\s*", "", action.topic, flags=re.I
+        r"^(?:reply|answer|respond)s?\s*(?:to\s+)?(?:it|them|him|her|(?:every|each|any|all)\s+(?:incoming\s+|"
+        r"chat\s+|new\s+)*messages?|the\s+\w+)?\s*",
+        "",
+        action.topic,
+        flags=re.I,
     )
     if how == action.topic and _PERFORMS.match(how):
         return Action("agent", {"prompt": f"{words.sentence(how)}."}, topic="answer")

@@ -46,9 +46,11 @@ TAKES = re.compile(
 )
 #: "Build a form handler: …", "a trigger for Shopify orders that …"
 HANDLES = re.compile(
-    r"^(?:(?:i|we)\s+(?:want|need|would\s+like)\s+|(?:build|make|create|set\s+up|give)\s+(?:me\s+|us\s+)?)?(?:an?\s+|the\s+)?(?:"
+    r"^(?:(?:i|we)\s+(?:want|need|would\s+like)\s+|(?:build|make|create|set\s+up|give)\s+(?:me\s+|"
+    r"us\s+)?)?(?:an?\s+|the\s+)?(?:"
     r"(?:[\w-]+\s+)?form\s+(?:handler|intake|processor|endpoint|receiver)\b\s*[:,]?\s*(?:(?:that|which|to)\s+)?"
-    r"(?:(?:take|receive|collect|accept)s?\s+(?:the\s+|in\s+)*(?:submissions?|entries|answers|data)\s*(?:and\s+|,\s*))?|"
+    r"(?:(?:take|receive|collect|accept)s?\s+(?:the\s+|in\s+)*(?:submissions?|entries|answers|data)\s*(?:and\s+|"
+    r",\s*))?|"
     r"(?:trigger|hook|listener)\s+(?:for|on)\s+[^,.;:\n]{3,40}?(?:\s+(?:that|which|to)\s+|\s*[:,]\s*))",
     re.I,
 )
@@ -77,6 +79,9 @@ _CALLED = re.compile(
     r"payloads?|body|bodies|data|posts?|"
     r"messages?|is\s+(?:called|hit|triggered|fired|used)|gets\s+(?:called|hit|triggered|data)|fires|receives|"
     r"delivers|brings|sends)\b|"
+    r"\b(?:body|payload|data|contents?|text|messages?)\s+of\s+(?:the|our|my)\s+(?:\w+\s+)?web\s?hook\b|"
+    r"\bwhat(?:ever)?\s+(?:people|they|users?|customers?|someone|we|guests?)\s+\w+\s+(?:in|into|to|at)\s+(?:the|"
+    r"our|my)\s+web\s?hook\b|"
     r"\b(?:every|each|any)\s+(?:new\s+|incoming\s+)?(?:[\w-]+\s+){0,2}?web\s?hook\b|\bincoming\s+web\s?hook\b",
     re.I,
 )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from caddie.models.offline import nouns, words
+from caddie.models.offline import nouns, sayings, words
 from caddie.models.offline.reading import LATER, needs
 from caddie.models.offline.request import Action, Slot
 from caddie.models.offline.verbs import VERBS
@@ -17,15 +17,12 @@ SENDERS = ("slack-send-message", "discord-send-message", "send-email")
 SPOKEN = (*SENDERS, "reply_chat", "log")
 EMAIL_TO = Slot("to", "email", "Which address should the email go to?", (LATER,))
 _CHANNEL_OF = Slot("channel", "channel", "Which Slack channel should the message go to?", (LATER,))
-_PERSON = (
-    r"(?:me|us|him|her|them|everyone|everybody|someone|somebody|(?:the|a|an|my|our|each|every|all|their|that|this)\s+"
-    r"(?:[\w-]+\s+){0,2}?[\w-]+|[\w-]+s)"
-)
 #: "send them an invitation", "let the driver know", "notify everybody".
 _NOTICE = re.compile(
     rf"^(?:also\s+|automatically\s+)*(?:(?:notify|inform|alert|warn|thank|invite|congratulate|welcome|remind|contact|"
-    rf"apologi[sz]e\s+to|write\s+to|message|tell|email|mail)\s+(?P<who>{_PERSON})|let\s+(?P<who2>{_PERSON})\s+know|"
-    rf"(?:send|give|mail|write)\s+(?P<who3>{_PERSON})\s+(?=(?:an?|the|another|our|some|one)\b)|"
+    rf"apologi[sz]e\s+to|write\s+to|message|tell|email|mail)\s+(?P<who>{sayings.PERSON})|"
+    rf"let\s+(?P<who2>{sayings.PERSON})\s+know|"
+    rf"(?:send|give|mail|write)\s+(?P<who3>{sayings.PERSON})\s+(?=(?:an?|the|another|our|some|one)\b)|"
     rf"send\s+(?:out\s+)?(?=(?:an?|another|the)\s+(?:[\w-]+\s+){{0,3}}?(?:reminder|invitation|rejection|confirmation|"
     rf"message|note|notification|warning|alert|apology|thank|letter|offer|coupon|greeting|receipt|survey|reply|answer|"
     rf"update|summary|report|welcome)))",
@@ -42,30 +39,6 @@ _STATED = re.compile(
     re.I,
 )
 _ADDED = re.compile(r"^(?:mention|add|say|include|write|tell\s+them|point\s+out|note)\s+that\s+(.+)$", re.I | re.S)
-_PERFORMED = re.compile(
-    rf"^(?:also\s+)?(?:(?P<verb>thank|congratulate|apologi[sz]e(?:\s+to)?|welcome|greet|invite|ask)\s+(?:{_PERSON})"
-    r"(?:\s+(?:in|on|via|by)\s+\S+)?(?:\s+(?:(?P<joint>for|on|to|about|whether|if|how|what|when|"
-    r"that)\s+(?P<rest>.+)|(?:by|via|on|in|at)\b.*)?)?|"
-    r"(?:ask)\s+(?P<joint2>for|whether|if|how)\s+(?P<rest2>.+)|(?:say|shout|wish)\s+(?P<rest3>.+?)\s+(?:in|on|to|into)"
-    r"\s+(?:#|slack|discord|the\s|our\s).*)$",
-    re.I | re.S,
-)
-_ASKING = re.compile(
-    r"\basking\s+(?:them\s+|him\s+|her\s+|everyone\s+)?(for|whether|if|how|to|what|when|why|"
-    r"where|which)\s+(.+)$",
-    re.I,
-)
-_REMINDING = re.compile(
-    r"\b(?:reminding|telling|informing|warning|notifying)\s+(?:them|him|her|everyone|everybody|people|us|me|"
-    r"the\s+\w+)\s+(to|that|of|about)\s+(.+)$",
-    re.I,
-)
-#: Messages whose kind says what they say.
-_KINDS = (
-    (re.compile(r"\bthank[- ]?you\b|\bthanks\b", re.I), "Thank you!"),
-    (re.compile(r"\bbirthday\s+(?:e-?mail|mail|message|note|card|greetings?|wish(?:es)?)\b", re.I), "Happy birthday!"),
-    (re.compile(r"\b(?:an?\s+apology|apology\s+(?:e-?mail|mail|message|note))\b", re.I), "We apologize!"),
-)
 #: "include the link": one more thing for the text that is being made.
 _INCLUDED = re.compile(
     r"^(?:also\s+|please\s+)*(?:include|add|attach|mention|put\s+in|show|name|give|keep|quote|"
@@ -80,33 +53,10 @@ _ACCOMPANIED = re.compile(
     r"some)\s+(?:[\w-]+\s+){0,2}?(?:reason|explanation|intro|introduction|title|headline|"
     r"comment|greeting|emojis?|note|conclusion|disclaimer|signature|table|heading|recommendation|"
     r"question))s?\b(?!.*\bsaying\b)", re.I)  # fmt: skip
-_ABOUT = re.compile(
-    rf"^(?:also\s+)?remind\s+(?:(?:{_PERSON}|[#@][\w-]+|\S+@\S+)\s+)?(?:(?:in|on|via|by)\s+(?:the\s+|"
-    rf"our\s+)?\S+\s+(?:channel\s+)?){{0,2}}"
-    r"(?:about|of)\s+(.+)$",
-    re.I | re.S,
-)
-_WISHED = re.compile(rf"^wish\s+(?:{_PERSON})\s+(?:an?\s+)?(.+)$", re.I)
-_LEADS = {
-    "thank": "Thank you", "congratulate": "Congratulations", "apologize": "We apologize", "welcome": "Welcome",
-    "apologise": "We apologize", "greet": "Hello", "invite": "You are invited",
-}  # fmt: skip
-_LINK = re.compile(
-    r"((?:(?:the|our|my|this|a)\s+)?(?:[\w-]+\s+){0,2}?(?:link|url|form|survey|page|address|document|website))\s*"
-    rf"(?:to\s+\w+\s+|of\s+\w+\s+)?[:(]?\s*({words.URL.pattern})",
-    re.I,
-)
 _VERB = re.compile(
-    r"^(?:also\s+)?(?:log|record|send|e-?mail|mail|post|give|tell|show|share|drop|put|publish|get|message|dm|"
+    r"^(?:also\s+)?(?:log|record|receive|send|e-?mail|mail|post|give|tell|show|share|drop|put|publish|get|message|dm|"
     r"text)s?\s+(?:out\s+)?"
     r"(?:(?:me|us|him|her|them|everyone|everybody|the\s+team|my\s+\w+|our\s+\w+)\s+)?",
-    re.I,
-)
-_WHERE = re.compile(
-    r"\s+(?:(?:by|via|over|as\s+an?|in\s+an?)\s+(?:e-?mail|mail|slack|discord|message)|(?:on|in|to|into|over|at)\s+"
-    r"(?:(?:the|our|my)\s+)*(?:inbox|mailbox|slack|discord|channel|#|\x00|[\w.+-]+@|[\w-]+\s+channel)|to\s+(?:me|"
-    r"us|my|our|the\s+team|"
-    r"everyone)\b).*$",
     re.I,
 )
 
@@ -125,45 +75,6 @@ def notice(clause: str, about: str) -> Action | None:
     if discord and not mail:
         return Action("discord-send-message", topic=topic)
     return needs(Action("send-email", topic=topic), EMAIL_TO, None)
-
-
-def performed(clause: str) -> str | None:
-    """What is said to somebody, of a verb that is done by saying it: "thank them for the order"."""
-    if reminding := _REMINDING.search(clause):
-        joint, rest = reminding.group(1).lower(), reminding.group(2).strip(" .")
-        return {"to": f"Please {rest}.", "that": f"{words.sentence(rest)}."}.get(joint, f"Reminder: {rest}")
-    if asking := _ASKING.search(clause):
-        joint, rest = asking.group(1).lower(), asking.group(2).strip(" .")
-        told = {"for": f"We would like to ask for {rest}.", "to": f"Please {rest}."}
-        return told.get(joint, f"We would like to know {joint} {rest}.")
-    if about := _ABOUT.match(clause):
-        return f"Reminder: {_WHERE.sub('', f' {about.group(1)}').strip(' ,.')}"
-    if wish := _WISHED.match(clause):
-        return f"{words.sentence(_WHERE.sub('', f' {wish.group(1)}').strip(' ,.'))}!"
-    match = _PERFORMED.match(clause)
-    if match is None and re.match(r"(?:also\s+)?(?:send|e?-?mail|mail|write|post|give|reply|respond)\b", clause, re.I):
-        return next((said for kind, said in _KINDS if kind.search(clause)), None)
-    if match is None:
-        return None
-    verb = (match.group("verb") or clause).split()[0].lower()
-    joint = (match.group("joint") or match.group("joint2") or "").lower()
-    said = match.group("rest") or match.group("rest2") or match.group("rest3") or ""
-    rest = _WHERE.sub("", f" {said}").strip(" ,.")
-    if verb == "ask":
-        told = {"for": f"We would like to ask for {rest}.", "to": f"Please {rest}."}
-        return told.get(joint, f"We would like to know {joint} {rest}.") if joint and rest else None
-    if verb in ("say", "shout", "wish"):
-        return words.sentence(rest) if rest and joint == "" else None
-    lead = _LEADS[verb]
-    if verb == "invite" and not rest:
-        return None
-    return f"{lead} {joint} {rest}.".replace("  ", " ") if rest and joint else f"{lead}!"
-
-
-def linked(clause: str) -> str | None:
-    """ "with the link https://…": an address that is told, not called."""
-    match = _LINK.search(clause)
-    return f"{words.sentence(match.group(1))}: {match.group(2)}" if match else None
 
 
 def sought(clause: str, about: str) -> Action | None:
@@ -213,7 +124,7 @@ def added(clause: str, told: list[Action]) -> bool:
         and not approval
         and last.block in SENDERS
     ):
-        if more := performed(clause):
+        if more := sayings.performed(clause):
             last.said = f"{last.said.rstrip(' .')}. {more}" if last.said else more
         return more is not None
     if match is None:
@@ -258,7 +169,14 @@ def wished(clause: str) -> str:
         return ""
     # "a joke for the team in #fun": a thing and its place need no verb.
     start = verb.end() if verb else 0
-    cut = _WHERE.search(shadow, max(start - 1, 0))
+    if held := re.match(
+        r"(?:an?\s+)?(?:e-?mail|mail|message|notification)\s+(?:(?:to\s+)?\x00+\s+)?(?:with|"
+        r"about|containing)\s+(?!the\s+(?:text|subject|words))",
+        shadow[start:],
+        re.I,
+    ):
+        start += held.end()
+    cut = sayings.WHERE.search(shadow, max(start - 1, 0))
     return words.bare(clause[start : cut.start() if cut else len(clause)].replace("\x00", "").strip(" ,."))
 
 
@@ -283,18 +201,15 @@ def supply(action: Action) -> Action | None:
             return _searched(query)
         return None
     if action.block == "summarize":
-        topic = words.bare(
-            re.sub(r"^\S+\s+(?:up\s+)?(?:an?\s+\w+\s+(?:of|about|on)\s+)?", "", _WHERE.sub("", action.clause)).strip(
-                " ,."
-            )
-        )
+        plain = sayings.WHERE.sub("", action.clause)
+        topic = words.bare(re.sub(r"^\S+\s+(?:up\s+)?(?:an?\s+\w+\s+(?:of|about|on)\s+)?", "", plain).strip(" ,."))
         return _searched(topic) if nouns.PUBLIC.search(topic) and not nouns.OWN.search(topic) else None
     if action.block not in (*SENDERS, "log"):
         return None
     topic = wished(action.clause)
     if not topic or re.match(r"(?:it|that|this|them|reminder|message|note|notification|alert)\b", topic, re.I):
         return None
-    if nouns.WRITTEN.search(topic):
+    if nouns.WRITTEN.search(topic) and not nouns.CURRENT.search(topic):
         manner = _manner(action.clause)
         return Action(
             "agent", {"prompt": f"Write {_articled(topic, action.clause)}{manner}."}, topic=topic, clause=topic
@@ -304,7 +219,12 @@ def supply(action: Action) -> Action | None:
         question = f"From which address (URL) should I fetch the {topic}?"
         fetch = Action("http-request", {"method": "GET"}, topic=topic, clause=f"fetch the {topic}")
         return needs(fetch, Slot("url", "url", question, (LATER,)), None)
-    if nouns.PUBLIC.search(topic) or told and not re.match(r"(?:it|them|this|that|all|the)\b", told.group(1), re.I):
+    if (
+        nouns.PUBLIC.search(topic)
+        or nouns.CURRENT.search(topic)
+        or told
+        and not re.match(r"(?:it|them|this|that|all|the)\b", told.group(1), re.I)
+    ):
         return _searched(told.group(1) if told else topic)
     return None
 

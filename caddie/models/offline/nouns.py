@@ -37,6 +37,12 @@ PUBLIC = re.compile(
     r"launches|rumou?rs|patents?|regulations?|laws?|strikes?|delays|pollen|air\s+quality|tides?|fixtures|standings)\b",
     re.I,
 )
+#: What changes: nobody can think it up.
+CURRENT = re.compile(
+    r"\b(?:latest|newest|most\s+(?:popular|read|played|sold)|best-?\s?selling|current|trending|"
+    r"charts?|today's|this\s+week's)\b",
+    re.I,
+)
 #: What only the user's own systems know.
 OWN = re.compile(
     r"\b(?:my|our|your|their|the\s+(?:team|company)'s|sales|orders?|tickets?|customers?|invoices?|report|numbers?|"

@@ -194,7 +194,7 @@ def http(clause: str, about: str) -> Action | None:
         address = None
     slot = Slot("url", "url", "Which address (URL) should I call?", (LATER,))
     shadow = words.masked(clause)
-    if hook or (_SEND.search(shadow) and not _FETCH.search(shadow) and not method):
+    if (hook and not (method and address)) or (_SEND.search(shadow) and not _FETCH.search(shadow) and not method):
         slot = Slot("url", "url", "Which address (URL) should the data be posted to?", (LATER,))
         return needs(Action("send-webhook", topic="data", members=members(clause)), slot, address)
     if address and not (method or _FETCH.search(shadow) or re.match(r"^https?://", clause.strip(), re.I)):
@@ -202,6 +202,8 @@ def http(clause: str, about: str) -> Action | None:
     payload: dict[str, Any] = {"method": method.group(1) if method else "GET"}
     if headers := {name: value.strip(" .") for name, value in _HEADER.findall(clause)}:
         payload["headers"] = headers
+    if (given := words.json_object(clause)) is not None:
+        payload["body"] = given
     topic = about_what(clause, _FETCH)
     if payload["method"] != "GET" or not topic or re.search(r"^(?:and|or)$|\b(?:whether|if|how|what)\b", topic, re.I):
         topic = path_name(address)

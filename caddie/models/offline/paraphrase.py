@@ -24,7 +24,8 @@ _RULES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
          r"they\s+(?:post|publish|add|have))\s+)?(?:an?\s+|any\s+|some\s+)?"
          r"(?:new|fresh|another|more)\s+[\w -]{2,40}?\s+(?:(?:appears?|shows?\s+up|comes?\s+up|"
          r"(?:is|are|gets?)\s+(?:posted|added|published|listed|there))\s+)?"
-         r"(?:on|at|in|under)\s+(?:the\s+(?:page|site|website|list)\s+)?(\x00+)(?:\s+(?:is|are|gets?)\s+(?:posted|added|published|listed|there))?",
+         r"(?:on|at|in|under)\s+(?:the\s+(?:page|site|website|list)\s+)?(\x00+)(?:\s+(?:is|are|"
+         r"gets?)\s+(?:posted|added|published|listed|there))?",
          r"\1 \2 changes"),
         (r"\b(?:watch|monitor|track|observe|check|keep\s+an\s+eye\s+on)\s+(?:the\s+page\s+)?(\x00+)\s+for\s+(?:any\s+|new\s+)?"
          r"(?:changes?|updates?|news|new\s+\w+)\s*(?:,|and)\s*(?:then\s+)?", r"when \1 changes, "),
@@ -69,6 +70,15 @@ _RULES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
          r"(?:it|them|that)\s+((?:back\s+)?(?:to|at)\s+\x00+)", r"for each item: write \1, then post it \2"),
         (r"\b(if|when|whenever)\s+(?:the\s+|an?\s+)?(?:ai|agent|model|llm)\s+(?:thinks|believes|says|decides|"
          r"finds|judges)\s+(?:that\s+)?", r"\1 "),
+        # "have the AI draft a letter for each applicant in https://… and …"
+        (r"^((?!for\b|if\b|when)[^.;,\n\x00]{5,80}?)\s+for\s+(?:each|every)\s+([a-z]+)\s+(?:in|from|on|"
+         r"at)\s+(\x00+)\s*,?\s+(?:and\s+)?(?:then\s+)?(?=[a-z])",
+         r"for each \2 in \3: \1, then "),
+        # "as sales or support and send it to a@x.com or b@x.com accordingly"
+        (r"\b(as|into)\s+([\w-]+)\s+(?:or|and)\s+([\w-]+)\s*,?\s+and\s+(send|forward|post|e?mail|pass)\s+(it|"
+         r"them|the\s+\w+)\s+to\s+(\x00+|#\S+)\s+or\s+(?:to\s+)?(\x00+|#\S+)"
+         r"(?:\s*,?\s+(?:accordingly|respectively))?", r"\1 \2 or \3. If it is \2, \4 \5 to \6, otherwise \4 \5 to \7"),
+        (r",\s*say\s+(?=(?:at\s+)?\d)", " at "),
         # "let the AI decide if it is spam. If not, …"
         (r"(?:(?:let|have)\s+(?:the\s+|an?\s+)?(?:ai|agent|model)|ask\s+(?:the\s+|an?\s+)?(?:ai|agent|"
          r"model)\s+to)\s+(?:decide|check|judge|determine|"
@@ -142,7 +152,7 @@ _SENT = re.compile(
     rf"after)\b)(?!(?:{'|'.join(each for each in VERBS if each not in NOUN_TOO)})s?\b(?!\s+of\b))"
     r"(?:(?:i|we)\s+(?:(?:would|really)\s+)*(?:like|want|need|love)\s+)?(?:an?\s+|the\s+)?((?:(?!\b(?:and|is|"
     r"are|be|been|was|were|gets?|got|before|after|needs?|must|should|will|has|have)\b)"
-    r"[^,.;#@\x00]){3,70}?)\s*,?\s+(?:e-?mailed|mailed|sent|posted|delivered|"
+    r"[^,.;#@\x00]){3,70}?)\s*,?\s+(e-?mailed|mailed|sent|posted|delivered|"
     r"pushed|texted|forwarded)\s+"
     r"((?:over\s+)?(?:to|in|into|on|via|by)\s.*)$",
     re.I | re.S,
@@ -270,7 +280,8 @@ def clause(said: str) -> str:
     if re.fullmatch(r"(?:the\s+)?(?:workflow|flow)\s+(?:[\"“'][^\"”']+[\"”']|\w+-[\w-]+)", said, re.I):
         return f"run {said}"
     if sent := _SENT.match(said):
-        return f"send {sent.group(1)} {sent.group(2)}"
+        mailed = "mail" in sent.group(2).lower() and "@" not in sent.group(3)
+        return f"send {sent.group(1)} {sent.group(3)}{' by email' if mailed else ''}"
     if (each := _EACH_AT.match(said)) and words.url(each.group("url")):
         rest = f"{each.group('verb')} it {each.group('rest')}".strip()
         return f"for each {each.group('noun')} in {each.group('url')}: {rest}"

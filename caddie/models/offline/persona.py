@@ -20,7 +20,7 @@ LEAD = re.compile(
     r"(?:with|to)\s+)(?P<who>(?:(?:an?|the|my|our)\s+(?:[\w-]+\s+){0,4}?|"
     r"(?<![\w ])(?=chat\s?bot|bot\s+(?:for|that)))(?:chat\s?bot|bot|"
     r"assistant|"
-    r"helper|tutor|coach|concierge|companion|chat\s+agent)\b(?:\s+(?:called|"
+    r"helper|tutor|coach|concierge|companion|chat\s+agent)\b(?:\s+in\s+(?:the\s+|a\s+|our\s+)?chat\b)?(?:\s+(?:called|"
     r"named)\s+[\w-]+)?(?:\s+for\s+[^.,:;]+?)?)(?=\s*[.,:;\n]|\s+(?:that|which|who|to|where)\b|"
     r"\s*$)(?:\s*[.,:;]?\s*(?:that|which|who|to|(?:it|he|she|people)\s+(?:should|must|can|will))\b)?[\s.,:;]*",
     re.I,

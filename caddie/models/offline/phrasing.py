@@ -45,6 +45,7 @@ _POLITE = re.compile(
     r"solution|way))\s+(?:that|which|to|where)\s+|"
     r"(?:here\s+is\s+)?(?:what\s+(?:i|we)\s+(?:need|want|would\s+like)|(?:my|our|the)\s+(?:idea|plan|goal|task|"
     r"wish|job)|task|goal|idea|request|wanted|needed)(?:\s+is)?\s*:\s*|"
+    r"(?:make|have)\s+it\s+so\s+(?:that\s+)?|"
     r"set\s+(?:something|this|it|things)\s+up\s+(?:so\s+(?:that\s+)?|which\s+|that\s+|to\s+|for\s+me\s+)?|"
     r"(?:i|we)\s+need\s+(?=\w+\s+\w+s\b\s)|"
     r"(?:build|create|make|set\s+up|design|write|plan|propose|outline|sketch|suggest|draft|prepare|"
@@ -82,6 +83,7 @@ _RULES: tuple[tuple[re.Pattern[str], str], ...] = tuple((re.compile(pattern, re.
     (r"^(.+?)\s+(?:should|must|will|needs?\s+to)\s+be\s+\w+(?:ed|en)(?:\s+(?:up|on))?\s+(?:by|"
      r"with\s+an?)\s+(?:e-?mail|mail)\b(.*)$",
      r"send an email about \1\2"),
+    (r"^(?:i|we)\s+get\s+((?:an?|the)\s+(?:e-?mail|mail|message|notification|alert)\b.*)$", r"send \1"),
     (r"^let\s+(?=\x02)(\S+)\s+know\b", r"notify \1"),
     (r"^let\s+(?:me|us|[\w\s]{2,20})\s+know\b", "notify me"),
     (r"^(?:ring|sound|raise)\s+(?:the|an?)\s+(?:alarm|alert|bell|flag)\b", "alert"),

@@ -14,7 +14,7 @@ from typing import Any
 from caddie.models.offline import answering, contents, language, memory, moments, operands, sequence, words
 from caddie.models.offline.naming import node_name, singular, test_name
 from caddie.models.offline.request import Action, Branch, Loop, Request, Step, Test, Trigger
-from caddie.models.offline.scope import HTTP_STATUS, PRIMARY, Scope, Source, clean, sends
+from caddie.models.offline.scope import HTTP_STATUS, MATCHES, PRIMARY, Scope, Source, clean, sends
 from caddie.models.offline.wiring import fill
 
 _SENDERS = ("slack-send-message", "discord-send-message", "send-email", "reply_chat")
@@ -156,6 +156,8 @@ class Planner:
             sent = sends(action.block, action.payload)
             if action.block == "set-variable" and (action.members or action.payload.get("operation")):
                 kind = "value"
+            if action.block == "regex":
+                path, kind = MATCHES.get(str(action.payload.get("mode", "first")), (path, kind))
             schema = action.payload.get("schema")
             fields = tuple(schema.get("properties") or {}) if isinstance(schema, dict) else ()
             if action.block in ("agent", "set-variable"):
@@ -173,7 +175,7 @@ class Planner:
         if sums_up and not action.said and not scope.of("summarize") and scope.nearest("data", "list", "text"):
             how = language.manner(action.clause)
             return self._action(Action("summarize", {"instructions": how} if how else {}), place, scope)
-        if (thought := answering.answer(action, scope)) is not None:
+        if (thought := answering.asked(action, scope) or answering.answer(action, scope)) is not None:
             return self._action(thought, place, scope)
         return place, scope
 

@@ -31,6 +31,8 @@ PRIMARY: dict[str, tuple[str, str]] = {
     "trigger-workflow": ("result.output", "data"),
     "set-variable": ("result.value", "data"),
 }
+#: Where a pattern's finds are, by mode.
+MATCHES = {"first": ("result.match", "text"), "all": ("result.matches", "list"), "test": ("result.matched", "value")}
 #: What a condition compares that looks at how a call ended, and not at what it brought.
 HTTP_STATUS = "HTTP status"
 

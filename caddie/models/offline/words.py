@@ -5,6 +5,7 @@ Invariant: pure functions of the text. Callers: the offline model's other module
 
 from __future__ import annotations
 
+import json
 import re
 
 URL = re.compile(r"https?://[^\s<>\"'“”]*[^\s<>\"'“”.,;:!?)]", re.I)
@@ -95,6 +96,18 @@ _NAMED = re.compile(
 def unplaced(text: str) -> str:
     """The text with names blanked out, same length: "#daily" says nothing of time."""
     return _NAMED.sub(lambda match: "\x01" * len(match.group()), text)
+
+
+def json_object(text: str) -> dict[str, object] | None:
+    """The JSON object a text holds."""
+    start, end = text.find("{"), text.rfind("}")
+    if start < 0 or end < start or text.startswith("{{", start):
+        return None
+    try:
+        given = json.loads(text[start : end + 1])
+    except ValueError:
+        return None
+    return given if isinstance(given, dict) else None
 
 
 def number(text: str) -> int | float | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from caddie.models.offline import notices
+from caddie.models.offline import notices, sayings
 from caddie.models.offline.request import Action
 from caddie.models.offline.understand import understand
 
@@ -38,7 +38,7 @@ def test_an_address_stated_is_only_for_a_message_that_lacks_one() -> None:
     ],
 )
 def test_a_verb_done_by_saying_it_is_what_the_message_says(clause: str, said: str | None) -> None:
-    assert notices.performed(clause) == said
+    assert sayings.performed(clause) == said
 
 
 @pytest.mark.parametrize(

@@ -73,3 +73,31 @@ def test_two_sources_in_a_row_are_worked_on_together() -> None:
 
 def test_labels_in_brackets_are_the_labels() -> None:
     assert built("webhook -> classify (bug / feature) -> slack #a")["classify"]["labels"] == ["bug", "feature"]
+
+
+def test_a_comparison_asked_for_in_a_message_is_made_first() -> None:
+    said = "get https://a.example/x and https://b.example/y every noon and tell #deals which is the cheapest"
+    assert built(said)["agent"] == {
+        "prompt": "Say which is the cheapest.",
+        "input": ["{{fetch_x.result.body}}", "{{fetch_y.result.body}}"],
+    }
+
+
+def test_what_is_current_is_looked_up_and_not_thought_up() -> None:
+    assert "web-search" in built("a weekly list of the most popular songs in Spain in #music")
+
+
+def test_a_pattern_tells_what_it_found() -> None:
+    said = "fetch https://a.example/d, extract all urls from it and log them"
+    assert built(said)["log"]["message"] == "Urls: {{regex.result.matches}}"
+
+
+def test_a_call_carries_the_json_it_is_told() -> None:
+    said = 'every evening at 8pm send a PUT request to https://a.example/on with the json {"state": "on"}'
+    assert built(said)["http-request"]["body"] == {"state": "on"}
+
+
+def test_work_for_each_item_at_an_address_is_a_loop() -> None:
+    said = "have the AI draft a letter for each applicant in https://a.example/r and email it to the applicant"
+    found = built(said)
+    assert found["agent"]["input"] == "{{$item}}" and found["send-email"]["text"] == "{{ai_agent.result.text}}"

@@ -69,6 +69,11 @@ _TAKES = re.compile(
     r"nothing|skip|not|both|all|please|great|go|do\s+it|set\s+it\s+up)\b",
     re.I,
 )
+_POLITE = re.compile(
+    r"\W*(?:(?:thanks?|thx|thank\s+you|cheers|cool|great|nice|good|perfect|ok(?:ay)?|bye|hi|hello|hey|lol|wow|done|"
+    r"yes|yep)\b[\s,.!:)]*)+(?:so\s+much|a\s+lot)?\W*",
+    re.I,
+)
 #: The way that was asked about, without an address.
 SAME_WAY = re.compile(r"\W*(?:(?:by|via|per|through|with|on|in|use)\s+)?(?:e-?mail|mail|slack)(?:\s+please)?\W*", re.I)
 
@@ -82,6 +87,8 @@ def meant(message: str) -> str:
 def fits(question: str, message: str) -> bool:
     """Whether a message answers a question, and does not ask or wish for something else."""
     text = meant(message)
+    if _POLITE.fullmatch(message) and _kind(question):
+        return False
     if WITHDRAWN.fullmatch(message) or inquiry.asks(message) or other_medium(question, text):
         return False
     if _LATER.fullmatch(text):

@@ -29,6 +29,11 @@ _BACK = re.compile(
     r"is\s+(?:that|this|it)\s+(?:needed|necessary|required)|can\s+i|does\s+it\s+have\s+to)\b",
     re.I,
 )
+_DID = re.compile(
+    r"^\W*(?:and\s+|so\s+)?what\s+(?:exactly\s+)?(?:did|have)\s+you\s+(?:just\s+)?(?:change|changed|do|"
+    r"done|add|added|remove|removed)\b",
+    re.I,
+)
 _MEANING = (
     (r"\(URL\)", "I need the address under which a program can read that: it begins with https://, and the "
      "documentation of the service calls it API or endpoint. For example: https://example.com/api/today."),
@@ -51,6 +56,9 @@ def reply(said: Talk) -> Reply | None:
     if _CLOCK.match(said.request):
         told = f"It is {said.context.now.astimezone(_zone(said)):%H:%M on %A, %d %B %Y} ({said.context.timezone})."
         return Reply(told)
+    if _DID.search(said.request) and said.nodes:
+        first = said.told.split("\n\n")[0].split("\n- ")[0] if re.match(r"I\s|New:", said.told) else ""
+        return Reply(f"The last thing I did: {first}" if first else "In this conversation I have not changed it yet.")
     if not said.answers and recollection.UNDO.fullmatch(said.request) and said.nodes:
         return Reply("I cannot tell what to take back: say what it should be, for example “remove the mail step” or "
             "“change the "

@@ -243,7 +243,7 @@ def _intent(said: Talk) -> Intent | None:
     if said.nodes:
         if (plan := openings.filled(said)) is not None:
             return Intent(plan, "I fill that in.", [], openings.left(said, [*slots, *slotting.late(request, said)]), [])
-        changed = change.edits(said, request)
+        changed = _continued(said) or change.edits(said, request)
         if changed is not None:
             return Intent(changed.plan, changed.intro, _queries(changed.steps), changed.slots, changed.unknown)
         if request.trigger is None or not request.steps:
@@ -260,6 +260,14 @@ def _intent(said: Talk) -> Intent | None:
     if request.trigger is None and not request.steps:
         return None
     return _built(said, request, slots)
+
+
+def _continued(said: Talk) -> extension.Change | None:
+    whole = fragments.continued(said)
+    if whole is None:
+        return None
+    found = change.edits(replace(said, request=whole), understand(whole, said.context.timezone, said.context.now))
+    return found if found is not None and found.plan.edits and not found.unknown else None
 
 
 def _built(said: Talk, request: Request, slots: list[Slot]) -> Intent:

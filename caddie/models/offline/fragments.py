@@ -11,9 +11,18 @@ from caddie.models.offline.request import Request
 from caddie.models.offline.thread import Talk
 from caddie.models.offline.understand import understand
 
+#: How the answer begins to a change that was not understood.
+LOST = "I do not know what to change"
 #: So many messages back a request may have begun.
 PIECES = 3
 CHARS = 400
+
+
+def continued(said: Talk) -> str | None:
+    """A change told in two messages, of which the first alone said nothing to this model."""
+    if said.answers or len(said.nodes) < 2 or not said.earlier or not said.told.startswith(LOST):
+        return None
+    return f"{said.earlier[-1].strip().rstrip('.!?,')} {said.request}" if len(said.earlier[-1]) <= CHARS else None
 
 
 def joined(said: Talk, request: Request) -> tuple[str, Request] | None:

@@ -34,6 +34,8 @@ _TELL = (
     r"help\s+me\s+(?:to\s+)?understand|sum\s+up\s+for\s+me|"
     r"give\s+me\s+(?:an?\s+|the\s+)?(?:\w+\s+)?(?:overview|summary|gist|essence|breakdown|short\s+version|explanation|"
     r"rundown|idea|description)\b|"
+    r"(?:list|show|name|enumerate|display)\s+(?:me\s+)?(?:all\s+)?(?:of\s+)?(?:the\s+|its\s+|my\s+)?(?:steps|nodes|"
+    r"workflow|flow)(?=\s*(?:please)?\W*$)|"
     r"(?:tell|show)\s+me\s+(?:again\s+|more\s+|briefly\s+|in\s+[\w\s]{3,20}?\s+)*(?:about|what|how|why|which|who|whom|"
     r"whose|where|when\s+(?:it|this|that|the\s+(?:workflow|flow))|(?:if|whether)\s+(?:it|this|that|i|the\s+(?:workflow|"
     r"flow))|the\s+(?:steps|workflow|flow|schedule)\b(?!.*\b(?:every|each)\b)))"
@@ -101,6 +103,12 @@ _THEN_WHAT = re.compile(
     r"it|that|this|gets?|you|told|else|the|stop|run|still|work|mail|send|post|workflow|next))*\W*$",
     re.I,
 )
+#: "if somebody writes about an invoice, who answers"
+_IN_CASE = re.compile(
+    r"^(?:if|when(?:ever)?|in\s+case|suppose|say|assuming)\b[^,]+,\s*(?:then\s+)?(?:who|what|which|where|how|does|do|"
+    r"will|would|is|are)\b(?:\s+\S+){0,7}$",
+    re.I,
+)
 _AND_CHANGE = re.compile(
     r"\b(?:and|then)\s+(?:then\s+|also\s+|please\s+)*(?:make|change|add|remove|delete|set|move|rename|replace|switch|"
     r"drop)\b",
@@ -154,7 +162,7 @@ def _question(sentence: str, canvas: bool) -> bool:
         return not canvas and bool(_POSSIBLE.match(text)) and not _carries(text)
     if _ASKS.match(text):
         return not _ordered(text) and not (_TELLING.match(text) and _AND_CHANGE.search(text))
-    if _THEN_WHAT.search(text):
+    if _THEN_WHAT.search(text) or _IN_CASE.match(text):
         return True
     if not sentence.rstrip().endswith("?"):
         return False

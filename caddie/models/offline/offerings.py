@@ -65,10 +65,11 @@ _DESCRIBE = re.compile(
 
 #: What people call a block, when they compare it with another.
 _SHORT = {
-    "slack-send-message": ("slack",),
-    "discord-send-message": ("discord",),
-    "send-email": ("email", "e-mail", "mail"),
-}
+    "slack-send-message": ("slack",), "discord-send-message": ("discord",), "send-email": ("email", "e-mail", "mail"),
+    "for-each": ("loop",), "human_confirmation": ("approval",), "web-search": ("search",), "cronjob": ("schedule",),
+    "set-variable": ("variable",), "agent": ("agent",), "trigger_chat": ("chat",), "if": ("condition",),
+    "http-request": ("http",), "extract-json": ("extract",),
+}  # fmt: skip
 
 
 def described(text: str, canvas: bool) -> str | None:

@@ -38,6 +38,31 @@ _TRYING = (
 )
 _TOPICS = (
     _topic(
+        r"\b(?:forever|endless\w*|infinite\w*|never\s+(?:ends?|stops?)|run\s+away|get\s+stuck)\b",
+        "No. A loop ends with its list, after 100 rounds at most; a run has ten minutes of work and 10,000 steps; "
+        "workflows that start one another stop ten deep.",
+    ),
+    _topic(
+        r"\b(?:phone|mobile|tablet|iphone|android|ios|desktop\s+app|app\s+store)\b(?!.*\b(?:number|call)\b)",
+        "There is no app: the page opens in any browser, and the workflows run on the server, whatever you have "
+        "switched off.",
+    ),
+    _topic(
+        r"\b(?:need|want|ask\s+for|require)s?\b.*\b(?:passwords?|log\s?ins?|api\s*keys?|tokens?|credentials)\b",
+        "Not in the chat, please. A step that reaches an outside account uses a connector: for Slack and Discord the "
+        "address of an incoming webhook, for mail the "
+        "server with user and password. It is made once with `POST /v1/connectors`, stored sealed and never shown "
+        "again.",
+    ),
+    _topic(
+        r"^(?=.*\b(?:you|caddie)\b).*\b(?:sav|stor|log|record|keep|remember)\w*\b.*\b(?:what\s+i|i\s+(?:type|write|"
+        r"say)|(?:our|this|my|"
+        r"the)\s+(?:chats?|conversations?|messages|input))\b",
+        "The conversation is kept with the workflow, in the database of the server this runs on, so that you can come "
+        "back to it. The offline model learns nothing from it "
+        "and sends it nowhere.",
+    ),
+    _topic(
         r"\b(?:know\s+(?:how\s+to\s+)?(?:code|program)|(?:need|have)\s+to\s+(?:code|program)|cod(?:e|ing)\s+skills|"
         r"programm(?:er|ing)|technical\s+(?:skills|knowledge)|"
         r"developer)\b",
@@ -84,18 +109,22 @@ _TOPICS = (
         "nobody sits behind it.",
     ),
     _topic(
-        r"\b(?:read|check|watch|monitor|scan|receive|see|access|open|sort|incoming|arriv\w+)\b.*\b(?:inbox|mailbox|"
+        r"\b(?:read|check|watch|monitor|scan|receive|see|access|open|sort|incoming|arriv\w+|start\w*|trigger\w*|"
+        r"react\w*)\b.*\b(?:inbox|mailbox|"
         r"gmail|outlook|"
-        r"(?:my|our|incoming|new|the)\s+e?-?mails?|mails?\s+(?:that\s+)?(?:come|arrive))\b(?=.*\?|.*)(?!.*\b(?:step|"
+        r"(?:my|our|incoming|new|the)\s+e?-?mails?|(?:get|receive)\s+an?\s+(?:e-?)?mail|mails?\s+(?:that\s+)?(?:come|"
+        r"arrive))\b(?!.*\b(?:step|"
         r"workflow\s+do)\b)",
         "No block reads a mailbox: mail can be sent, not fetched. What forwards mail to a webhook (most mail services "
         "and Zapier can) "
         "may start a workflow, which then reads the mail's text.",
     ),
     _topic(
-        r"\b(?:costs?|price|pricing|fees?|charged?|billed|billing\s+for|free(?:\s+of\s+charge)?|subscription|"
+        r"\b(?:costs?|price|pricing|fees?|charged?|billed|billing\s+for|free(?=\s+(?:version|plan|tier|trial|of)\b|"
+        r"\W*$|\s+to\s+use)|subscription|"
         r"pay(?:ing)?|"
-        r"expensive|cheap)\b(?=.*\b(?:you|caddie|this|it|me|i|we|month|use|using|run|runs|tool|app|product|plan)\b|"
+        r"expensive|cheap)\b(?=.*\b(?:you|caddie|this|it|me|i|we|month|use|using|run|runs|tool|app|product|plan|tier|"
+        r"version)\b|"
         r"\W*$)"
         r"(?!.*\b(?:invoice|order|customer|drops?|below|above|over|under)\b)",
         "I am the offline model and cost nothing: I work by rules on this machine. With a language model behind it "
@@ -169,7 +198,7 @@ _TOPICS = (
     ),
     _topic(
         r"\b(?:undo|roll\s*back|revert|go\s+back|restore|earlier\s+version|previous\s+version|"
-        r"versions?\b(?!\s+of\s+the\s+api)|history\s+of\s+changes|take\s+(?:it|that)\s+back)\b",
+        r"(?:older?|earlier|all|past)\s+versions?\b|versioning|history\s+of\s+changes|take\s+(?:it|that)\s+back)\b",
         "Every change is a version of its own, and a run belongs to the version it ran. The page has no "
         "undo button; tell me what to take back, for example “remove the "
         "step you just added” or “change the time back to 8”.",
@@ -263,7 +292,7 @@ _TOPICS = (
         r"\bhow\s+(?:do|can|should|would|does)\s+(?:i|we|one|you|caddie)\s+(?:get\s+started|start(?:\s+out)?|begin|"
         r"(?:build|make|create|set\s+up)\s+(?:a|my|my\s+first|one)\s*(?:new\s+)?(?:workflow|"
         r"automation|flow|one)?|work)\W*$|\bwhere\s+(?:do|should|can)\s+(?:i|we)\s+(?:start|begin)\b|\b(?:i\s+am|"
-        r"i['’]m|we\s+are)\s+new\b|"
+        r"i['’]m|we\s+are)\s+new\s+(?:here|to)\b|"
         r"\b(?:give|show)\s+me\s+an?\s+example\b|\bfor\s+example\W*$|\b(?:tutorial|documentation|docs|manual\s+page|"
         r"user\s+guide)\b|\bwhat\s+(?:should|do|can)\s+i\s+(?:say|write|type|tell\s+you)\b",
         _BEGINNING,

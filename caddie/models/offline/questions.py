@@ -53,6 +53,11 @@ _FACTS: tuple[tuple[re.Pattern[str], tuple[str, ...], tuple[str, ...]], ...] = (
     (re.compile(r"\b(?:message|text|wording)\b.*\b(?:say|says|send|sent|read)\b|\bwhat\s+does\s+the\s+(?:message|"
                 r"text)", re.I), ("slack-send-message", "discord-send-message", "send-email", "reply_chat"), ("text",)),
 )  # fmt: skip
+_PATIENCE = re.compile(
+    r"\b(?:how\s+long|until\s+when)\b.*\b(?:wait\w*|answer|reply|react|respond|decide|approve|"
+    r"time)\b",
+    re.I,
+)
 _INPUT = re.compile(
     r"\b(?:what|which)\b.*\b(?:data|inputs?|fields?|parameters?|values?|information|payload)\b.*\b(?:need|expects?|"
     r"wants?|require\w*|"
@@ -108,6 +113,8 @@ def about(said: Talk) -> str | None:
     found = canvas.of(*kind[1]) if kind else []
     if _PLAIN.search(text) and (not found or _WHOLE.search(text)):
         return speak.prose(said.start)
+    if _PATIENCE.search(text) and (waits := canvas.of("human_confirmation", "wait")):
+        return "\n".join(_patience(canvas, each) for each in waits)
     if step := _step(canvas, text):
         return tracing.purpose(canvas, step)
     if (told := _listed(canvas, text)) is not None:
@@ -132,6 +139,13 @@ def about(said: Talk) -> str | None:
         return None
     found = canvas.of(*kind[1]) if kind else []
     return "\n\n".join(tracing.purpose(canvas, each) for each in found[:3]) or None
+
+
+def _patience(canvas: Canvas, node_id: str) -> str:
+    """How long a step waits; 600 s is what the catalog gives a question to a person."""
+    then = "counts as declined" if canvas.nodes[node_id].get("type") == "human_confirmation" else "goes on as timed out"
+    seconds = canvas.payload(node_id).get("timeoutSeconds", 600)
+    return f"`{node_id}` waits {seconds} seconds for an answer; without one it {then}."
 
 
 def _size(canvas: Canvas) -> str:

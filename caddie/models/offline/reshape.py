@@ -116,6 +116,8 @@ def _put(canvas: Canvas, node_id: str, action: Action, said: Talk) -> Change:
     slots: list[Slot] = []
     for slot in action.missing:
         given = next((answer for asked, answer in said.answers if slot.question in asked), None)
+        if given is None and slot.kind == "channel":
+            given = words.channel(said.request)
         known = value(slot, given) if given is not None else None
         if known is not None:
             action.payload[slot.field] = known

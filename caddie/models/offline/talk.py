@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-from caddie.models.offline import inquiry, offerings, phrasing, product, questions, schedule, speak, words
+from caddie.models.offline import fragments, inquiry, offerings, phrasing, product, questions, schedule, speak, words
 from caddie.models.offline.thread import Talk
 
 _HELLO = re.compile(
@@ -65,8 +65,12 @@ _SMALL = tuple(
     )
 )  # fmt: skip
 _ABILITY = re.compile(
+    r"\bwhat\s+(?:kinds?|sorts?)\s+of\s+(?:things|stuff|workflows|tasks)\b|\bwhat\s+do\s+(?:people|others|users|"
+    r"most)\b.*\b(?:automate|build|use)\b|"
+    r"^\W*(?:can|could)\s+you\s+(?:build|make|automate|do)\s+(?:me\s+)?(?:anything|everything|things)\b|"
     r"\b(?:what\s+(?:can|could)\s+(?:you|i)\s+(?:do|build|ask)|what\s+do\s+you\s+do|how\s+(?:can|could)\s+you\s+help|"
-    r"help\s+me\s*[?.!]*$|what\s+are\s+you|who\s+are\s+you|what\s+is\s+caddie|how\s+do(?:es)?\s+(?:you|"
+    r"^\W*i(?:['’]?m|\s+am)\s+new\b|help\s+me\s*[?.!]*$|what\s+are\s+you|who\s+are\s+you|what\s+is\s+caddie|"
+    r"how\s+do(?:es)?\s+(?:you|"
     r"caddie)\s+work)\b|^\s*help[\s!?.]*$",
     re.I,
 )
@@ -126,6 +130,7 @@ _REPORT = re.compile(
     r"\b(?:incomplete|missing|(?:need|want|require)\w*\s+from\s+me|left\s+(?:for\s+me|to\s+do|open)|"
     r"what\s+(?:else\s+)?(?:do|should|must)\s+i\s+(?:still\s+)?(?:do|fill|provide|give|enter|set)|still\s+(?:need|"
     r"open|missing)|"
+    r"why\s+can(?:['’]?t|not)\s+(?:i|it|we)\b|what\s+(?:keeps|stops|prevents)\b|"
     r"(?:which|what)\s+(?:accounts?|connections?|connectors?|credentials?)|ready\s+to\s+run|(?:is|are)\s+(?:it|this|"
     r"that|we|everything|the\s+workflow)\s+(?:all\s+)?(?:set|done|finished|good\s+to\s+go|ready|complete)\b|"
     r"is\s+it\s+(?:valid|"
@@ -308,7 +313,7 @@ def lost(said: Talk, unknown: list[str] | None = None) -> str:
     """For a message this model makes nothing of."""
     which = words.joined([f"“{each}”" for each in unknown[:3]]) if unknown else "that"
     if said.nodes:
-        told = f"I do not know what to change for {which}, so I changed nothing. Please say which step "
+        told = f"{fragments.LOST} for {which}, so I changed nothing. Please say which step "
         told += "you mean and how it should be"
     else:
         vague = _VAGUE.search(said.request) and not unknown

@@ -46,6 +46,8 @@ _RULES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (rf"^(?:(?:only|just|but)\s+)*(?:on\s+)?((?:{_DAY})(?:\s*(?:,|and|or|to|through|"
             rf"-)\s*(?:{_DAY}))*(?:\s+only)?(?:\s+at\s+[\d:.]+\s*(?:am|pm)?)?)$",
          r"make it \1"),
+        (r"^(?:and\s+)?also\s+(?:by|via|per)\s+(?:e-?mail|mail)$", "also email it"),
+        (r"^(?:and\s+)?also\s+(?:in|on|to|via)\s+(slack|discord)$", r"also post it to \1"),
         (r"^(?:what|how)\s+about\s+(\d[\d.,:]*(?:\s*(?:am|pm))?)(?:\s+instead)?\s*\??$", r"make it \1"),
         (r"^i\s+(?:would\s+)?(?:rather|prefer|like)\s+(?:to\s+)?(?:have|get|see|receive)\s+(.+?)\s+(?:instead\s+of|"
             r"rather\s+than)\s+(.+)$",

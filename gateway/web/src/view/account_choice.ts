@@ -47,8 +47,11 @@ export class AccountChoice {
     setText(this.#label, `${title} account${about}`);
     // An account that is the only one, and used for that, is no choice.
     const only = needed && found.length === 1 && found[0]!.id === used;
-    this.#only.hidden = !only;
-    setText(this.#only, only ? found[0]!.name : "");
+    // A plugin's block may want what nobody can connect here.
+    const unknown = this.accounts.known && this.accounts.form(need.type) === null;
+    this.#only.hidden = !only && !unknown;
+    setText(this.#only, unknown ? "There is no form for accounts of this type." : only ? found[0]!.name : "");
+    this.#connect.hidden = unknown;
     const missing = need.nodes.some((each) => each.missing !== null);
     this.#select.hidden = only || (found.length === 0 && (needed || !missing));
     this.#select.disabled = locked;

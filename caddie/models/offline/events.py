@@ -61,7 +61,7 @@ HAPPENS = re.compile(
     r"places|opens|files|pushes|fails|succeeds|goes\s+(?:down|out|offline|online|live|dark|wrong)|lands|reports|requests|orders|joins|leaves|fires|"
     r"delivers|"
     r"books|cancels|uploads|creates|posts|sends|drops|completes|finishes|starts|ends|calls|hits|applies|donates|"
-    r"enters|returns|rings|will\s+(?:post|send|call|push|submit|deliver)|came\s+in|arrived|signed\s+up|registered|paid|subscribed|ordered|joined|booked|cancell?ed|"
+    r"enters|returns|rings|will\s+(?:post|send|call|push|submit|deliver)|(?:mentions|tags|follows|likes)\s+(?:us|me|our|my)\b|came\s+in|arrived|signed\s+up|registered|paid|subscribed|ordered|joined|booked|cancell?ed|"
     r"bought)\b|"
     r"\b(?:is|was|are|were|gets?|got|ha(?:s|ve)\s+been)\s+(?:just\s+)?\w+(?:ed|en|nt|id|made|out|in|d)\b",
     re.I,

@@ -15,7 +15,8 @@ from caddie.models.offline.weekdays import LONG_DAY
 from caddie.models.offline.words import NUMBER_WORD, duration_s, number
 
 _LATER = re.compile(
-    rf"\bin\s+((?:\d+|an?|half\s+an|{NUMBER_WORD})\s+(?:minutes?|mins?|hours?|hrs?|days?|weeks?))(?:\s+from\s+now)?\b",
+    rf"\b(?:in\s+|(?=[\w\s]{{3,20}}\sfrom\s+(?:now|today)\b))((?:\d+|an?|half\s+an|{NUMBER_WORD})\s+(?:minutes?|"
+    rf"mins?|hours?|hrs?|days?|weeks?))(?:\s+from\s+(?:now|today))?\b",
     re.I,
 )
 _DATED = re.compile(

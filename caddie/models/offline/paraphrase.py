@@ -17,7 +17,7 @@ _RULES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
     (re.compile(pattern, re.I), to)
     for pattern, to in (
         (r"\b(?:on\s+)?the\s+(day|week|month)\s+after\s+(?!tomorrow|that\b|next\b)(?=\w)", r"1 \1 after "),
-        (rf"^wait\s+({_SPAN})\s+(?:after|once|when)\s+([^,.;\n]+?)(?:\s*,\s*|\s+and\s+)(?:and\s+)?(?:then\s+)?",
+        (rf"^wait\s+(?:for\s+)?({_SPAN})\s+(?:after|once|when)\s+([^,.;\n]+?)(?:\s*,\s*|\s+and\s+)(?:and\s+)?(?:then\s+)?",
          r"when \2, wait \1, then "),
         # "as soon as there are new jobs on https://…"
         (r"\b(when(?:ever)?|if|once|as\s+soon\s+as|every\s+time|each\s+time)\s+(?:(?:there\s+(?:is|are)|i\s+see|"

@@ -48,7 +48,8 @@ _NOBODY = (
     r"we\s+have|we\s+receive|"
     r"i\s+receive|they\s+give|comes)\s+(?:still\s+)?no\s+(?P<noun1>\w+)(?:\s+[^,.;\n]*?)?|no\s+(?P<noun2>\w+)"
     r"\s+(?:comes?|arrives?|is|was|has)\b[^,.;\n]*?|"
-    r"nothing\s+(?P<verb2>[^,.;\n]*?)|(?:they|he|she|it|we|i|someone|somebody|(?:the|my|our|their)\s+[\w-]+)"
+    r"nothing\s+(?P<verb2>[^,.;\n]*?)|(?:(?P<new>(?:an?|any|each|every)\s+[\w-]+)|they|he|she|it|we|i|someone|"
+    r"somebody|(?:the|my|our|their)\s+[\w-]+)"
     r"\s+(?:have|has|do|does|did|is|are)\s+"
     r"not\s+(?P<verb3>[^,.;\n]*?)"
 )
@@ -130,9 +131,13 @@ def unanswered(said: str) -> str:
         match = pattern.search(words.masked(said))
         while match is not None:
             what = _awaited(
-                " ".join(value for name, value in match.groupdict().items() if value and name not in ("lead", "span"))
+                " ".join(
+                    value for name, value in match.groupdict().items() if value and name not in ("lead", "span", "new")
+                )
             )
-            told = f". wait for {what} for {match.group('span')}. if {outcome}, "
+            new = match.groupdict().get("new") if not said[: match.start()].strip() else None
+            event = f"when {new} comes in, " if new else ". "
+            told = f"{event}wait for {what} for {match.group('span')}. if {outcome}, "
             said = f"{said[: match.start()]}{told}{said[match.end() :]}".lstrip(" .")
             match = pattern.search(words.masked(said), match.start() + len(told))
     return said

@@ -17,7 +17,8 @@ from caddie.models.offline.weekdays import LONG_DAY
 __all__ = ["DAYS", "LONG_DAY", "Schedule", "find", "read", "united"]
 
 _SPARED = re.compile(
-    rf"\s*,?\s*\b(?:except|but\s+not|(?<=day\s)but|(?<=days\s)but|not|excluding|besides|apart\s+from|other\s+than|"
+    rf"\s*,?\s*\b(?:except|unless\s+it\s+is(?:\s+an?|\s+on)?|but\s+not|(?<=day\s)but|(?<=days\s)but|not|excluding|"
+    rf"besides|apart\s+from|other\s+than|"
     rf"without|save)\s+(?:for\s+)?"
     rf"(?:(?:on|at|the|over|in|during|all\s+of)\s+)*"
     rf"((?:{weekdays.DAY})(?:\s*(?:,|and|&|or)\s*(?:{weekdays.DAY}))*|weekends?|weekdays|work(?:ing)?\s?days|"

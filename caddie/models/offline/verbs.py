@@ -23,7 +23,7 @@ VERBS = (
     "rank evaluate assess calculate compute predict estimate paraphrase simplify correct anonymize anonymise "
     "redact interpret grade invent imagine identify spot highlight follow help attach cite enclose group shuffle "
     "arrange deduplicate adapt restructure enrich round split strip mask reset clear discover hunt subtract "
-    "multiply assign bump transform structure reformat "
+    "multiply assign bump transform structure reformat page "
 ).split()
 #: What a language model does with a text, or out of nothing.
 THINKS = (
@@ -39,7 +39,7 @@ NOUN_TOO = (
     "summary merge process run track watch rate score submit share call work list book schedule test sign mention "
     "copy mark flag cancel digest recap outline store sum join set pass use show stop route push figure make take "
     "start update download upload forward import sound group round split strip mask reset clear rank grade spot "
-    "contrast estimate highlight structure bump "
+    "contrast estimate highlight structure bump page "
 ).split()
 _IRREGULAR = {
     "sent": "send", "told": "tell", "written": "write", "kept": "keep", "put": "put", "read": "read", "made": "make",

@@ -49,3 +49,9 @@ def test_seconds_are_told_as_people_say_them() -> None:
     assert [pauses.told(each) for each in (30, 90, 3600, 86_400, 1_209_600)] == [
         "30 seconds", "90 seconds", "1 hour", "1 day", "2 weeks",
     ]  # fmt: skip
+
+
+def test_a_ticket_nobody_answers_comes_in_first() -> None:
+    assert paraphrase.text("if a ticket is not answered within 4 hours, mail x") == (
+        "when a ticket comes in, wait for an answer for 4 hours. if it does not come, mail x"
+    )

@@ -12,7 +12,8 @@ from caddie.models.offline import words
 from caddie.models.offline.request import Action, Branch, Loop, Step, Trigger
 
 _LIMIT = re.compile(
-    r"\b(?:(?:more|less|fewer|greater|higher|lower|bigger|larger|smaller|older|newer|younger|longer|shorter|"
+    r"\b(?:(?:in|within|from|of)\s+the\s+(?:last|past|next)|(?:more|less|fewer|greater|higher|lower|bigger|"
+    r"larger|smaller|older|newer|younger|longer|shorter|"
     r"heavier|cheaper|warmer|"
     rf"colder)\s+than|over|above|below|under|at\s+least|at\s+most|exceed(?:s|ing)?|the\s+(?:top|first))\s+"
     rf"[$€£]?(?P<count>\d[\d.,]*|{words.NUMBER_WORD})\b"

@@ -41,7 +41,7 @@ REST = (
 )
 LEAD = (
     rf"{_ADVERB}(?:(?:{_BOTH})s?(?:\s+{_OBJECT}|\s*(?=[.;,!]|$))|(?!(?:{_BOTH})s?\b)(?:{_VERB})s?\b(?!-)|"
-    rf"merge(?=\s+and\s)|(?:the\s+)?workflow\s+(?:\x00|\w+-[\w-]+)|log\s+(?!file|channel|entr|level|book|"
+    rf"merge(?=\s+and\s)|page(?=\s+[#@\x00])|(?:the\s+)?workflow\s+(?:\x00|\w+-[\w-]+)|log\s+(?!file|channel|entr|level|book|"
     rf"message|in\b|and\b|or\b)\w|include\s+(?:the|its|"
     rf"their|all)\b|if\b|unless\b|"
     rf"otherwise\b|else\b|when\b|once\b|as\s+soon\s+as\b|for\s+(?:each|"

@@ -50,7 +50,7 @@ _GOES_ON = re.compile(
 )
 #: "without a phone number", "it has no IBAN".
 _LACKING = re.compile(
-    r"^(?:(?:it|that|this|they|he|she|there|(?:the|an?|any)\s+[\w-]+|which)\s+)??(?:comes?\s+(?:in\s+"
+    r"^(?:(?:it|that|this|they|he|she|there|(?:the|an?|any)\s+(?:[\w-]+\s+)?[\w-]+|which)\s+)??(?:comes?\s+(?:in\s+"
     r")?)?(?:without|lacks?|(?:has|have|is|are)\s+no|"
     r"(?:does|do)\s+not\s+have|is\s+missing|are\s+missing)\s+(?:an?\s+|the\s+|any\s+|its\s+|their\s+)?(?!more\b|"
     r"less\b|longer\b)"
@@ -223,6 +223,8 @@ def _one(text: str, before: Condition | None) -> tuple[Condition, ...]:
 def _single(text: str, before: Condition | None) -> Condition | None:
     if (moved := memory.moved(text)) is not None:
         return moved
+    if re.search(r"\w\s+or\s+(?:whose|that|which)\s", text, re.I):
+        return None
     if _MOVED_BY.search(text) or re.search(r"\b(?:sounds?|seems?|feels?)\s+\w+\s+or\b", text, re.I):
         return None
     if lacking := _LACKING.match(text):
@@ -282,7 +284,7 @@ def _against(subject: str, op: str, text: str, said: str) -> Condition | None:
     if "," in words.masked(said) or (op in ("eq", "neq") and _THAN_WHAT.fullmatch(said)):
         return None
     if op in ("eq", "neq") and re.match(
-        r"(?:not|more|less|greater|higher|lower|at|above|below|over|under|older|heavier|worse|better|only|also|"
+        r"(?:not|more|less|between|greater|higher|lower|at|above|below|over|under|older|heavier|worse|better|only|also|"
         r"going)\b",
         said,
         re.I,

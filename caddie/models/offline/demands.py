@@ -18,7 +18,8 @@ _QUALIFIER = re.compile(
 )
 #: The same behind the verb.
 _TAIL = re.compile(
-    r"\s+(?:(?P<has>with|having)\s+|whose\s+|(?P<which>(?:that|which)\s+(?=(?:is|are|has|have|was|sounds?|seems?|looks?|contains?|mentions?)\b))|"
+    r"\s+(?:(?P<has>with|having)\s+|whose\s+|(?P<which>(?:that|which)\s+(?=(?:is|are|has|have|was|sounds?|"
+    r"seems?|looks?|contains?|mentions?)\b))|"
     r"(?=without\b))",
     re.I,
 )
@@ -30,6 +31,14 @@ _SAYING = re.compile(
     re.I,
 )
 _ACTING = {"containing": "contains", "mentioning": "mentions", "worth": "is worth", "of": "is"}
+#: "with priority high or urgent"
+_VALUED = re.compile(
+    r"(?:the\s+|an?\s+)?(?P<noun>priority|status|type|category|severity|state|plan|country|language|level|kind|"
+    r"role|source|topic|"
+    r"currency|department|stage|tag|label)\s+(?:of\s+)?(?P<value>(?:\"[^\"]+\"|[\w-]+)(?:\s+or\s+(?:\"[^\"]+\"|"
+    r"[\w-]+))*)",
+    re.I,
+)
 _REPORTED = re.compile(r"^(?:says?|writes?|tells?\s+us|mentions?)\s+that\s+(?:they|he|she|it|s/he)\s+", re.I)
 
 
@@ -70,6 +79,8 @@ def _asked(said_so: str, has: bool) -> str | None:
     first, _, rest = text.partition(" ")
     if word := _ACTING.get(first.lower()):
         text = f"{word} {rest}"
+    if has and (valued := _VALUED.fullmatch(text)):
+        return f"{valued['noun']} is {valued['value']}"
     leads = ("it has ", "") if has else ("it is ", "it ", "")
     if re.match(r"(?:from|about)\b", text, re.I):
         place = re.match(r"from\s+((?!the\b|our\b|an?\b|my\b|us\b|all\b)[A-Z]\w+(?:\s+or\s+[A-Z]\w+)*)$", text)

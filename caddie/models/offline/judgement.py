@@ -149,6 +149,7 @@ def meant(text: str, feelings_only: bool = False) -> str | None:
         not label
         or label.lower() in ("to", "for", "it", "that", "this", "about")
         or len(label.split()) > 5
+        or re.search(r"[#@]|\bto\s*$", label)
         or re.match(r"(?:above|below|over|under|more|less|not|in|at|on)\b", label, re.I)
     ):
         return None

@@ -90,6 +90,7 @@ _SIDE = re.compile(
     rf"\d{{4}}-\d\d-\d\d)$",
     re.I,
 )
+_NEVER = re.compile(rf"^(?:\w+\s+)?(?:ha(?:s|ve)|was|were)\s+never\s+(?:been\s+)?{_EVENT}$", re.I)
 #: Fields that are dates by their name.
 _NAMED = re.compile(r"(?:date|deadline|due|time|day|birthday|anniversary|expiry|expiration|_at|start|end)s?$", re.I)
 _PEOPLE = re.compile(
@@ -105,6 +106,8 @@ def find(text: str) -> tuple[Condition, ...]:
     for pattern in _AGED:
         if (match := pattern.match(text)) and not (_PEOPLE.search(match["subject"]) and "year" in match[0].lower()):
             return _aged(match)
+    if match := _NEVER.match(text):
+        return (Condition(_event(match["event"]), "empty", None, text),)
     if match := _UPCOMING.match(text):
         many, unit = match["many"] or match["few"], match["unit"] or match["of"]
         subject = match["subject"] if match["subject"] is not None else match["thing"]

@@ -137,7 +137,15 @@ class Premises:
             test = Test((Condition("", "eq", label),), said=text)
         if test is not None:
             test = replace(test, conditions=tuple(map(self._settled, test.conditions)))
+            if self._twice(test.conditions[0]):
+                # What the first comparison remembers would be what the second one compares with.
+                return None
         return conditions.negated(test) if test and word.lower() == "unless" else test
+
+    def _twice(self, condition: Condition) -> bool:
+        """Whether the value of the run before is compared a second time: "if it went down, …" after "if it went up"."""
+        told = self._tree.last[0].test.conditions[0] if self._tree.last and self._tree.last[0].test.conditions else None
+        return bool(told and told.right == condition.right == memory.LAST and told.subject == condition.subject)
 
     def _sky(self, text: str) -> Test | None:
         """ "it rains tomorrow": looked up and judged, where no data says so."""
@@ -180,6 +188,9 @@ class Premises:
             if re.fullmatch(r"[a-z]+", condition.right) and condition.right not in self.labels:
                 return replace(condition, subject=actions.stated(condition.right)["field"])
             return condition
+        earlier = self._tree.last[0].test.conditions[:1] if self._tree.last else ()
+        if condition.right == memory.LAST and earlier and earlier[0].right == memory.LAST and earlier[0].subject:
+            return replace(condition, subject=earlier[0].subject)
         if condition.right == memory.LAST:
             named = _NAMED.search(self._about)
             return replace(condition, subject=named.group(1)) if named else condition

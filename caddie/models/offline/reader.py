@@ -129,9 +129,8 @@ class Reader:
         if late is None or late.group(1).lower() not in ("if", "unless") or not here or here[-1:] != self._said[-1:]:
             return False
         text, sends = late.group(2), isinstance(here[-1], Action) and here[-1].block not in _BRINGS
-        if not sends or follows(text) or self._tree.branch or turns.APPROVED.match(text):
-            return False
-        return not turns.THEN.match(words.masked(text)) and self._gated(late.group(1), text)
+        more = follows(text) or self._tree.branch or turns.APPROVED.match(text) or turns.THEN.match(words.masked(text))
+        return sends and not more and self._gated(late.group(1), text)
 
     def _gated(self, word: str, text: str) -> bool:
         """ "…, but only if it is above 5": a condition for the step before."""
@@ -256,7 +255,7 @@ class Reader:
         ):
             return
         shadow = words.masked(text)
-        cuts = [(match.start(), match.end()) for each in (turns.VERB, turns.SUBJECT) for match in each.finditer(shadow)]
+        cuts = [(match.start(), match.end()) for each in turns.CUTS for match in each.finditer(shadow)]
         cuts = sorted(cut for cut in cuts if not re.fullmatch(r"[a-z]+s", text[cut[1] :].strip()))
         if comma := turns.THEN.match(shadow):
             cuts.insert(0, (comma.end(1), comma.start(2)))
@@ -309,7 +308,8 @@ class Reader:
         if test.conditions and (how := re.match(r"number\s+of\s+(.+)", test.conditions[0].subject)):
             if not self._tree.loops and self._tree.blocks() & LISTS:
                 self._lists.number_of(how.group(1))
-        if address := words.url(" ".join(each.subject for each in test.conditions)):
+        said = [each.subject for each in test.conditions] + ([] if self._tree.blocks() & LISTS else [test.said])
+        if address := words.url(" ".join(said)):
             self._add(outside.fetched(address))
             test = conditions.unaddressed(test)
         self._tree.branched(test, waits)

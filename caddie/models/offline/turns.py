@@ -80,12 +80,16 @@ APPROVED = re.compile(
 )
 DENIED = re.compile(r"^(?:declin|reject|den|refus|says?\s+no|disapp)", re.I)
 VERB = re.compile(rf"\s+(?=(?:then\s+)?{clauses.LEAD})", re.I)
+#: "if it is about shipping to #shipping"
+PLACE = re.compile(r"\s+(?=(?:to|in)\s+(?:the\s+)?(?:#|\x00))", re.I)
 #: Where somebody who does something follows a condition: "… 100 dollars a human has to approve it".
 SUBJECT = re.compile(
     r"\s+(?=(?:an?|the|my|our|someone|somebody|i|we)\s+(?:[\w-]+\s+){0,2}?(?:has|have|must|should|needs?|gets?|"
     r"will|wants?)\b)|\s+(?=i\s+want\b)",
     re.I,
 )
+#: Where what to do can begin behind a condition.
+CUTS = (VERB, SUBJECT, PLACE)
 RESUMED = re.compile(
     r"^(?:it|that|this|the\s+\w+(?:\s+\w+)?|one|they)\s+(?:comes?(?:\s+in|\s+through)?|arrives?|is\s+(?:there|"
     r"received|confirmed|resumed)|resumes?|happens)\b[,\s]*(.*)$",

@@ -29,6 +29,8 @@ _RULES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
          r"\1 \2 changes"),
         (r"\b(?:watch|monitor|track|observe|check|keep\s+an\s+eye\s+on)\s+(?:the\s+page\s+)?(\x00+)\s+for\s+(?:any\s+|new\s+)?"
          r"(?:changes?|updates?|news|new\s+\w+)\s*(?:,|and)\s*(?:then\s+)?", r"when \1 changes, "),
+        (r"\b(when(?:ever)?|if|once|as\s+soon\s+as)\s+(\x00+)\s+(?:has|gets|shows|brings|publishes|posts)\s+"
+         r"(?:something\s+new|anything\s+new|(?:an?\s+|any\s+)?(?:new\s+\w+|updates?|news))\b", r"\1 \2 changes"),
         # "mail hr right away and then again after one week"
         (rf"(?:(?<=^)|(?<=[.;,\n]\s)|(?<=\bthen\s))((?:send|post|e?mail|remind|ping|notify|message|tell|"
          r"alert|warn|call)\s+[^,.;\n]+?)"

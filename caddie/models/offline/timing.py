@@ -23,7 +23,7 @@ def once(
     if now is None or (found is not None and found.freq is not None):
         return None
     named, spans = zones.found(text)
-    zone = named or timezone or "UTC"
+    zone = zones.preferred(named, timezone, text[slice(*spans[0])] if spans else "") or "UTC"
     single = occasion.once(shadow, now, ZoneInfo(zone))
     if single is None:
         return None
@@ -40,7 +40,7 @@ def scheduled(
     if found is None or not (found.freq or found.times):
         return None
     named, spans = zones.found(text)
-    zone = named or timezone or "UTC"
+    zone = zones.preferred(named, timezone, text[slice(*spans[0])] if spans else "") or "UTC"
     payload = {"rrule": found.rrule(), "timezone": zone}
     spans = [*found.spans, *spans]
     if now is not None:

@@ -6,8 +6,9 @@ Invariant: only zones this machine knows. Callers: ``timing``, ``change``.
 from __future__ import annotations
 
 import re
+from datetime import datetime
 from functools import cache
-from zoneinfo import available_timezones
+from zoneinfo import ZoneInfo, available_timezones
 
 from caddie.models.offline.rule import Span
 
@@ -101,6 +102,17 @@ def found(text: str) -> tuple[str | None, list[Span]]:
         start = short.start(1) - text[: short.start(1)].endswith("(")
         return zone, [(start, short.end())]
     return None, []
+
+
+def preferred(named: str | None, own: str, said: str) -> str:
+    """The zone that is named, or the user's own where both show the same time all year: "CET" in Berlin."""
+    if named is None or own not in _zones():
+        return named or own
+    same = all(
+        len({datetime(2026, month, 15, tzinfo=ZoneInfo(each)).utcoffset() for each in (named, own)}) == 1
+        for month in (1, 7)
+    )
+    return own if same and re.match(r"\W*[A-Z]{2,4}\b", said) else named
 
 
 def without(text: str) -> str:

@@ -115,6 +115,8 @@ def test_a_schedule_has_the_bounds_that_are_said_of_it(text: str, rule: str, sta
         ("9am EST daily", "America/New_York"),
         ("daily at 6 pm Pacific time", "America/Los_Angeles"),
         ("every day at 10:00 (Tokyo)", "Asia/Tokyo"),
+        ("every day at 6pm CET", "Europe/Berlin"),
+        ("every day at 6pm Paris time", "Europe/Paris"),
         ("at 8am Eastern every weekday", "America/New_York"),
         ("at 9 fetch the news in Paris", "Europe/Berlin"),
     ],

@@ -10,7 +10,7 @@ import re
 from dataclasses import replace
 from zoneinfo import ZoneInfo
 
-from caddie.models.offline import amendment, answers, inquiry, questions, recollection, speak, talk, thread
+from caddie.models.offline import amendment, answers, inquiry, product, questions, recollection, speak, talk, thread
 from caddie.models.offline.plan import Edit, Planner
 from caddie.models.offline.reply import Reply
 from caddie.models.offline.thread import Talk
@@ -27,6 +27,11 @@ _BACK = re.compile(
     r"^\W*(?:what|which|how|why|huh|pardon|sorry|where|who|eh|for\s+example|like\s+what|such\s+as|"
     r"i\s+do\s*n[o'’]?t\s+(?:understand|get)|explain|do\s+i\s+(?:have|need)\s+to|"
     r"is\s+(?:that|this|it)\s+(?:needed|necessary|required)|can\s+i|does\s+it\s+have\s+to)\b",
+    re.I,
+)
+_STOP = re.compile(
+    r"\W*(?:please\s+)?(?:stop|pause|halt|disable|deactivate|(?:turn|switch)\s+(?:it|this|that)?\s*off)"
+    r"(?:\s+(?:it|this|that|the\s+(?:workflow|flow)|everything|off|please|now|for\s+now))*\W*",
     re.I,
 )
 _DID = re.compile(
@@ -59,6 +64,8 @@ def reply(said: Talk) -> Reply | None:
     if _DID.search(said.request) and said.nodes:
         first = said.told.split("\n\n")[0].split("\n- ")[0] if re.match(r"I\s|New:", said.told) else ""
         return Reply(f"The last thing I did: {first}" if first else "In this conversation I have not changed it yet.")
+    if not said.answers and said.nodes and _STOP.fullmatch(said.request):
+        return Reply(product.told("how can I pause it", canvas=True) or "")
     if not said.answers and recollection.UNDO.fullmatch(said.request) and said.nodes:
         return Reply("I cannot tell what to take back: say what it should be, for example “remove the mail step” or "
             "“change the "

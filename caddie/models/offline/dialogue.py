@@ -47,6 +47,8 @@ _TEXT_OF = {
     "slack-send-message": "the Slack message", "send-email": "the email", "discord-send-message": "the Discord message",
     "reply_chat": "the reply",
 }  # fmt: skip
+#: Speaks of the workflow, not of what is possible at all.
+_POINTS = re.compile(r"\b(?:it|this|that|them|the\s+\w+)\b", re.I)
 _EDITS = ("edit_workflow",)
 
 
@@ -83,14 +85,15 @@ def decide(request: ModelRequest) -> Reply:
         report = reports[0].value if isinstance(reports[0].value, dict) else {}
         told = questions.report(report, said.request, questions.accounts(said.start))
         return Reply(f"{told}\n\n{speak.OFFLINE}")
-    if proposal.ASKED.search(said.request) and (ready := proposal.offered(said)) is not None:
+    asked = proposal.ASKED.search(said.request) and not proposal.BARE.search(said.request)
+    if asked and (ready := proposal.offered(said)) is not None:
         return ready
     answered = talk.answer(said)
     if answered is not None:
         return Reply(answered)
     intent = _amended(said, _intent(said))
     if intent is None:
-        able = talk.ability(said)
+        able = None if said.nodes and _POINTS.search(said.request) else talk.ability(said)
         return Reply(able) if able else proposal.offered(said) or Reply(talk.lost(said))
     if intent.guessed and not said.nodes and (ready := proposal.offered(said)) is not None:
         return ready

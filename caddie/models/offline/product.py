@@ -38,12 +38,19 @@ _TRYING = (
 )
 _TOPICS = (
     _topic(
+        r"^(?=.*\bplans?\b).*\b(?:yes|approve\w*|agree\w*)\b|\bwhat(?:['’]s|\s+is)\s+(?:a|the)\s+plan\b",
+        "A plan is told and not built: “plan a workflow that …”. Say what should be different and it changes; say yes "
+        "and it "
+        "is built as told, on the canvas, and nothing runs yet.",
+    ),
+    _topic(
         r"\b(?:forever|endless\w*|infinite\w*|never\s+(?:ends?|stops?)|run\s+away|get\s+stuck)\b",
         "No. A loop ends with its list, after 100 rounds at most; a run has ten minutes of work and 10,000 steps; "
         "workflows that start one another stop ten deep.",
     ),
     _topic(
-        r"\b(?:phone|mobile|tablet|iphone|android|ios|desktop\s+app|app\s+store)\b(?!.*\b(?:number|call)\b)",
+        r"\b(?:keep|leave|have)\b.*\b(?:browser|tab|page|computer|laptop|pc)\b.*\b(?:open|on|running)\b|\b(?:phone|"
+        r"mobile|tablet|iphone|android|ios|desktop\s+app|app\s+store)\b(?!.*\b(?:number|call)\b)",
         "There is no app: the page opens in any browser, and the workflows run on the server, whatever you have "
         "switched off.",
     ),

@@ -28,6 +28,8 @@ ASKED = re.compile(
     r"^\W*what\s+(?:do\s+you\s+have|have\s+you\s+got|is\s+there)\s+(?:ready\s+|already\s+|prepared\s+)*for\b",
     re.I,
 )
+#: An example of whatever.
+BARE = re.compile(r"\ban\s+example\W*$", re.I)
 _YES = re.compile(r"^\s*(?:yes|yep|ok(?:ay)?|sure|please|go|do\s+it|great|the\s+first|first|set\s+it\s+up)\b", re.I)
 _COUNTED = re.compile(r"^\W*(?:(?:the|number|no\.?|option|take|use)\s+)*(1|2|3|one|first|second|third)\b")
 _PLACES = {"1": 0, "one": 0, "first": 0, "2": 1, "second": 1, "3": 2, "third": 2}

@@ -69,7 +69,9 @@ _ABILITY = re.compile(
     r"most)\b.*\b(?:automate|build|use)\b|"
     r"^\W*(?:can|could)\s+you\s+(?:build|make|automate|do)\s+(?:me\s+)?(?:anything|everything|things)\b|"
     r"\b(?:what\s+(?:can|could)\s+(?:you|i)\s+(?:do|build|ask)|what\s+do\s+you\s+do|how\s+(?:can|could)\s+you\s+help|"
-    r"^\W*i(?:['’]?m|\s+am)\s+new\b|help\s+me\s*[?.!]*$|what\s+are\s+you|who\s+are\s+you|what\s+is\s+caddie|"
+    r"^\W*i(?:['’]?m|\s+am)\s+new\b|know\s+(?:how|where)\s+to\s+(?:start|begin)\b|\ban\s+example\W*$|"
+    r"help\s+me\s*[?.!]*$|"
+    r"what\s+are\s+you|who\s+are\s+you|what\s+is\s+caddie|"
     r"how\s+do(?:es)?\s+(?:you|"
     r"caddie)\s+work)\b|^\s*help[\s!?.]*$",
     re.I,

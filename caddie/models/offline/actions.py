@@ -57,6 +57,7 @@ _KINDS = (
 )
 _PATTERN = re.compile(r"\b(?:pattern|regex|regular\s+expression|regexp)\s*:?\s*(\S+)", re.I)
 _HUMAN = re.compile(
+    r"^(?:an?\s+|the\s+)?(?:approval|confirmation|sign-?off|permission|okay)\s+(?:from|by|of)\b|"
     r"\b(?:ask\s+(?:me|us|my\s+\w+|a\s+(?:person|human|manager|colleague)|someone|somebody|the\s+\w+|"
     r"\w+)\s+(?:for\s+(?:an?\s+)?(?:approval|confirmation|permission)|to\s+(?:approve|confirm|review)|before|first|"
     r"whether|if)|"

@@ -223,7 +223,7 @@ def _part(part: str, known: list[Origin], several: bool, told: bool) -> str | No
 
 def field(part: str, known: list[Origin]) -> str | None:
     """A field called by its name: of what was extracted, else of the data at hand."""
-    part = re.sub(r"^(?:field|value|column|key)\s+(?=\w)", "", part)
+    part = re.sub(r"^(?:field|value|column|key)\s+(?=\w)|^[\w-]+['’]s\s+(?=\w)", "", part)
     name = words.field_name(part)
     name = name if " " not in name else words.slug(name)
     for each in reversed(known):

@@ -112,7 +112,8 @@ _CHOOSES = re.compile(
     re.I,
 )
 _WORKS = re.compile(
-    r"^(?:also\s+)?(?:(?:sort|order|group|list|convert|shuffle|deduplicate|adapt|simplify|arrange|enrich|"
+    r"^(?:also\s+)?(?:count\s+the\s+\w+\s+(?:in|of)\s+(?:each|every|it|them|this|that|the)\b|(?:sort|order|"
+    r"group|list|convert|shuffle|deduplicate|adapt|simplify|arrange|enrich|"
     r"restructure)\s+(?:the|it|them|this|"
     r"these|those|all|each|every|everything|action|open|\w+s)\b|(?:turn|split|transform|convert)\s+"
     r"[\w' -]{2,60}?\s+(?:in)?to\b|(?:add|sum|total|multiply|subtract|divide|average)\s+(?:it|them|these|those|"
@@ -188,7 +189,18 @@ def classify(clause: str, about: str) -> Action | None:
     kinds = {**_KNOWN_LABELS, **({"urgen": _KNOWN_LABELS["priority"]} if _LEVELS.search(about) else {})}
     known = next((labels for word, labels in kinds.items() if word in clause.lower()), None)
     match = _DIRECTLY.search(clause) or _WHETHER.search(clause) or _LABELS.search(clause)
-    if match is None and re.match(r"(?:see|check|decide|find|work|figure)\b", clause, re.I):
+    if match is None and re.match(
+        r"sort\b.*\bby\s+(?!topic|categor|kind|type|sentiment|mood|urgen|priorit|"
+        r"subject|theme)[a-z ]+$",
+        clause,
+        re.I,
+    ):
+        return None
+    if (
+        match is None
+        and not _MEASURED.match(clause)
+        and re.match(r"(?:see|check|decide|find|work|figure)\b", clause, re.I)
+    ):
         return None
     labels = [_label(each) for each in words.listed(match.group(1))] if match else []
     if (

@@ -27,7 +27,8 @@ _RULES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
          r"(?:on|at|in|under)\s+(?:the\s+(?:page|site|website|list)\s+)?(\x00+)(?:\s+(?:is|are|"
          r"gets?)\s+(?:posted|added|published|listed|there))?",
          r"\1 \2 changes"),
-        (r"\b(?:watch|monitor|track|observe|check|keep\s+an\s+eye\s+on)\s+(?:the\s+page\s+)?(\x00+)\s+for\s+(?:any\s+|new\s+)?"
+        (r"\b(?:watch|monitor|track|observe|check|"
+         r"keep\s+an\s+eye\s+on)\s+(?:the\s+page\s+)?(\x00+)\s+for\s+(?:any\s+|new\s+)?"
          r"(?:changes?|updates?|news|new\s+\w+)\s*(?:,|and)\s*(?:then\s+)?", r"when \1 changes, "),
         (r"\b(when(?:ever)?|if|once|as\s+soon\s+as)\s+(\x00+)\s+(?:has|gets|shows|brings|publishes|posts)\s+"
          r"(?:something\s+new|anything\s+new|(?:an?\s+|any\s+)?(?:new\s+\w+|updates?|news))\b", r"\1 \2 changes"),
@@ -81,6 +82,11 @@ _RULES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
          r"them|the\s+\w+)\s+to\s+(\x00+|#\S+)\s+or\s+(?:to\s+)?(\x00+|#\S+)"
          r"(?:\s*,?\s+(?:accordingly|respectively))?", r"\1 \2 or \3. If it is \2, \4 \5 to \6, otherwise \4 \5 to \7"),
         (r",\s*say\s+(?=(?:at\s+)?\d)", " at "),
+        # "approval from finance before anything goes to …"
+        (r"(?:(?<=^)|(?<=[.;,]\s)|(?<=and\s))(?:(?:we|i|it|this)\s+(?:need|want|require|needs|requires)\s+|"
+         r"get\s+)?(?:an?\s+|the\s+)?"
+         r"(?:approval|confirmation|permission|sign-?off|okay)\s+(?:from|by|of)\s+([\w' ]{2,30}?)\s+before\s+",
+         r"ask \1 for approval before "),
         # "let the AI decide if it is spam. If not, …"
         (r"(?:(?:let|have)\s+(?:the\s+|an?\s+)?(?:ai|agent|model)|ask\s+(?:the\s+|an?\s+)?(?:ai|agent|"
          r"model)\s+to)\s+(?:decide|check|judge|determine|"

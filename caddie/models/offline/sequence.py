@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-from caddie.models.offline import actions, memory, moments, notices, pauses, telling, words
+from caddie.models.offline import actions, memory, moments, notices, pauses, scope, telling, words
 from caddie.models.offline.reading import LATER
 from caddie.models.offline.request import Action, Branch, Condition, Loop, Slot, Step, Test
 from caddie.models.offline.request import actions as actions_of
@@ -206,6 +206,6 @@ def answered(steps: list[Step]) -> list[Step]:
     """Whoever writes in a chat gets an answer, unless what they write goes somewhere else."""
     if not steps or any(each.block not in ("http-request", "web-search") for each in actions_of(steps)):
         return steps
-    if not all(isinstance(each, Action) for each in steps):
+    if not all(isinstance(each, Action) and not scope.sends(each.block, each.payload) for each in steps):
         return steps
     return [*steps, Action("reply_chat", clause="reply", topic="reply with an answer")]

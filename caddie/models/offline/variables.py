@@ -102,6 +102,10 @@ def variable(clause: str, about: str) -> Action | None:
 
 def _counted(clause: str) -> Action | None:
     """Sums, lists that grow, counters."""
+    if re.match(
+        r"count\s+the\s+(?:words?|characters?|letters?|lines?|sentences?|vowels?|numbers?)\s+(?:in|of)\b", clause, re.I
+    ):
+        return None
     if match := _SUM.match(clause):
         return _sum(match.group("what"), match.group("name"))
     if match := _ADDED.match(clause):

@@ -167,3 +167,14 @@ def test_a_wish_for_the_message_goes_to_whoever_writes_it() -> None:
     said = "get https://a.example/p, let the AI choose the best and post it to #a with a one-line reason"
     steps = understand(said, "UTC").actions()
     assert steps[1].payload["prompt"] == "Choose the best. Add a one-line reason"
+
+
+def test_nothing_goes_out_before_the_approval_it_needs() -> None:
+    said = "we need approval from finance before any payment from the webhook goes to https://bank.example/pay"
+    steps = understand(said, "UTC").actions()
+    assert [each.block for each in steps] == ["human_confirmation", "send-webhook"]
+
+
+def test_what_is_sent_on_gets_no_answer_in_the_chat() -> None:
+    edits = Planner().build(understand("send POST https://a.example/s with the text of the chat message", "UTC")).edits
+    assert [edit.args["type"] for edit in edits] == ["trigger_chat", "http-request"]

@@ -10,7 +10,7 @@ import re
 from caddie.models.offline import words
 from caddie.models.offline.verbs import NOUN_TOO, VERBS, third
 
-_VERB = "|".join(sorted({*VERBS, *map(third, VERBS)}, key=len, reverse=True))
+ANY_VERB = "|".join(sorted({*VERBS, *map(third, VERBS)}, key=len, reverse=True))
 #: What is done to a thing, told in the passive: "… and the result is posted in #x".
 _DONE = (
     r"(?:(?:the|its|their|this|that)\s+(?:[\w-]+\s+){1,2}?|it\s+|they\s+)(?:(?:should|must|will|has\s+to|"
@@ -40,7 +40,7 @@ REST = (
     r"words\b)[a-z]+s|rest|remaining(?:\s+\w+)?|others?(?!wise)|(?:every|any)thing\s+else|all\s+(?:the\s+)?others?)"
 )
 LEAD = (
-    rf"{_ADVERB}(?:(?:{_BOTH})s?(?:\s+{_OBJECT}|\s*(?=[.;,!]|$))|(?!(?:{_BOTH})s?\b)(?:{_VERB})s?\b(?!-)|"
+    rf"{_ADVERB}(?:(?:{_BOTH})s?(?:\s+{_OBJECT}|\s*(?=[.;,!]|$))|(?!(?:{_BOTH})s?\b)(?:{ANY_VERB})s?\b(?!-)|"
     rf"merge(?=\s+and\s)|page(?=\s+[#@\x00])|(?:the\s+)?workflow\s+(?:\x00|\w+-[\w-]+)|log\s+(?!file|channel|entr|level|book|"
     rf"message|in\b|and\b|or\b)\w|include\s+(?:the|its|"
     rf"their|all)\b|if\b|unless\b|"
@@ -79,6 +79,16 @@ _COORDINATED = re.compile(
     r"(?:\s+[a-z][\w'-]*)?$",
     re.I,
 )
+_LISTING = re.compile(
+    r"^(?:extract|pull(?:\s+out)?|take|get|collect|read|note(?:\s+down)?|grab|pick(?:\s+out)?|ask\s+for|save|store)\s+(?:the\s+|their\s+|"
+    r"his\s+|her\s+)?[a-z][\w' -]{0,30}(?:,\s*[a-z][\w' -]{0,30})*$",
+    re.I,
+)
+_LISTED = re.compile(
+    r"(?:e-?mail|mail|message|text|note|record|label|score|rating|book|title|date|"
+    r"time|sum)s?(?:\s+address)?\s*(?:,|and\b)",
+    re.I,
+)
 _PLACED = re.compile(
     r"(?:e-?mail|mail|message|note|record|label|tag|query|request|text|question|answer|reply|comment|summary|"
     r"count|match|draft|"
@@ -95,7 +105,7 @@ _READS = re.compile(
     r"ask\s+for|use)\s+(?:only\s+|just\s+)?"
     r"(?:(?:the|their|its|his|her|a|an)\s+)?[a-z][^\x00]{0,60}$", re.I)  # fmt: skip
 _GAP = re.compile(
-    rf"(?!(?:{_VERB})s?\s)[\w-]+(?:\s+ones)?\s+(?:to|in|into|on)\s+(?:#|\x00)|(?:feedback|report|"
+    rf"(?!(?:{ANY_VERB})s?\s)[\w-]+(?:\s+ones)?\s+(?:to|in|into|on)\s+(?:#|\x00)|(?:feedback|report|"
     rf"comment|answer)\s+to\s",
     re.I,
 )
@@ -118,6 +128,9 @@ def split(text: str) -> list[str]:
             continue
         if _GAP.match(shadow, cut.end()) and not re.search(r"[#\x00]", shadow[start : cut.start()]):
             # "send headline and feedback to …", beside "bugs to #dev and billing to #money"
+            continue
+        if _LISTING.match(text[start : cut.start()].strip()) and _LISTED.match(shadow[cut.end() :]):
+            # "extract name, email and order number"
             continue
         parts.append(text[start : cut.start()])
         start = cut.end()

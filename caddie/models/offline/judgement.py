@@ -26,8 +26,8 @@ _FAILED = re.compile(
     re.I,
 )
 _WORKED = re.compile(
-    rf"^{_THING}\s+(?:succeed(?:s|ed)?|work(?:s|ed)|(?:goes|went)\s+(?:through|well|fine)|(?:is|was)\s+(?:successful|"
-    rf"reachable|a\s+success))(?:\s+(?:again|fine|well))?$",
+    rf"^(?:{_THING}|https?:\S+)\s+(?:succeed(?:s|ed)?|work(?:s|ed)|(?:goes|went)\s+(?:through|well|fine)|(?:is|was)\s+(?:successful|"
+    rf"reachable|a\s+success|up(?:\s+and\s+running)?|online|available))(?:\s+(?:again|fine|well))?$",
     re.I,
 )
 _UP = (
@@ -44,6 +44,10 @@ _RELATIVE = re.compile(
     rf"(?P<fine>{_FINE}))"
     rf"(?:\s+(?:than\s+)?(?:that|it|this))?(?:\s+(?:again|though|instead|enough))?$",
     re.I,
+)
+#: "if it is", "if it isn't": the condition before, or its opposite.
+_DOES = re.compile(
+    r"(?:it|that|this|they)(?:\s+(?:is|are|does|do|was|did|has)(?P<denied>\s+not|n['’]t)?|['’]s(?P<_not>\s+not)?)", re.I
 )
 _MESSAGE = r"(?:message|text|question|chat|mail|e-?mail|feedback|review|comment|request|note|tone|post|enquiry|inquiry)"
 _WHO = (
@@ -115,6 +119,8 @@ def opposed(text: str, name: str) -> bool | None:
 
 def relative(text: str, before: Test | None) -> bool | None:
     """Whether "it's lower" means what the condition told before asks, or its opposite; None when neither."""
+    if before is not None and before.conditions and (plain := _DOES.fullmatch(text.strip(" ,.:;"))):
+        return not (plain.group("denied") or plain.group("_not"))
     match = _RELATIVE.match(text.strip(" ,.:;"))
     if match is None or before is None or not before.conditions:
         return None

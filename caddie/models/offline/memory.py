@@ -21,15 +21,15 @@ LAST = "last time"
 NUMBER = "last number"
 #: Of the steps that remember; what a message is about is what was compared, not what was remembered.
 TOPICS = (NUMBER, "last value", SEEN)
-_BEFORE = (
+BEFORE = (
     r"(?:(?:the\s+)?(?:last|previous)\s+(?:time|one|value|run|check|day|week|month|hour|result|number|price|reading|measurement)|"
     r"(?:it\s+was\s+)?(?:the\s+(?:day|week|hour|time)\s+before|before|yesterday|last\s+(?:week|month|night)|previously)|what\s+it\s+was(?:\s+before)?)"
 )
-_THAN = re.compile(rf"^{_BEFORE}$", re.I)
+_THAN = re.compile(rf"^{BEFORE}(?:\s+(?:it|you|we|i|this|the\s+workflow)\s+(?:\w+\s+)?\w+)?$", re.I)
 _MOVED = re.compile(
     rf"^(?P<what>.*?)\s*\b(?:(?:has|have|is|are|was)\s+)?(?:(?P<up>gone\s+up|going\s+up|goes\s+up|went\s+up|risen|rising|rises|rose|"
     rf"increased|increases|increasing|climbed|climbs|grown|grows|grew)|(?P<down>gone\s+down|going\s+down|goes\s+down|went\s+down|fallen|falling|falls|fell|"
-    rf"decreased|decreases|decreasing|dropped|drops|dropping|sunk|shrunk|shrinks))(?:\s+(?:since|from|compared\s+(?:to|with)|against)\s+{_BEFORE}|\s+again)?$",
+    rf"decreased|decreases|decreasing|dropped|drops|dropping|sunk|shrunk|shrinks))(?:\s+(?:since|from|compared\s+(?:to|with)|against)\s+{BEFORE}|\s+again)?$",
     re.I,
 )
 

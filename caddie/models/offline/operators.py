@@ -47,7 +47,8 @@ _OPERATORS: tuple[tuple[str, str], ...] = (
     (rf"(?:{_BE}|returns?|gives?)\s+(?:anything|something)\s+(?:other\s+than|but|except)", "neq"),
     (rf"{_NOT}(?:\s+equal\s+to)?|{_DOES_NOT}\s+(?:equal|return|give|(?:answer|respond|reply|"
         rf"come\s+back)(?:\s+with)?)|!=|≠|differs\s+from", "neq"),
-    (r"(?:(?:ha(?:s|ve)|is|was)\s+)?(?:changed|changes|different)(?=\W*$)", "changed"),
+    (r"(?:(?:ha(?:s|ve)|is|was|are)\s+)?(?:changed|changes|different)(?:\s+(?:from|than|since|compared\s+(?:to|with))\s+"
+     r"(?:what\s+it\s+was\s+)?(?:the\s+)?(?:last|previous|before|yesterday)\b.*)?(?=\W*$)", "changed"),
     (rf"(?:equals?(?:\s+to)?|returns?|(?:answers?|responds?|replies)\s+with|==?|{_BE}\s+(?:equal\s+to|exactly)|"
      rf"{_BE}(?=\s))", "eq"),
 )  # fmt: skip

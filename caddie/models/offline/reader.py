@@ -13,6 +13,7 @@ from caddie.models.offline import (
     clauses,
     conditions,
     guess,
+    judgement,
     notices,
     outside,
     paraphrase,
@@ -96,7 +97,9 @@ class Reader:
             return
         elif (match := turns.SUFFIX.match(clause)) and turns.DONE.match(match.group(3)):
             self.clause(match.group(1))
-        elif (match := turns.SUFFIX.match(clause)) and (
+        elif match and (holds := self._premises.repeated(match.group(3))) is not None:
+            (self._resume if holds else self._resume_otherwise)(match.group(1))
+        elif match and (
             test := self._premises.test(match.group(2), match.group(3)) or self._premises.judged(match.group(3))
         ):
             self._branch(test, match.group(1))
@@ -116,7 +119,7 @@ class Reader:
         """blind: the trigger brings no data, so what a condition looks at has to be fetched."""
         self._lists.settle()
         sequence.remembered(self.steps)
-        sequence.settled(self.steps)
+        sequence.settled(self.steps, "webhook" in self._known)
         if blind:
             sequence.hoisted(self.steps)
             sequence.supplied(self.steps)
@@ -311,7 +314,7 @@ class Reader:
         said = [each.subject for each in test.conditions] + ([] if self._tree.blocks() & LISTS else [test.said])
         if address := words.url(" ".join(said)):
             self._add(outside.fetched(address))
-            test = conditions.unaddressed(test)
+            test = judgement.failed(f"it {conditions.unaddressed(test).said}") or conditions.unaddressed(test)
         self._tree.branched(test, waits)
         self._rest(rest)
 

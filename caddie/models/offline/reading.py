@@ -23,11 +23,14 @@ _THAT = re.compile(
     r"\b(?:remind|tell|inform|notify|warn|alert|announce|let|reminding|saying|telling)\b[^.]*?\bthat\s+(.+)$|"
     r"\bthat\s+((?:the|it|we|our|there|an?|your|all|this|their|my|no|some|they|you|i)\b.+)$|\b(?:remind|tell|"
     r"ask|warn|ping|nudge|message|alert|"
-    r"notify)\s+(?:[#@]?[\w.-]+(?:@[\w.-]+)?\s+){0,3}?(?:in\s+(?:the\s+)?#[\w-]+\s+(?:channel\s+)?)?(?:on\s+(?:slack|"
+    r"notify)\s+(?:[#@]?[\w.-]+(?:@[\w.-]+)?\s+){0,3}?(?:(?:in|on)\s+(?:(?:the|our)\s+)?(?:slack\s+|discord\s+)?(?:channel\s+)?#[\w-]+\s+(?:channel\s+)?)?(?:(?:on|in)\s+(?:slack|"
     r"discord)\s+)?to\s+(\w+\s+.+)$|\b(?:tell|remind|warn)\s+\S+\s+to\s+(\w+)$|\b(?:tell|inform|warn|remind|let)\s+"
     r"(?:[#@]?[\w.-]+(?:@[\w.-]+)?\s+){1,2}?(?:know\s+)?((?:it|they|we|everything|all|there|i|"
     r"the\s+\w+)\s+(?:is|are|has|have|"
-    r"was|were|will|can|went)\b.+)$",
+    r"was|were|will|can|went)\b.+)$|"
+    r"^(?:post|send|e-?mail|mail|write|message|announce)\b[^.]*?\bthat\s+((?!(?:is|are|was|were|has|have|had|comes?|came|"
+    r"contains?|includes?|mentions?|says?|matters?|to|in|into|on|via|by|at|for|with|from|as|and|"
+    r"we|you|i)\b)\w+\s+.+)$",
     re.I,
 )
 

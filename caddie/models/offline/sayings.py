@@ -28,6 +28,13 @@ _PERFORMED = re.compile(
     r"\s+(?:#|slack|discord|the\s|our\s).*)$",
     re.I | re.S,
 )
+#: "send them a reminder to hand in …", "email a@b.c to deliver …".
+_WANTED = re.compile(
+    r"(?:\b(?:reminder|nudge|request|invitation)(?:\s+(?:e-?mail|mail|message|note))?|^(?:e-?mail|mail|write(?:\s+to)?|"
+    r"message)\s+\S+@\S+)\s+to\s+((?!(?:me|us|him|her|them|the|my|our|your|their|an?|all|every\w*|each|#)\b)[a-z]+\s+"
+    r"(?!at\b)[^@#]+)$",
+    re.I,
+)
 _ASKING = re.compile(
     r"\basking\s+(?:them\s+|him\s+|her\s+|everyone\s+)?(for|whether|if|how|to|what|when|why|"
     r"where|which)\s+(.+)$",
@@ -68,6 +75,8 @@ def performed(clause: str) -> str | None:
     if reminding := _REMINDING.search(clause):
         joint, rest = reminding.group(1).lower(), reminding.group(2).strip(" .")
         return {"to": f"Please {rest}.", "that": f"{words.sentence(rest)}."}.get(joint, f"Reminder: {rest}")
+    if (wanted := _WANTED.search(clause)) and not words.url(wanted.group(1)):
+        return f"Please {wanted.group(1).strip(' .')}."
     if asking := _ASKING.search(clause):
         joint, rest = asking.group(1).lower(), asking.group(2).strip(" .")
         told = {"for": f"We would like to ask for {rest}.", "to": f"Please {rest}."}

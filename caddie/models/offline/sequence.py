@@ -21,13 +21,28 @@ _THEM = re.compile(
 )
 
 
-def settled(steps: list[Step]) -> None:
-    """What follows from the steps around, once all are there."""
+#: Somebody whose address comes in with a form or an order.
+_WHOSE = re.compile(
+    r"^(?:also\s+)?(?:e-?mail|mail|(?:send|write|notify|remind|invite|thank|inform))\s+(?:(?:an?|the|our)\s+(?:[\w-]+\s+){0,3}?"
+    r"(?:e-?mail|mail|message|note|reply)\s+)?(?:it\s+)?(?:back\s+)?(?:to\s+)?(?:them|him|her|the\s+(?:person|customer|guest|client|"
+    r"user|visitor|sender|buyer|parents?|member|applicant|candidate|participant|attendee|subscriber|donor|teacher|student|"
+    r"patient|tenant))\b",
+    re.I,
+)
+
+
+_AGAIN = re.compile(
+    r"^send\s+(?:out\s+)?(?:an?|another|the)\s+(?:[\w-]+\s+){0,2}?(?:e-?mail|mail|reminder|message)\b(?!\s+to\b)", re.I
+)
+
+
+def settled(steps: list[Step], hooked: bool = False) -> None:
+    """What follows from the steps around, once all are there. hooked: what starts it brings a person's data."""
     steps[:] = pauses.approvals(steps)
     approved(steps)
     chained(steps)
     stepped(steps)
-    addressed(steps)
+    addressed(steps, _WHOSE if hooked else None)
 
 
 def approved(steps: list[Step]) -> None:
@@ -177,15 +192,22 @@ def moments_of(steps: list[Step]) -> list[moments.Moment]:
     return list(dict.fromkeys(found))
 
 
-def addressed(steps: list[Step], inside: bool = False) -> None:
-    """Within a loop a mail to "them" goes to the address of the item."""
+def addressed(steps: list[Step], who: re.Pattern[str] | None = None) -> None:
+    """Within a loop, or behind a hook, a mail to "them" goes to the address of the item, or of what came in.
+
+    So does the next one.
+    """
+    known = False
     for step in steps:
         if isinstance(step, Branch):
-            addressed(step.then, inside)
-            addressed(step.otherwise, inside)
+            addressed(step.then, who)
+            addressed(step.otherwise, who)
         elif isinstance(step, Loop):
-            addressed(step.body, True)
-        elif inside and step.block == "send-email" and step.missing and _THEM.match(step.clause):
+            addressed(step.body, _THEM)
+        elif who and step.block == "send-email" and step.missing and (
+            who.match(step.clause) or (known and _AGAIN.match(step.clause))
+        ):  # fmt: skip
+            known = True
             step.members = step.members or ["email"]
             step.missing = [slot for slot in step.missing if slot.field != "to"]
 

@@ -8,9 +8,21 @@ from __future__ import annotations
 import re
 from datetime import datetime
 
-from caddie.models.offline import accounts, clauses, events, paraphrase, persona, phrasing, schedule, starts, words
+from caddie.models.offline import (
+    accounts,
+    clauses,
+    events,
+    evidence,
+    paraphrase,
+    persona,
+    phrasing,
+    schedule,
+    sketch,
+    starts,
+    words,
+)
 from caddie.models.offline.reader import Reader
-from caddie.models.offline.request import Request
+from caddie.models.offline.request import Request, Trigger
 
 #: "I need to know when our site is down:": why, before what.
 _CONTEXT = re.compile(r"^(?:(?:i|we)\s+(?:need|want|would\s+like|have)|know|hear)\b[^.!?#@/]*:\s*$", re.I)
@@ -67,9 +79,34 @@ def understand(
         trigger, rest = None, text
     else:
         trigger, rest = starts.trigger(text, timezone, now)
-    reader = Reader(text, labels or [], known | ({trigger.block} if trigger else set()))
+    request = _read(text, clauses.sentences(starts.BOT.sub("", phrasing.without_politeness(rest), count=1)), trigger,
+                    labels or [], standalone, known)  # fmt: skip
+    if standalone and (open_ := evidence.gaps(text, request)):
+        begun, sentences = sketch.trigger(text if trigger and trigger.block == "webhook" else rest, trigger)
+        plain = sketch.read(sentences, begun.block if begun else "manual", text)
+        for other in (_read(text, sentences, begun, [], True, known), _told(plain, text, begun, known)):
+            if (left := evidence.gaps(text, other) + evidence.lost(request, other)) < open_ and other.steps:
+                request, open_ = other, left
+    return request
+
+
+def _told(sentences: list[list[str]], text: str, trigger: Trigger | None, known: frozenset[str]) -> Request:
+    """Plain clauses as a tree of steps."""
+    reader = Reader(text, [], known | ({trigger.block} if trigger else set()))
+    for sentence in sentences:
+        reader.sentence()
+        for clause in sentence:
+            reader.clause(clause)
+    reader.finish(trigger is None or trigger.block in ("cronjob", "manual"))
+    return Request(trigger, reader.steps, reader.unknown)
+
+
+def _read(
+    text: str, told: list[str], trigger: Trigger | None, labels: list[str], standalone: bool, known: frozenset[str]
+) -> Request:
+    """The request by its grammar."""
+    reader = Reader(text, labels, known | ({trigger.block} if trigger else set()))
     bot = trigger is not None and trigger.block == "trigger_chat" and bool(persona.named(trigger.event))
-    told = clauses.sentences(starts.BOT.sub("", phrasing.without_politeness(rest), count=1))
     for sentence in told:
         if bot and (_MANNER.match(sentence) or (_CHARACTER.match(sentence) and not _STEPS.search(sentence))):
             reader.heed(sentence)

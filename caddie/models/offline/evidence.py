@@ -16,8 +16,8 @@ from caddie.models.offline.request import Action, Branch, Loop, Request, Step
 
 #: A sentence that tells where the data comes from, and asks for nothing.
 HOOK = re.compile(
-    r"\bweb\s?hooks?\b|\b(?:fills?|filled)\s+(?:in|out)\b|\bsubmits?\b|\b(?:through|via|over|from|by)\s+(?:the|a|an|our)\s+"
-    r"(?:[\w-]+\s+){0,2}?form\b|\b(?:calls?|pings?|hits?)\s+(?:us|our\s+(?:api|endpoint|hook))\b",
+    r"\bweb\s?hooks?\b|\b(?:fills?|filled)\s+(?:in|out)\b|\bsubmits?\b|\b(?:through|via|over|from|by|with|in|on|using)\s+(?:the|a|an|our|my|"
+    r"their)\s+(?:[\w-]+\s+){0,2}?form\b(?!\s+of)|\b(?:calls?|pings?|hits?)\s+(?:us|our\s+(?:api|endpoint|hook))\b",
     re.I,
 )
 CHAT = re.compile(
@@ -30,6 +30,8 @@ CONSENT = re.compile(
     r"(?:approve[ds]?|ok(?:ay)?(?:ed|s)?|sign\s+off|say\s+(?:yes|ok(?:ay)?|go)|agree|(?:read|check|see|review|look\s+(?:at|"
     r"over)|confirm|approve)\s+(?:it|them|that|this|each|every\s+\w+|the\s+\w+)\s+(?:first|before))\b|"
     r"\b(?:ask|check\s+with)\s+(?:me|us|my\s+\w+|our\s+\w+)\s+(?:first|before|for\s+(?:approval|permission))\b|"
+    r"\b(?:let|have)\s+(?:me|us|my\s+\w+|our\s+\w+|the\s+\w+)\s+(?:approve|confirm|decide|check|review|sign\s+off)\b|"
+    r"\bask\s+(?:me|us|my\s+\w+)\s+(?:whether|if)\b|"
     r"\bif\s+(?:i|we)\s+(?:say\s+(?:yes|ok)|agree|approve)\b",
     re.I,
 )

@@ -181,6 +181,10 @@ class Reader:
             self._rows = match.group(1)
             return True
         last = self._tree.actions()[-1:]
+        if (way := turns.WAY.fullmatch(clause)) and any(
+            way.group(1).lower().replace("-", "").removeprefix("e") in each for each in self._tree.blocks()
+        ):
+            return True
         if last and last[0].block == "send-email" and (copy := turns.COPY.match(clause)):
             last[0].payload["cc"] = words.emails(copy.group(1))
             return True

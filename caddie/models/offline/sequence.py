@@ -24,7 +24,7 @@ _THEM = re.compile(
 #: Somebody whose address comes in with a form or an order.
 _WHOSE = re.compile(
     r"^(?:also\s+)?(?:e-?mail|mail|(?:send|write|notify|remind|invite|thank|inform))\s+(?:(?:an?|the|our)\s+(?:[\w-]+\s+){0,3}?"
-    r"(?:e-?mail|mail|message|note|reply)\s+)?(?:it\s+)?(?:back\s+)?(?:to\s+)?(?:them|him|her|the\s+(?:person|customer|guest|client|"
+    r"(?:e-?mail|mail|message|note|reply)\s+)?(?:it\s+)?(?:back\s+)?(?:to\s+)?(?:them|him|her|(?:the|each|every)\s+(?:person|customer|guest|client|"
     r"user|visitor|sender|buyer|parents?|member|applicant|candidate|participant|attendee|subscriber|donor|teacher|student|"
     r"patient|tenant))\b",
     re.I,

@@ -61,6 +61,9 @@ def trigger(text: str, found: Trigger | None) -> tuple[Trigger | None, list[str]
         ):  # fmt: skip
             started = started or Trigger("webhook", event=_event(bare))
             kept.append(_behind(bare))
+        elif started is None and evidence.HOOK.search(shadow):
+            started = Trigger("webhook", event=_event(bare))
+            kept.append(bare)
         elif started is None and evidence.CHAT.search(shadow):
             started = Trigger("trigger_chat", event="a chat message")
             kept.append("" if _TYPED.match(shadow) else sentence)
@@ -100,7 +103,7 @@ def read(sentences: list[str], block: str, about: str) -> list[list[str]]:
         if not asked and (consent := evidence.CONSENT.search(sentence)):
             named.append(Mention(consent.start(), _ASK))
             asked = True
-        if each := evidence.EACH.search(sentence):
+        if block != "webhook" and (each := evidence.EACH.search(sentence)):
             named = _repeated(named, each)
         first = _BEFORE.search(sentence)
         if made and named and first and not acts:
@@ -124,6 +127,8 @@ def _supposed(
     turned = (evidence.OTHERWISE.search(sentence), _REST.search(sentence))
     other = min((match.start() for match in turned if match), default=None)
     behind = 0
+    if labels and (sorted_ := _each_label(sentence, labels)):
+        return sorted_, None, labels
     for each in named:
         if each.clause.startswith(SORT):
             labels = re.split(r"\s*,\s*(?:or\s+)?|\s+or\s+", each.clause.removeprefix(SORT))
@@ -163,7 +168,7 @@ def _ordered(named: list[Mention], tests: list[Mention], other: int | None) -> l
     named = sorted(named, key=lambda each: each.start)
     first = min((each.start for each in named if each.effect), default=None)
     moved = [
-        each if first is None or (other is not None and each.start >= other)
+        each if first is None or len(tests) > 1 or (other is not None and each.start >= other)
         else replace(each, start=min(each.start, first))
         for each in tests
     ]  # fmt: skip
@@ -217,6 +222,13 @@ def _labelled(sentence: str, labels: list[str], behind: int) -> list[Mention]:
         if told := re.compile(rf"\b(?:the\s+)?{re.escape(label)}\b", re.I).search(sentence, behind):
             return [Mention(told.start(), f"if it is {label}")]
     return []
+
+
+def _each_label(sentence: str, labels: list[str]) -> list[Mention]:
+    """ "negative feedback goes to …, positive feedback goes to …": a condition for each, where it is told."""
+    found = [re.search(rf"\b{re.escape(label)}\b", sentence, re.I) for label in labels]
+    told = sorted((match for match in found if match), key=lambda match: match.start())
+    return [Mention(match.start(), f"if it is {match.group().lower()}") for match in told] if len(told) > 1 else []
 
 
 def _before(sentence: str, start: int) -> str:

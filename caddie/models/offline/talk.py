@@ -214,9 +214,9 @@ def answer(said: Talk) -> str | None:
         return "You are welcome. Tell me when something should change."
     if (small := next((told for pattern, told in _SMALL if pattern.match(text)), None)) is not None:
         return small
-    if _MODEL.search(text):
+    if _MODEL.search(words.masked(text)):
         return speak.OFFLINE
-    if _ABILITY.search(text):
+    if _ABILITY.search(words.masked(text)):
         return _abilities()
     question = inquiry.asks(text, bool(said.nodes))
     if question and (told := product.told(inquiry.bare(text), bool(said.nodes))):

@@ -141,6 +141,12 @@ def consented(clause: str) -> str | None:
     return match.group(1) if match else None
 
 
+#: "Use Slack.", of a message that goes there already.
+WAY = re.compile(
+    r"(?:please\s+)?(?:use|take|do\s+(?:it|that|this)\s+(?:on|in|via|with|over|by))\s+(slack|discord|e-?mail)"
+    r"(?:\s+for\s+(?:it|that|this))?",
+    re.I,
+)
 ELLIPSIS = re.compile(r"^(?:to|in|on|into|via|at)\s+", re.I)
 FIRST = re.compile(r"^\w+")
 DONE = re.compile(

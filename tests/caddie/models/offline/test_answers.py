@@ -45,7 +45,7 @@ async def test_another_way_instead_of_an_address_changes_the_way() -> None:
 
 async def test_a_question_back_is_answered_and_the_question_put_again() -> None:
     talk = Conversation()
-    await talk.say("when an order comes in by webhook, thank the buyer by email")
+    await talk.say("when an order comes in by webhook, send our accountant an email")
     await talk.say("what do you mean?")
     assert "ann@example.com" in talk.text and talk.of(InputRequested)
     await talk.say("shop@x.example")

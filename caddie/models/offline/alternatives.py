@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from typing import Any
 
-from caddie.models.offline import clauses, judgement, phrasing, sides, speak, words
+from caddie.models.offline import amounts, clauses, conditions, judgement, mention, phrasing, sides, speak, words
+from caddie.models.offline.additions import verbal
 from caddie.models.offline.canvas import Canvas
-from caddie.models.offline.extension import Change, slots_of, verbal
-from caddie.models.offline.plan import Place, Planner
+from caddie.models.offline.extension import Change, slots_of
+from caddie.models.offline.plan import Edit, Place, Plan, Planner
 from caddie.models.offline.request import Condition, Request, Test
 from caddie.models.offline.sides import Side
 from caddie.models.offline.thread import Talk
@@ -56,6 +58,8 @@ def added(text: str, canvas: Canvas, said: Talk) -> Change | None:
     """More steps on a branch that the message names."""
     if not canvas.of("if", "wait"):
         return None
+    if (beside := _beside(text, canvas, said)) is not None:
+        return beside
     for side, rest in _told(text, canvas):
         rest = phrasing.imperative(verbal(rest))
         if _CHANGED.search(rest) or not re.match(clauses.LEAD, words.masked(rest), re.I):
@@ -113,6 +117,82 @@ def _told(text: str, canvas: Canvas) -> Iterator[tuple[Side, str]]:
         yield side, f"they {text[about.end() :]}"
 
 
+_OWN = re.compile(
+    r"\b(?:missing|unknown|empty|blank|contains?|includes?|mentions?|starts?\s+with|from\s+\w+|between)\b",
+    re.I,
+)
+_PRONOUN = re.compile(r"(?:it|that|this|we|they|there|the\s+(?:number|amount|value|total|sum|limit))?", re.I)
+_LEVEL = re.compile(
+    r"^(?:(?:and|but|also|then)\s+)*(?:(?:if|when(?:ever)?|once|as\s+soon\s+as|in\s+case|from|for\s+(?:anything|"
+    r"everything|those|\w+s))\s+)?"
+    r"(?P<test>(?:[\w' ]{0,40}?\s)?(?:(?:is|are|gets?|goes|have|has|reach(?:es)?|hits?|pass(?:es)?|"
+    r"at)\s+)?(?:(?:above|over|below|under|beyond|more\s+than|less\s+than|at\s+least|"
+    r"at\s+most|reach(?:es)?|hits?|exceeds?|have|reached)\s+)+[$€£]?-?\d[\d.,]*(?:\s*(?:euros?|dollars?|percent|%|"
+    r"degrees?|€|\$))?(?:\s+or\s+more)?)\s*,?\s+(?P<rest>.+)$",
+    re.I,
+)
+_COMPARING = re.compile(
+    r"\b(?:is|are|gets?|goes|have|has|reach\w*|hits?|above|over|below|under|beyond|more|less|at|exceeds?)\b", re.I
+)
+_OPS = (
+    (r"\b(?:above|over|beyond|more\s+than|exceeds?|greater|higher)\b", "gt"),
+    (r"\b(?:below|under|less\s+than|lower)\b", "lt"),
+    (r"\bat\s+most\b", "lte"),
+)  # fmt: skip
+
+
+def _beside(text: str, canvas: Canvas, said: Talk) -> Change | None:
+    """Another limit on what a condition looks at already: "over 20000 also ping the boss"."""
+    told = amounts.digits(text)
+    match = _LEVEL.match(told)
+    checks = [
+        (each, condition)
+        for each in canvas.of("if")
+        for condition in (canvas.payload(each).get("conditions") or [])[:1]
+        if isinstance(condition, dict) and isinstance(condition.get("right"), int | float) and canvas.parents(each)
+    ]
+    if match is None or not checks:
+        return None
+    test, rest = match.group("test"), phrasing.imperative(verbal(match.group("rest")))
+    subject = _COMPARING.split(test)[0].strip()
+    subject = re.sub(r"^(?:for|from|anything|everything|those)\b", "", subject).strip()
+    meant = checks[-1]
+    if not _PRONOUN.fullmatch(subject):
+        named = [each for each in checks if mention.best(subject, canvas.nodes, [each[0]]) or _about(subject, each[1])]
+        if not named:
+            return None
+        meant = named[-1]
+    if _CHANGED.search(rest) or not re.match(clauses.LEAD, words.masked(rest), re.I):
+        return None
+    request = understand(rest, said.context.timezone, standalone=False, known=_blocks(canvas))
+    number = words.number(re.sub(r"^.*?(?=[$€£]?-?\d)", "", test))
+    if not request.steps or request.unknown or number is None or request.trigger:
+        return None
+    check, condition = meant
+    op = next((op for pattern, op in _OPS if re.search(pattern, test, re.I)), None)
+    op = op or {"lt": "lte", "lte": "lte"}.get(str(condition.get("op")), "gte")
+    parent, side = canvas.parents(check)[0], canvas.nodes[check].get("branch")
+    name = next(each for at in range(2, 99) if (each := f"{check}_{at}") not in canvas.nodes)
+    inside = check in (canvas.nodes[parent].get("loopBody") or [])
+    payload = {"conditions": [{"left": condition.get("left"), "op": op, "right": number}]}
+    args = {"nodeId": name, "type": "if", "payload": payload, **({"inLoop": parent} if inside else {"after": [parent]})}
+    added = Edit("add_node", {**args, **({"branch": side} if side and not inside else {})})
+    grown = canvas.edited([added])
+    open_ = slots_of(request, said)
+    for action in request.actions():
+        if action.block in _MESSAGES and not action.said and (spoken := _words_of(Side(check, "then"), canvas)):
+            action.said = spoken
+    place = Place((name,), "then", grown.loop_of(name))
+    plan = Planner(grown.nodes).extend(request.steps, place, grown.scope(name))
+    told_so = f"I add a condition beside `{check}`: {speak.conditions(payload)}. Then: {speak.steps(request.steps)}."
+    return Change(Plan([added, *plan.edits], plan.assumptions), told_so, request.steps, open_)
+
+
+def _about(subject: str, condition: dict[str, Any]) -> bool:
+    name = str(condition.get("left", "")).strip("{}").split(".")[-1].replace("_", " ")
+    return bool(name) and re.search(rf"\b{words.forms(name)}\b", subject, re.I) is not None
+
+
 def _by_name(name: str | None, canvas: Canvas, text: str) -> Side | None:
     """The other branch of the condition the text names, else of the last one."""
     checks = canvas.of("wait") if name and re.match(r"time|resumed", name, re.I) else canvas.of("if")
@@ -138,6 +218,10 @@ def _side(phrase: str, canvas: Canvas) -> Side | None:
         holds = judgement.opposed(phrase, name) if holds is None else holds
         if holds is not None:
             return Side(checks[-1], "then" if holds else "else")
-    if re.search(r"\d", phrase) or words.quoted(phrase):
+    found = conditions.find(phrase)
+    first = found.conditions[0] if found else None
+    own = first is not None and first.op in ("exists", "empty", "contains", "changed", "starts_with")
+    own = own and not (first and str(first.right).lower() in ("yes", "no"))
+    if own or re.search(r"\d", phrase) or words.quoted(phrase) or _OWN.search(phrase):
         return None
     return sides.meant(phrase, canvas)

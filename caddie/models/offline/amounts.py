@@ -49,7 +49,7 @@ _SETS = re.compile(
     r"minimum|at\s+most|at\s+least|"
     r"up\s+to|no\s+more|only|should|must|is|are|be|becomes?|to|now|enough|plenty|better|instead|rather|give|gives|"
     r"allow|wait|waits|use|extend|"
-    r"shorten|try|retry|retries|have|has|needs?|want|let|already|from|start)\b|=|:",
+    r"shorten|try|retry|retries|after|within|in|have|has|needs?|want|let|already|from|start)\b|=|:",
     re.I,
 )
 #: Which way is compared may change too.
@@ -145,6 +145,7 @@ def _named(told: str, new: Amount, spots: list[Spot], canvas: Canvas, said: Talk
         meant = canvas.meant(rest, list(dict.fromkeys(each.node for each in fits))) if fits else None
         by_name = [each for each in fits if each.node == meant]
     vague = re.search(r"\b(?:it|that|this|limit|threshold|bar)\b", rest, re.I)
+    vague = vague or re.search(r"\b(?:already|now|only|just|instead|rather|from)\b", rest, re.I)
     if not by_name and vague and len({each.node for each in fits}) == 1:
         by_name = fits
     return _put(told, by_name, new.value, canvas, said) if by_name else None
@@ -259,7 +260,8 @@ def _spots(canvas: Canvas) -> list[Spot]:
             low = field.lower()
             kind = "span" if "seconds" in low else "word" if "word" in low else "tries" if low == "retries" else "count"
             if isinstance(value, int | float) and not isinstance(value, bool):
-                found.append(Spot(node, field, float(value), kind, re.sub(r"([A-Z])", r" \1", field).lower()))
+                spoken = _PATIENCE.get(str(canvas.nodes[node].get("type")), "") if kind == "span" else ""
+                found.append(Spot(node, field, float(value), kind, spoken or re.sub(r"([A-Z])", r" \1", field).lower()))
             for each in value if isinstance(value, list) and field == "conditions" else []:
                 right = each.get("right") if isinstance(each, dict) else None
                 if isinstance(right, int | float) and not isinstance(right, bool):
@@ -268,8 +270,14 @@ def _spots(canvas: Canvas) -> list[Spot]:
     return found
 
 
+#: How the spans of blocks are called.
+_PATIENCE = {
+    "delay": "wait waits waiting delay pause", "wait": "wait waits waiting deadline patience",
+    "human_confirmation": "decide answer approval think deadline approve", "http-request": "timeout answer respond",
+    "send-webhook": "timeout answer respond",
+}  # fmt: skip
 _CALLS = {
-    "span": r"wait|waits|delay|pause|time-?\s?out|patience|deadline",
+    "span": r"seconds",
     "word": r"words?|length",
     "tries": r"tr(?:y|ies)|retr(?:y|ies)|attempts?",
     "": r"limit|threshold|cut-?off|bar|goal|target|maximum|minimum|boundary|mark",
@@ -279,5 +287,6 @@ _CALLS = {
 
 def _speaks_of(text: str, spot: Spot) -> bool:
     names = [each for each in re.split(r"[\s_]+", spot.said) if len(each) > 2]
+    text = re.sub(r"\btim(?:e[\s-]?|es\s|ed\s)outs?\b", "timeout", text, flags=re.I)
     named = "".join("|" + words.forms(each) for each in names)
     return bool(re.search(rf"\b(?:{_CALLS[spot.kind]}{named})\b", text, re.I))

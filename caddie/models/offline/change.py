@@ -17,6 +17,7 @@ from caddie.models.offline import (
     fields,
     manners,
     moves,
+    offers,
     openings,
     options,
     phrasing,
@@ -52,7 +53,8 @@ _PARTS = re.compile(
     r"then|when|add|remove|"
     r"change|set|make|use|send|post|e?mail|log|put|drop|delete|rename|call|wait|cap|limit|only|move|raise|"
     r"lower|switch|replace|take|get\s+rid|throw|swap|duplicate|retry|try|mail|raise|increase|decrease|"
-    r"tell|notify|let|give|copy|cc|skip|ask|keep|turn|run|start|have|leave|search|instead)\b)",
+    r"tell|notify|let|give|copy|cc|skip|ask|keep|turn|run|start|have|leave|search|instead)\b)|"
+    r"\s*,\s*(?:and|but)\s+(?=(?:the|my|our)\s+\w+\s+(?!are\b|is\b))",
     re.I,
 )
 #: "…, so drop it": said once more.
@@ -125,7 +127,7 @@ def _parts(text: str) -> list[str]:
 
 
 def _plain(text: str) -> str:
-    bare = phrasing.without_chatter(phrasing.plain(text)).strip(" .!")
+    bare = phrasing.without_chatter(phrasing.plain(text)).strip(" .!?")
     return wishes.text(manners.unexplained(manners.direct(bare)))
 
 
@@ -170,14 +172,25 @@ def _several(parts: list[str], canvas: Canvas, said: Talk) -> Change | None:
 
 def _explicit(text: str, canvas: Canvas, said: Talk) -> Change | None:
     readers: tuple[Callable[[str, Canvas, Talk], Change | None], ...] = (
-        openings.completed, reshape.renamed, reshape.asked_first, moves.moved, details.extracted, details.searched,
-        tuning.searched_for, options.headed,
+        offers.asked, openings.completed, reshape.renamed, reshape.asked_first, moves.moved, details.extracted,
+        details.searched, tuning.searched_for, options.headed,
         corrections.corrected, reshape.replaced,
         fields.labelled, wording.mentioned, wording.translated, wording.toned, tuning.widened, tuning.narrowed,
         tuning.respelt, tuning.conditioned, removal.removed, reshape.held_back, reshape.gated, reshape.swapped,
         reshape.copied, reshape.restarted, fields.copied_in, alternatives.added, timetable.started,
-        timetable.shifted, timetable.timed, timetable.zoned, fields.completed,
-        fields.reworded, fields.retargeted, options.modelled, tuning.styled, fields.prompted, amounts.changed,
+        timetable.shifted, timetable.timed, timetable.zoned, fields.completed, fields.reworded, fields.addressed,
+        fields.retargeted, options.modelled, tuning.styled, fields.prompted, amounts.changed,
         options.numbered, tuning.renumbered, fields.threshold,
     )  # fmt: skip
-    return next((found for reader in readers if (found := reader(text, canvas, said)) is not None), None)
+    made = (found for reader in readers if (found := reader(text, canvas, said)) is not None)
+    return next((each for each in made if not _idle(each, canvas)), None)
+
+
+def _idle(change: Change, canvas: Canvas) -> bool:
+    """Whether a change sets only what is so already."""
+    return bool(change.plan.edits) and all(
+        edit.tool == "update_node"
+        and set(edit.args) == {"nodeId", "payload"}
+        and all(canvas.payload(edit.args["nodeId"]).get(name) == value for name, value in edit.args["payload"].items())
+        for edit in change.plan.edits
+    )

@@ -136,6 +136,22 @@ def _aligned(text: str, canvas: Canvas) -> Change | None:
     return Change(Plan([Edit("update_node", {"nodeId": node_id, "payload": payload})]), f"I put “{new}” for “{old}”.")
 
 
+_METHODS = re.compile(
+    r"\b(GET|POST|PUT|PATCH|DELETE|HEAD)\b\s*,?\s+(?:instead\s+of|rather\s+than|not)\s+(?:an?\s+)?(GET|POST|PUT|"
+    r"PATCH|DELETE|HEAD)\b"
+)
+
+
+def _method(new: str, old: str, text: str, canvas: Canvas) -> Change | None:
+    """Another method for a call."""
+    calls = [each for each in canvas.of("http-request") if canvas.payload(each).get("method") == old]
+    node_id = canvas.meant(text, calls) or (calls[0] if len(calls) == 1 else None)
+    if node_id is None:
+        return None
+    edit = Edit("update_node", {"nodeId": node_id, "payload": {"method": new}})
+    return Change(Plan([edit]), f"I call `{node_id}` with {new}.")
+
+
 def corrected(text: str, canvas: Canvas, said: Talk) -> Change | None:
     if not _NOT.search(text) and not _PUT.match(text):
         return None
@@ -154,6 +170,8 @@ def corrected(text: str, canvas: Canvas, said: Talk) -> Change | None:
             return Change(Plan(edits), f"I put {new} in the place of {old}.")
     if (aligned := _aligned(text, canvas)) is not None:
         return aligned
+    if (verbs := _METHODS.search(text)) and (made := _method(verbs.group(1), verbs.group(2), text, canvas)):
+        return made
     match = _WORDS.search(text)
     if match and not re.fullmatch(r"\d+", match.group("new")):
         old, new = match.group("old"), match.group("new")

@@ -19,6 +19,7 @@ from caddie.models.offline import (
     extension,
     faults,
     fragments,
+    offers,
     openings,
     proposal,
     questions,
@@ -76,6 +77,8 @@ def decide(request: ModelRequest) -> Reply:
         return aside
     if (ran := running.reply(said)) is not None:
         return ran
+    if offers.undone(said):
+        return Reply(f"{offers.UNDO}\n\n{speak.OFFLINE}")
     if faults.meant(said):
         return _mend(said)
     if talk.reports(said):
@@ -252,13 +255,8 @@ def _intent(said: Talk) -> Intent | None:
         if request.trigger is None or not request.steps:
             return None
         if not said.answers and not _only_trigger(said):
-            return Intent(
-                Plan(),
-                "",
-                [],
-                [Slot("replace", "text", REPLACE, (("add", "Add to it"), ("replace", "Replace it")))],
-                [],
-            )
+            either = (("add", "Add to it"), ("replace", "Replace it"))
+            return Intent(Plan(), "", [], [Slot("replace", "text", REPLACE, either)], [])
         return _rebuilt(said, request, slots)
     if request.trigger is None and not request.steps:
         return None

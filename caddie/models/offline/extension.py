@@ -8,11 +8,12 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
-from caddie.models.offline import answers, clauses, events, phrasing, speak, words
+from caddie.models.offline import answers, events, phrasing, speak, words
+from caddie.models.offline.additions import verbal
 from caddie.models.offline.canvas import Canvas
 from caddie.models.offline.plan import Edit, Place, Plan, Planner
 from caddie.models.offline.request import Action, Branch, Request, Slot, Step
-from caddie.models.offline.splicing import informed, placed, reread
+from caddie.models.offline.splicing import beside_conditions, informed, placed, reread
 from caddie.models.offline.thread import Talk
 from caddie.models.offline.understand import understand
 
@@ -25,6 +26,11 @@ ADD = re.compile(
 )
 
 
+#: "wait a second between two mails": in the loop.
+_GAPS = re.compile(
+    r"\s*,?\s*\b(?:in\s+)?between\s+(?:(?:two|each|every|the|all|single)\s+)*(?:\w+s|one|item|call|"
+    r"mail)\b(?!\s+(?:and|step)\b)", re.I
+)
 _BETWEEN = re.compile(r"^(.+?)\s+between\s+(?:the\s+)?(.+?)\s+and\s+(?:the\s+)?(.+?)(?:\s+and\s+.*)?$", re.I)
 _INSIDE = re.compile(
     r"\s*,?\s*\b(?:inside|within|in)\s+(?:of\s+)?(?:the|each|every)\s+(?:loop|iteration|"
@@ -59,6 +65,16 @@ _EVERYONE = re.compile(
     re.I,
 )
 _SAME = re.compile(r"\bthe\s+same\s+(?:thing|message|text|words|note|post)\b", re.I)
+#: "send it to Slack too": the message there is, once more.
+_AGAIN = re.compile(
+    r"^(?:also\s+)?(?:send|post|mail|e-?mail|forward|share|put|publish|deliver)\s+(?:it|that|this|them|the\s+(?:same|"
+    r"message|alert|"
+    r"news|text|post))\b",
+    re.I,
+)
+#: What shapes the data goes before the message that tells it.
+_SHAPES = ("agent", "summarize", "format")
+_LATER = re.compile(r"\b(?:then|afterwards|after|finally|at\s+the\s+end|last|log|store|save)\b", re.I)
 _SENDERS = ("slack-send-message", "discord-send-message", "send-email")
 #: "before it is sent"
 _GOES = re.compile(
@@ -80,53 +96,6 @@ _DELAYED = re.compile(
     re.I,
 )
 _ANSWERING = re.compile(r"^(?:(?:it|you|the\s+\w+)\s+)?(?:answer|repl|respond)(?:ing|s|ies|ying|y)?$", re.I)
-_NOUNS = (
-    (
-        re.compile(r"^(?:add|append|insert|include|put)\s+(?:an?\s+|another\s+)?translation\b(?:\s+step)?", re.I),
-        "translate it",
-    ),
-    (
-        re.compile(
-            r"^(?:add|append|insert|include)\s+(?:an?\s+|another\s+)?(?:step|node|block)\s+(?:that|to|which)\s+", re.I
-        ),
-        "",
-    ),
-    (
-        re.compile(
-            r"^(?:add|append|insert|include)\s+(?:an?\s+|another\s+|the\s+)?(?:condition|check|filter)\s*(?:that|:|"
-            r",)?\s+(?=if|when|unless)",
-            re.I,
-        ),
-        "",
-    ),
-    (re.compile(r"^(?:add|append|insert|include)\s+(?:an?\s+|another\s+)?e-?mail\b", re.I), "send an email"),
-    (
-        re.compile(
-            r"^(?:add|append|insert|include|put)\s+(?:an?\s+|another\s+)?(?:summary|summari[sz]ation)\b(?:\s+step)?",
-            re.I,
-        ),
-        "summarize it",
-    ),
-    (
-        re.compile(r"^(?:add|append|insert|include)\s+(?:an?\s+|another\s+)?(?:delay|pause|wait)\b(?:\s+of)?", re.I),
-        "wait",
-    ),
-    (
-        re.compile(
-            r"^(?:add|append|insert|include)\s+(?:an?\s+|another\s+)?(?:approval|confirmation)(?:\s+step)?", re.I
-        ),
-        "ask me for approval",
-    ),
-    (re.compile(r"^(?:add|append|insert|include)\s+(?:an?\s+|another\s+)?(?=(?:slack|discord)\b)", re.I), "send a "),
-    (
-        re.compile(
-            r"^(?:add|append|insert|include)\s+(?:an?\s+|another\s+)?(?:log(?:ging)?)(?:\s+(?:step|line|entry))?", re.I
-        ),
-        "log it",
-    ),
-)
-
-
 @dataclass(slots=True)
 class Change:
     """What to do, how to announce it; steps: those that are new; slots: what has to be asked first."""
@@ -174,9 +143,16 @@ def extended(text: str, said: Talk, canvas: Canvas, request: Request | None) -> 
             plan, f"I add this when the condition does not hold: {speak.steps(steps)}.", steps, [], extra.unknown
         )
     open_ = slots_of(extra, said)
+    leaf = canvas.leaf()
+    if place is None and where == "after" and leaf and canvas.nodes[leaf].get("type") in (*_SENDERS, "reply_chat"):
+        shapes = all(isinstance(each, Action) and each.block in _SHAPES for each in extra.steps)
+        if shapes and not _LATER.search(text) and canvas.payload(leaf).get("text"):
+            place, where = leaf, "before"
     if place is None and where == "after":
         place = _hook(extra.steps, canvas) or (canvas.of("classify")[-1] if new else None)
-    if _SAME.search(text) and (told := _last_words(canvas)):
+    if place is None and where == "after" and isinstance(extra.steps[0], Branch) and not breaks:
+        place = beside_conditions(canvas)
+    if (_SAME.search(text) or _AGAIN.search(text)) and (told := _last_words(canvas)):
         for action in extra.actions():
             action.said = action.said or told
     plan = placed(canvas, extra.steps, place, where)
@@ -214,8 +190,12 @@ def _topic(text: str, labels: list[str]) -> str | None:
 
 
 def _last_words(canvas: Canvas) -> str | None:
-    sent = [each for each in canvas.order() if canvas.nodes[each].get("type") in _SENDERS]
-    return str(canvas.payload(sent[-1]).get("text") or "") if sent else None
+    """What the message before says, unless it is written to one person."""
+    leaf = canvas.leaf()
+    sends = leaf is not None and canvas.nodes[leaf].get("type") in _SENDERS
+    if leaf is None or not sends or "{{" in str(canvas.payload(leaf).get("to", "")):
+        return None
+    return str(canvas.payload(leaf).get("text") or "") or None
 
 
 def slots_of(extra: Request, said: Talk) -> list[Slot]:
@@ -259,30 +239,11 @@ def _hook(steps: list[Step], canvas: Canvas) -> str | None:
     return fits[-1] if fits else None
 
 
-def verbal(text: str) -> str:
-    """ "add an email to …" → "send an email to …"."""
-    text = re.sub(
-        r"^(?:and\s+|then\s+|also\s*,?\s*|in\s+addition\s*,?\s*|additionally\s*,?\s*|finally\s*,?\s*)+",
-        "",
-        text.strip(),
-        flags=re.I,
-    )
-    text = re.sub(
-        rf"^(?:let|make|have)\s+(?:it|this|(?:the|our|my)\s+(?:bot|assistant|workflow|flow|agent|"
-        rf"ai))\s+(?={clauses.LEAD})",
-        "",
-        text,
-        flags=re.I,
-    )
-    for pattern, verb in _NOUNS:
-        if pattern.match(text):
-            text = pattern.sub(verb, text, count=1)
-            break
-    return re.sub(r"\s*,?\s*(?:as\s+well|too|also)\s*[.!]?$", "", text, flags=re.I)
-
-
 def _position(text: str, canvas: Canvas) -> tuple[str | None, str, str]:
     """(node, before, after, between or inside, the rest) of "before the Slack step, wait 5 seconds"."""
+    if (gap := _GAPS.search(text)) and (loops := canvas.of("for-each")):
+        body = re.sub(r"\ban?\s+second\b", "1 second", f"{text[: gap.start()]} {text[gap.end() :]}".strip(" ,"))
+        return canvas.meant(gap.group(), loops) or loops[-1], "inside", body
     if match := _BETWEEN.match(text):
         node_id = canvas.meant(match.group(2))
         return (node_id, "between", match.group(1)) if node_id else (None, "after", text)

@@ -21,7 +21,8 @@ _TEXTS = {"slack-send-message": "text", "discord-send-message": "text", "send-em
           "log": "message", "format": "template", "human_confirmation": "message"}  # fmt: skip
 _LABEL_GONE = re.compile(r"\b([\w-]+)\s+(?:category|label|class)\b", re.I)
 _TEXT = re.compile(
-    r"\b(?:message|text|wording|body|question|mail|e-?mail|post|reply|answer|log(?:\s+line)?)\s+(?:(?:to|for|in|on|of)\s+"
+    r"\b(?:message|text|wording|body|question|mail|e-?mail|post|reply|answer|log(?:\s+line)?)\s+(?:(?:to|for|in|on|"
+    r"of)\s+"
     r"(?:the\s+|my\s+|our\s+)?(?!say\b|read\b|be\b)[\w#@.-]+\s+)?(?:to\s+(?:say|read|"
     r"be)\s+|(?:to|into)\s+(?=[\"“'])|should\s+(?:say|be|read)(?:\s+|(?=:))|so\s+(?:that\s+)?it\s+says\s+|says?\s+|"
     r"reads?\s+)\s*:?\s*(.+)$|"
@@ -29,7 +30,9 @@ _TEXT = re.compile(
     r"\bsay\s+(.+?)\s+instead\b",
     re.I,
 )
-_SUBJECT = re.compile(r"\bsubject(?:\s+line)?\s+(?:to|should\s+be|into|is|of\s+.{1,40}?\s+to|:|be)?\s*:?\s*(.+)$", re.I)
+_SUBJECT = re.compile(
+    r"\bsubject(?:\s+line)?(?:\s+|(?=:))(?:to|should\s+be|into|is|of\s+.{1,40}?\s+to|:|be)?\s*:?\s*(.+)$", re.I
+)
 _MOVES = re.compile(
     r"\b(?:change|set|make|switch|update|use|instead|rather|replace|edit|move[ds]?|put|not\s+\S+\s+but|should|must|"
     r"needs?\s+to|go(?:es)?\s+to|"
@@ -46,7 +49,8 @@ _PROMPT = re.compile(
 _LABEL_ADD = re.compile(
     r"^(?:also\s+)?(?:add|include|append)\s+(?:an?\s+|the\s+|another\s+|new\s+)*(?:category|label|class|option|"
     r"categories|labels)\s+(?:called\s+|named\s+|for\s+)?(.+)$|^(?:also\s+)?(?:add|"
-    r"include)\s+(.+?)\s+(?:as\s+(?:an?\s+)?(?:new\s+)?(?:category|categories|labels?|class(?:es)?)|to\s+the\s+(?:categories|labels|classes))$",
+    r"include)\s+(.+?)\s+(?:as\s+(?:an?\s+)?(?:new\s+)?(?:category|categories|labels?|class(?:es)?)|"
+    r"to\s+the\s+(?:categories|labels|classes))$",
     re.I,
 )
 _LABEL_DROP = re.compile(r"^(?:remove|drop|delete)\s+(?:the\s+)?(?:category|label|class)\s+(.+)$", re.I)
@@ -87,6 +91,21 @@ def reworded(text: str, canvas: Canvas, said: Talk) -> Change | None:
     name = _TEXTS[str(canvas.nodes[node_id].get("type"))]
     new = words.quoted(told) or re.sub(r"\s+instead$", "", told.strip())
     return _set(canvas, node_id, {name: new}, f"I change the text of `{node_id}`")
+
+
+_FOR = re.compile(
+    r"^(?:call|use|fetch|get|load|read|take|ask|query)\s+(?P<url>https?:\S+)\s+(?:for|in|as|to\s+(?:get|fetch|"
+    r"read))\s+(?:the\s+)?(?P<step>[\w' -]+)$", re.I
+)
+
+
+def addressed(text: str, canvas: Canvas, said: Talk) -> Change | None:
+    """ "call https://… for the status": another address of the call that is there."""
+    match, calls = _FOR.match(text), canvas.of("http-request", "send-webhook")
+    node_id = canvas.meant(match.group("step"), calls) if match and calls else None
+    if match is None or node_id is None:
+        return None
+    return _set(canvas, node_id, {"url": match.group("url")}, f"I change url of `{node_id}` to {match.group('url')}")
 
 
 def retargeted(text: str, canvas: Canvas, said: Talk) -> Change | None:
@@ -225,6 +244,8 @@ def threshold(text: str, canvas: Canvas, said: Talk) -> Change | None:
     checks = canvas.of("if", "filter")
     if not checks or (ADD.search(text) and not re.search(r"\binstead\b", text, re.I)):
         return None
+    if words.emails(text) or words.channel(text) or words.url(text):
+        return None
     text = amounts.digits(text)
     compared, plain = _COMPARED.search(text), _LIMIT.search(text)
     about = text[: compared.start()] if compared else text
@@ -237,6 +258,8 @@ def threshold(text: str, canvas: Canvas, said: Talk) -> Change | None:
     if not old:
         return None
     if plain and not compared and isinstance(old[0].get("right"), str):
+        return None
+    if isinstance(old[0].get("right"), bool | str) and len(old) == 1 and not _mentions(old[0], about):
         return None
     named = [at for at, each in enumerate(old) if _mentions(each, about)]
     if (

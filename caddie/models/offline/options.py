@@ -42,7 +42,9 @@ _USES = re.compile(r"\b(?:use|using|with|model|switch|change|set|run|let|take|by
 _FOR = re.compile(r"\s+(?:to|in|on|for|when|with)\s+(?:the|every|each|all|that|our|my)\s+.*$")
 _RESULTS = "(?:result|article|item|hit|page|link)"
 _LIMITED = re.compile(
-    r"\bbefore\s+(?:it|that|this|you|giving|the\s+\w+)\s*(?:times?\s+out|gives?\s+up|up|fails?)\b|\btoo\s+(?=\w)", re.I
+    r"\bbefore\s+(?:it|that|this|you|giving|the\s+\w+)\s*(?:times?\s+out|gives?\s+up|up|fails?)\b|\btoo\s+(?=\w)|"
+    r"\bafter\s+(?=(?:an?|half|\d+)\b)",
+    re.I,
 )
 _MODEL = re.compile(
     r"\b(?P<name>(?:claude|gpt|opus|sonnet|haiku|gemini|llama|mistral|deepseek|qwen|o[134])(?:[-.]?[\w.]*)(?:[-/][\w.]+)*)(?<!\.)(?!\w)|"
@@ -64,6 +66,8 @@ def numbered(text: str, canvas: Canvas, said: Talk) -> Change | None:
     )
     text = re.sub(r"\btwice\b", "2 times", re.sub(r"\b(?:once|one\s+time)\b", "1 times", text, flags=re.I), flags=re.I)
     bare = _LIMITED.sub(" ", text)
+    if re.search(r"\b(?:times|half)\s+(?:as|the|of)\b", text, re.I):
+        return None
     if (ADD.search(bare) and "instead" not in bare) or not _CHANGES.search(text):
         return None
     fits: dict[tuple[str, str], tuple[float, float]] = {}

@@ -16,7 +16,9 @@ _PROTECTED = re.compile(
 )
 _MARK = re.compile(r"\x02(\d+)\x02")
 _SHORT = (
-    (r"\b(do|does|did|is|are|was|were|has|have|had|should|would|could|must)n['’]t\b", r"\1 not"),
+    (r"\b(do|does|did|is|are|was|were|has|have|had|should|would|could|must)n['’]?t\b", r"\1 not"),
+    (r"\b(it|that|there|what)s(?=\s+(?:ok|okay|fine|too|not|all|a|an|the|wrong|empty|over|under|below|above|late)\b)",
+     r"\1 is"), (r"\bcant\b", "can not"), (r"\bwont\b", "will not"),
     (r"\b(?:can['’]t|cannot)\b", "can not"), (r"\bwon['’]t\b", "will not"),
     (r"\b(i|you|we|they)['’]d\b", r"\1 would"), (r"\b(i|you|we|they)['’]ll\b", r"\1 will"),
     (r"\b(you|we|they)['’]re\b", r"\1 are"), (r"\bi['’]m\b", "i am"), (r"\b(it|that|there|here|what)['’]s\b", r"\1 is"),

@@ -40,7 +40,9 @@ _UNNEEDED = re.compile(
 _WANTED = re.compile(r"\bnot\b|\bno\b|any\s*more|needless|unnecessary|drop|remove|do\s+without", re.I)
 #: Behind "and" something to do, and nothing more to remove.
 _DOES = re.compile(
-    r"^(?:send|mail|e-?mail|post|forward|use|keep|let|do|just)\s+(?:the|it|them|that|all|everything)\b", re.I
+    r"^(?:(?:just|simply|only)\s+)?(?:send|mail|e-?mail|post|forward|use|keep|let|do|just)\s+(?:the|it|them|that|all|"
+    r"everything)\b",
+    re.I,
 )
 
 _PLURAL = re.compile(

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from caddie.models.offline import actions, conditions, phrasing, speak, starts, turns, words
+from caddie.models.offline import actions, conditions, phrasing, speak, starts, timetable, turns, words
 from caddie.models.offline.answers import value
 from caddie.models.offline.canvas import Canvas
 from caddie.models.offline.extension import Change, extended
@@ -24,13 +24,15 @@ _REPLACE = re.compile(
     r"to)\s+(?P<new>(?:an?\s+)?(?:e-?mail|mail|slack|discord|web\s?hook|log|http|telegram|message).*)$|"
     r"^(?:please\s+)?(?:use|take|send|make\s+it)\s+(?P<new2>.+?)\s+(?:instead\s+of|rather\s+than|in\s+place\s+of|"
     r"not)\s+(?P<old2>.+)$|"
-    r"^(?:instead\s+of|rather\s+than)\s+(?P<old3>[^,]+?),\s*(?P<new3>.+)$|"
+    r"^(?:instead\s+of|rather\s+than)\s+(?P<old3>[^,]+?)(?:,\s*|\s+(?=(?:send|post|write|e?mail|notify|use|tell|"
+    r"message|ping|log|put)\b))(?P<new3>.+)$|"
     r"^(?P<new4>(?:send|post|e?mail|notify|log|write|use|tell|message|ping|put|"
     r"inform)\b.+?)\s+instead\s+of\s+(?P<old4>.+)$",
     re.I,
 )
 _SWAP = re.compile(
-    r"\b(?:swap|switch|flip|exchange|reverse|invert)\b.*\b(?:branch(?:es)?|then\s+and\s+else|sides?|condition)\b", re.I
+    r"\b(?:swap|switch|flip|exchange|reverse|invert|turn)\b.*\b(?:branch(?:es)?|then\s+and\s+else|sides?|condition)\b",
+    re.I,
 )
 _COPY = re.compile(
     r"^(?:duplicate|copy|clone|repeat)\s+(?:the\s+)?(.+?)(?:\s+(?:step|node|block))?(?:\s+(?:for|to|but|with|"
@@ -38,7 +40,8 @@ _COPY = re.compile(
     re.I,
 )
 _RENAME = re.compile(
-    r"^(?:rename|call|title|name)\s+(?:the\s+)?(?:(?:step|node|block)\s+)?(.+?)(?:\s+(?:step|node|block))?\s+(?:to|as|into|"
+    r"^(?:rename|call|title|name)\s+(?:the\s+)?(?:(?:step|node|block)\s+)?(.+?)(?:\s+(?:step|node|block))?\s+(?:to|"
+    r"as|into|"
     r":)?\s*(?=[\"'“`]|to\b|as\b|into\b|(?-i:[A-Z]))(?:to\s+|as\s+)?(.+)$",
     re.I,
 )
@@ -50,7 +53,7 @@ _START = re.compile(
     re.I,
 )
 _GATE = re.compile(
-    r"^(?:only\s+(?P<what>.+?)\s+(?P<word>if|when|unless|that|which|whose|with)|"
+    r"^(?:only\s+(?P<what>.+?)\s+(?P<word>if|when|unless|that|which|who|whose|with)|"
     r"(?P<what2>.+?)\s+only\s+(?P<word2>if|when)|"
     r"do\s+not\s+(?P<what3>.+?)\s+(?P<word3>unless))\s+(?P<test>.+)$",
     re.I,
@@ -68,7 +71,23 @@ _ASKED_FIRST = re.compile(
     re.I,
 )
 _SENDERS = ("send-email", "slack-send-message", "discord-send-message", "reply_chat", "send-webhook")
-_HELD = re.compile(r"^(?:if|when)\s+(.+?)\s*,?\s+(?:do\s+not|never|skip)\s+(\w[^,]*)$", re.I)
+_HELD = re.compile(
+    r"^(?:if|when(?:ever)?)\s+(?P<test>.+?)\s*,?\s+(?:then\s+)?(?:do\s+not|never|skip|leave\s+out|"
+    r"there\s+should\s+be\s+no|no)\s+(?P<what>\w[^,]*)$",
+    re.I,
+)
+_HELD_BEHIND = re.compile(
+    r"^(?:do\s+not|never|skip|no)\s+(?P<what>\w[^,]*?)\s+(?:if|when(?:ever)?|in\s+case)\s+(?P<test>.+)$", re.I
+)
+#: "there are no tickets", "the list is empty", "nothing was found"
+_NOTHING = re.compile(
+    r"^(?:there\s+(?:is|are|was|were)\s+)?(?:no(?:thing|ne)?|not\s+any(?:thing)?|zero)\b(?!\s+(?:longer|more))[\w ]*$|"
+    r"^(?:the\s+)?(?:list|result|results|search|answer|filter|it|they|[\w]+s)\s+(?:is|are|comes?\s+back|"
+    r"turns?\s+out)\s+empty$|"
+    r"^(?:we|it|you)\s+(?:find|finds|found|have|has|get|gets|got)\s+(?:nothing|none|no\s+\w+)$",
+    re.I,
+)
+_LISTS = {"filter": "items", "web-search": "results", "http-request": "body", "pluck": "values"}
 _MESSAGE = ("text", "message", "template", "body")
 
 
@@ -191,7 +210,8 @@ def renamed(text: str, canvas: Canvas, said: Talk) -> Change | None:
 
 def restarted(text: str, canvas: Canvas, said: Talk) -> Change | None:
     """Another trigger, except a schedule, which ``change`` sets."""
-    if not _START.match(text) or len(canvas.triggers) != 1:
+    bare = re.sub(r"^(?:also|additionally)\s+", "", text, flags=re.I)
+    if not _START.match(re.sub(r"\s+also\b", "", bare, flags=re.I)) or len(canvas.triggers) != 1:
         return None
     wanted = re.split(r"\s+(?:instead\s+of|rather\s+than|not)\b", text, flags=re.I)[0]
     wanted = re.sub(r"^(?:change|switch|replace)\s+the\s+\w+\s+", "", wanted, flags=re.I)
@@ -209,16 +229,44 @@ def restarted(text: str, canvas: Canvas, said: Talk) -> Change | None:
     root = canvas.triggers[0]
     if canvas.nodes[root].get("type") == block:
         return None
+    if re.search(r"\b(?:also|too|as\s+well|additionally)\b", text, re.I):
+        return Change(timetable.second(canvas, root, block, {}), f"I let it start {speak.trigger(block, {})} as well.")
     payload: dict[str, Any] = {name: None for name in canvas.payload(root)}
     edit = Edit("update_node", {"nodeId": root, "type": block, "payload": payload})
     return Change(Plan([edit]), f"I let it start {speak.trigger(block, {})}.")
 
 
+def _unless_empty(canvas: Canvas, what: str, told: str) -> Change | None:
+    """A condition behind the step that brings a list: what follows runs when there is something in it."""
+    target = canvas.meant(what) or canvas.leaf()
+    above = [target] if target in canvas.nodes else []
+    for each in above:
+        above.extend(parent for parent in canvas.parents(each) if parent not in above)
+    lists = [each for each in above[1:] if canvas.nodes[each].get("type") in _LISTS]
+    if not lists:
+        return None
+    source = lists[0]
+    following = [each for each in canvas.nodes[source].get("children") or [] if each in above]
+    if not following:
+        return None
+    plan = gate(canvas, following[0], Test((Condition("items", "exists"),)))
+    added = next(edit for edit in plan.edits if edit.tool == "add_node")
+    left = "{{" + f"{source}.result.{_LISTS[str(canvas.nodes[source].get('type'))]}" + "}}"
+    # An empty list exists, so the question is the other way round.
+    added.args["payload"]["conditions"] = [{"left": left, "op": "empty"}]
+    for edit in plan.edits:
+        if edit.tool == "connect_nodes" and edit.args.get("branch") == "then":
+            edit.args["branch"] = "else"
+    return Change(Plan(plan.edits), f"When {words.bare(told)}, what follows `{source}` does not run.")
+
+
 def held_back(text: str, canvas: Canvas, said: Talk) -> Change | None:
     """ "if the list is empty, don't notify": the step runs when the condition does not hold."""
-    match = _HELD.match(text)
-    test = conditions.find(match.group(1)) if match else None
-    target = canvas.meant(match.group(2)) if match else None
+    match = _HELD.match(text) or _HELD_BEHIND.match(text)
+    if match and (nothing := _NOTHING.match(match.group("test").strip(" ,"))):
+        return _unless_empty(canvas, match.group("what"), nothing.group())
+    test = conditions.find(match.group("test")) if match else None
+    target = canvas.meant(match.group("what")) if match else None
     if test is None or target is None or target in canvas.triggers or not canvas.parents(target):
         return None
     test = conditions.negated(test)

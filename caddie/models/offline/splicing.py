@@ -106,3 +106,13 @@ def gate(canvas: Canvas, target: str, test: Test) -> Plan:
     plan.edits.append(Edit("disconnect_nodes", {"source": parent, "target": target}))
     plan.edits.append(Edit("connect_nodes", {"source": check, "target": target, "branch": "then"}))
     return plan
+
+
+def beside_conditions(canvas: Canvas) -> str | None:
+    """Where a condition of its own goes when the story ends on a branch of another: beside that one."""
+    above = [canvas.leaf() or ""]
+    for each in above:
+        above.extend(parent for parent in canvas.parents(each) if parent not in above)
+    checks = [each for each in above if canvas.nodes.get(each, {}).get("type") == "if" and canvas.parents(each)]
+    told = str(canvas.payload(checks[-1]).get("conditions")) if checks else "approved"
+    return None if "approved" in told or canvas.loop_of(checks[-1]) else canvas.parents(checks[-1])[0]

@@ -30,6 +30,10 @@ _PLANNING = re.compile(
 CHANGE = re.compile(r"\s*(?:change(?:\s+it)?|no|not\s+yet|nope)\s*[.!]?\s*$", re.I)
 
 
+#: Questions of ``offers``.
+_ASKS_FOR_A_WISH = re.compile(r"(?:^|\n)What (?:should be different|shall I do about it)\? For example [^\n]*\?\s*$")
+
+
 def readable(text: str) -> str:
     """What of a message is read: its beginning, with runs of blanks, quotes and the like made short."""
     text = re.sub(r"[^\S\n]+", " ", text[: READ_CHARS * 4]).strip()
@@ -99,6 +103,9 @@ def read(request: ModelRequest) -> Talk:
         talk.request = readable(asked.text)
         position = before
         answering = False
+    if talk.answers and _ASKS_FOR_A_WISH.search(talk.answers[-1][0]):
+        # The answer is a wish of its own.
+        talk.request, talk.answers = readable(talk.answers[-1][1]), []
     _wishes(talk)
     if talk.asked:
         talk.request = answers.other_medium(talk.asked, answers.meant(talk.request)) or talk.request

@@ -9,7 +9,7 @@ import re
 from dataclasses import replace
 from typing import Any
 
-from caddie.models.offline import rhythm, schedule, words, zones
+from caddie.models.offline import mention, rhythm, schedule, words, zones
 from caddie.models.offline.canvas import Canvas
 from caddie.models.offline.extension import Change
 from caddie.models.offline.plan import Edit, Plan
@@ -129,7 +129,13 @@ def timed(text: str, canvas: Canvas, said: Talk) -> Change | None:
         kept = [day for day in (old.days if old and old.days else schedule.DAYS.values()) if day not in found.days]
         found = replace(found, days=tuple(kept)) if kept else found
     more = bool(_MORE.search(text))
+    if _strange(rest, canvas):
+        return None
     merged = _merged(old, found, more)
+    changes = re.search(r"\b(?:instead|rather|not|change|move)\b", text, re.I)
+    other = old is not None and found.times and found.times != old.times and (found.days or found.freq == "DAILY")
+    if more and other and not changes:
+        return _beside(canvas, root, found.rrule(), zone)
     if canvas.nodes[root].get("type") != "cronjob" and (more or len(canvas.triggers) > 1):
         return _beside(canvas, root, merged.rrule(), zone)
     args: dict[str, Any] = {"nodeId": root, "payload": {"rrule": merged.rrule(), "timezone": zone}}
@@ -160,10 +166,34 @@ def _dated(text: str) -> str:
 
 def _beside(canvas: Canvas, other: str, rule: str, zone: str) -> Change:
     """A schedule beside what starts the workflow already."""
-    name = next(each for each in ("schedule", "schedule_2", "schedule_3") if each not in canvas.nodes)
-    added = Edit("add_node", {"nodeId": name, "type": "cronjob", "payload": {"rrule": rule, "timezone": zone}})
-    links = [Edit("connect_nodes", {"source": name, "target": each}) for each in canvas.nodes[other]["children"]]
-    return Change(Plan([added, *links]), f"I let it start {rhythm.tell(rule)} as well ({zone}).")
+    payload = {"rrule": rule, "timezone": zone}
+    return Change(second(canvas, other, "cronjob", payload), f"I let it start {rhythm.tell(rule)} as well ({zone}).")
+
+
+def second(canvas: Canvas, other: str, block: str, payload: dict[str, Any]) -> Plan:
+    """One more trigger, which leads to what another one leads to."""
+    kind = {"cronjob": "schedule", "trigger_chat": "chat", "manual": "by_hand"}.get(block, block)
+    name = next(each for each in (kind, *(f"{kind}_{at}" for at in range(2, 99))) if each not in canvas.nodes)
+    added = Edit("add_node", {"nodeId": name, "type": block, "payload": payload, "trigger": True})
+    following = canvas.nodes[other].get("children") or []
+    return Plan([added, *(Edit("connect_nodes", {"source": name, "target": each}) for each in following)])
+
+
+#: What is said of a run without naming a step.
+_RUN = frozenset(map(mention.stem, (
+    "run start trigger schedule time send post mail check fetch look search report workflow flow thing move set "
+    "change reschedule switch now daily weekly monthly hourly often enough better suffice once twice later earlier "
+    "instead rather except skip stop weekend weekday morning evening afternoon night noon day week month hour minute "
+    "please clock sharp exactly twice business working"
+).split()))  # fmt: skip
+
+
+def _strange(rest: str, canvas: Canvas) -> bool:
+    """Whether much is said beside a time that neither a run nor a step of the workflow is about."""
+    left = [each for each in mention.spoken(rest) if mention.stem(each) not in _RUN and not each.isdigit()]
+    left = [each for each in left if not mention.best(each, canvas.nodes, [*canvas.triggers, *canvas.order()])]
+    starts = [each for each in canvas.triggers if canvas.nodes[each].get("type") == "cronjob"]
+    return len(left) > (3 if starts else 0)
 
 
 def _cut(text: str, found: schedule.Schedule) -> str:

@@ -38,6 +38,14 @@ _RULES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (rf"^(?:can|could|may)\s+(?:we|i|you|it)\s+(?:have|get|use|do|make\s+it|"
             rf"send)\s+(?:an?\s+)?({_PLACE})\s+(?:instead\s+of|rather\s+"
          rf"than)\s+(?:an?\s+)?({_PLACE})\s*\??$", r"replace \2 with \1"),
+        (r"^(?:send|e?-?mail|give|forward)\s+(\x00+)\s+an?\s+copy(?:\s+of\s+[^,;]+)?$", r"send it to \1 too"),
+        (r"^no\s+(?:more\s+)?([\w ]{3,30}?)\s*[,;.]\s*(?:but\s+|and\s+|rather\s+)?"
+         r"((?:send|post|e?mail|use|notify|message|tell|write|ping)\b.+?)"
+         r"(?:\s+instead)?$", r"\2 instead of \1"),
+        (r"^(?:do\s+not|no\s+longer|never|stop)\s+(?:bother|send|post|mail|e?mail|use|notify|message|tell|write|sending|posting|"
+         r"mailing|using)\s+(?:it\s+|that\s+|this\s+)?(?:to\s+|in\s+|on\s+|by\s+|"
+         r"via\s+)?([^,;.]+?)\s*[,;.]\s*(?:but\s+|and\s+|rather\s+)?"
+         r"((?:send|post|e?mail|use|notify|message|tell|write|ping)\b.+?)(?:\s+instead)?$", r"\2 instead of \1"),
         # "1.2, not 1.1" and "1.1 should become 1.2" are read where numbers are.
         (r"^(?:the\s+)?(?:time|schedule|start)\s+(?:should|must|has\s+to|needs\s+to)\s+(?:be|become|"
          r"change\s+to)\s+", "run it at "),

@@ -52,6 +52,16 @@ _SPEAKS = re.compile(
     r"\b(?:write|send|put|make|mail|translate|post|reply|answer|have|should|must|want|be|word|turn|get|give|change|"
     r"switch|do|is|are|needs?|in)\b", re.I
 )
+#: "turn the summary into a bullet list"
+_FORM = re.compile(
+    r"^(?:swap|replace|turn|change|make|convert|switch|write|give|send|put)\s+(?P<step>(?:the|my|our|"
+    r"that)\s+[\w' -]{2,30}?)\s+(?:for|with|by|into|to|as|in)\s+"
+    r"(?P<form>(?:an?\s+)?(?:short\s+|simple\s+|numbered\s+)*(?:bullet(?:ed)?\s+(?:list|points?)|bullets|list|table|"
+    r"headline|one-liner|"
+    r"(?:single\s+)?(?:sentence|paragraph)|haiku|poem|\w+\s+(?:sentences|bullets|paragraphs|lines|"
+    r"points))(?:\s+format)?)$",
+    re.I,
+)
 _TONE = (
     r"(?:harsh|hard|cold|rude|blunt|formal|stiff|casual|informal|dry|boring|long|short|terse|unfriendly|impersonal|"
     r"unclear|confusing|vague|"
@@ -103,6 +113,9 @@ def mentioned(text: str, canvas: Canvas, said: Talk) -> Change | None:
         if spoken or added is None:
             added = spoken or _addressed(re.sub(r"^that\s+", "", what, flags=re.I), canvas, target)
             added += "" if subject or re.search(r"[.!?]$", added) or not old.endswith((".", "!", "?")) else "."
+        more = re.search(r"\b(?:also|too|as\s+well|add|append|include)\b", text, re.I)
+        if subject and spoken and not more:
+            old = ""
         if subject and not spoken:
             added = re.sub(r"^[^{]*: (?=\{\{)", "", added)
         new = f"{old}, {added}" if subject and old else f"{old}\n{added}" if old else added
@@ -143,6 +156,8 @@ def translated(text: str, canvas: Canvas, said: Talk) -> Change | None:
 
 def toned(text: str, canvas: Canvas, said: Talk) -> Change | None:
     """A text somebody wrote cannot be made nicer by rule: the new one is asked for; a written one is told how."""
+    if (form := _FORM.match(text)) and (writer := _target(form.group("step"), canvas, canvas.of(*_AI))):
+        return _told(canvas, writer, f"Write it as {form.group('form')}")
     match = _FELT.match(text) or _MAKE.match(text)
     if match is None:
         return None

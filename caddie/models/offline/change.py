@@ -108,7 +108,8 @@ def edits(said: Talk, request: Request) -> Change | None:
     if len(parts) > 1 and not _JOINS.search(text) and (several := _several(parts, canvas, said)) is not None:
         return several
     explicit = _explicit(text, canvas, said)
-    return explicit if explicit is not None else extended(text, said, canvas, request)
+    made = explicit if explicit is not None else extended(text, said, canvas, request)
+    return made if made is not None else _explicit(text, canvas, said, idle=True)
 
 
 def _labels(canvas: Canvas) -> list[str]:
@@ -145,6 +146,7 @@ def _several(parts: list[str], canvas: Canvas, said: Talk) -> Change | None:
             change = extended(part, said, now, None)
         if change is None and told:
             continue
+        change = change if change is not None else _explicit(part, now, said, idle=True)
         if change is None and _WISH.match(part):
             # One of several wishes is not understood: the others are done, and it is told.
             lost.append(part)
@@ -170,7 +172,8 @@ def _several(parts: list[str], canvas: Canvas, said: Talk) -> Change | None:
     return Change(plan, " ".join(each.intro for each in made), steps, [], unknown)
 
 
-def _explicit(text: str, canvas: Canvas, said: Talk) -> Change | None:
+def _explicit(text: str, canvas: Canvas, said: Talk, idle: bool = False) -> Change | None:
+    """What the first reader that fits makes of a text. idle: also one that sets what is so already."""
     readers: tuple[Callable[[str, Canvas, Talk], Change | None], ...] = (
         offers.asked, openings.completed, reshape.renamed, reshape.asked_first, moves.moved, details.extracted,
         details.searched, tuning.searched_for, options.headed,
@@ -183,7 +186,7 @@ def _explicit(text: str, canvas: Canvas, said: Talk) -> Change | None:
         options.numbered, tuning.renumbered, fields.threshold,
     )  # fmt: skip
     made = (found for reader in readers if (found := reader(text, canvas, said)) is not None)
-    return next((each for each in made if not _idle(each, canvas)), None)
+    return next((each for each in made if idle or not _idle(each, canvas)), None)
 
 
 def _idle(change: Change, canvas: Canvas) -> bool:

@@ -82,7 +82,8 @@ def _quieter(canvas: Canvas) -> list[str]:
     """Ways to fewer messages, as wishes that can be answered with."""
     found = []
     if any(canvas.nodes[each].get("type") == "cronjob" for each in canvas.triggers):
-        found.append("run it once a day")
+        rule = str(canvas.payload(canvas.triggers[0]).get("rrule"))
+        found.append("run it once a week" if "DAILY" in rule or "WEEKLY" in rule else "run it once a day")
     if canvas.of("if"):
         found.append("change the limit")
     if canvas.of("http-request"):

@@ -210,7 +210,8 @@ def renamed(text: str, canvas: Canvas, said: Talk) -> Change | None:
 
 def restarted(text: str, canvas: Canvas, said: Talk) -> Change | None:
     """Another trigger, except a schedule, which ``change`` sets."""
-    bare = re.sub(r"^(?:also|additionally)\s+", "", text, flags=re.I)
+    bare = re.sub(r"^(?:also|additionally)\s+|^(?:let|allow)\s+(?:me|us)\s+(?:to\s+)?", "", text, flags=re.I)
+    bare = re.sub(r"^(?:let|allow)\s+(?:me|us)\s+(?:to\s+)?", "", bare, flags=re.I)
     if not _START.match(re.sub(r"\s+also\b", "", bare, flags=re.I)) or len(canvas.triggers) != 1:
         return None
     wanted = re.split(r"\s+(?:instead\s+of|rather\s+than|not)\b", text, flags=re.I)[0]

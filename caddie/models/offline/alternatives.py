@@ -111,6 +111,9 @@ def _told(text: str, canvas: Canvas) -> Iterator[tuple[Side, str]]:
             if side := _side(test[: cut.start()], canvas):
                 yield side, text[start + cut.end() :]
                 return
+            if "," in cut.group():
+                # What follows is no condition any more.
+                break
     if (behind := _BEHIND.match(text)) and (side := _side(behind.group("test"), canvas)):
         yield side, behind.group("rest")
     if (about := _ABOUT.match(text)) and (side := _side(about.group("what"), canvas)):
@@ -221,6 +224,7 @@ def _side(phrase: str, canvas: Canvas) -> Side | None:
     found = conditions.find(phrase)
     first = found.conditions[0] if found else None
     own = first is not None and first.op in ("exists", "empty", "contains", "changed", "starts_with")
+    own = own and bool(first and mention.spoken(first.subject))
     own = own and not (first and str(first.right).lower() in ("yes", "no"))
     if own or re.search(r"\d", phrase) or words.quoted(phrase) or _OWN.search(phrase):
         return None

@@ -56,7 +56,7 @@ _SETS = re.compile(
 _COMPARES = re.compile(r"(?:above|below|under|over|at\s+least|at\s+most|than|exceeds?|reaches)\s+(?:the\s+)?$", re.I)
 #: Something new, not another number.
 _NEW = re.compile(
-    r"^(?:also\s+|and\s+|then\s+)*(?:add|insert|append|send|post|e?mail|notify|tell|log|write|ask|fetch|call|"
+    r"^(?:also\s+|and\s+|then\s+)*(?:remind|add|insert|append|send|post|e?mail|notify|tell|log|write|ask|fetch|call|"
     r"summari[sz]e|if|when|before|after|for\s+each|"
     r"only\s+if|skip|ignore|remove|delete|filter|keep|drop\s+(?:the|all|any)\s+\w+s\b|every|once|do\s+not)\b",
     re.I,
@@ -111,7 +111,7 @@ def digits(text: str) -> str:
 def changed(text: str, canvas: Canvas, said: Talk) -> Change | None:
     """Another number for what is there."""
     told = digits(text)
-    if _NEW.match(told) or not _SETS.search(told):
+    if _NEW.match(told) or not (_SETS.search(told) or re.match(r"\d", told)):
         return None if _NEW.match(told) else _scaled(told, canvas)
     amounts = _amounts(told)
     if not amounts:

@@ -44,8 +44,8 @@ _OPENING = re.compile(
     r"perfect|cool|fine|"
     r"(?:it\s+|that\s+)?(?:looks?|sounds?)\s+(?:good|great|fine|ok(?:ay)?|nice))(?:\s*[,.;:!…-]+\s*|\s+(?=(?:but|only|"
     r"and)\b)|"
-    r"(?<=oh)\s+|(?<=hmm)\s+|(?<=actually)\s+|(?<=sorry)\s+|(?<=oops)\s+|(?<=wait)\s+(?!for\b|until\b|till\b|an?\b|"
-    r"one\b|\d|some\b|\w+\s+(?:min|sec|hour|day)))"
+    r"(?<=oh)\s+|(?<=hmm)\s+|(?<=actually)\s+|(?<=sorry)\s+|(?<=oops)\s+|(?<=wait)\s+(?!for\b|twice\b|longer\b|half\b|less\b|"
+    r"more\b|before\b|after\b|until\b|till\b|an?\b|one\b|\d|some\b|\w+\s+(?:min|sec|hour|day)))"
     r"(?:(?:but|and|only|just|though|however|please|then|so)\s+(?=\w))*)+",
     re.I,
 )

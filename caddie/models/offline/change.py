@@ -54,6 +54,7 @@ _PARTS = re.compile(
     r"change|set|make|use|send|post|e?mail|log|put|drop|delete|rename|call|wait|cap|limit|only|move|raise|"
     r"lower|switch|replace|take|get\s+rid|throw|swap|duplicate|retry|try|mail|raise|increase|decrease|"
     r"tell|notify|let|give|copy|cc|skip|ask|keep|turn|run|start|have|leave|search|instead)\b)|"
+    r"\s*,?\s+and\s+(?=(?:in|as|with)\s+(?:an?\s+)?(?:bullet|short|numbered|list)\b)|"
     r"\s*,\s*(?:and|but)\s+(?=(?:the|my|our)\s+\w+\s+(?!are\b|is\b))",
     re.I,
 )
@@ -63,7 +64,7 @@ _ONCE_MORE = re.compile(
 )
 _JOINS = re.compile(r"\b(?:both|together|combined?|merged?)\b", re.I)
 #: A part that wishes something of its own.
-_WISH = re.compile(rf"^(?:also\\s+|then\\s+|please\\s+)*(?:{manners.CHANGES})\\s+\\w+", re.I)
+_WISH = re.compile(rf"^(?:also\s+|then\s+|please\s+)*(?:{manners.CHANGES})\s+\w+", re.I)
 #: What follows the comma belongs to it.
 _BOUND = re.compile(
     r"^(?:if|when|whenever|every\s+time|each\s+time|before|after|unless|for|once|in\s+case|instead|between|inside|"

@@ -75,6 +75,8 @@ _AGAIN = re.compile(
 #: What shapes the data goes before the message that tells it.
 _SHAPES = ("agent", "summarize", "format")
 _LATER = re.compile(r"\b(?:then|afterwards|after|finally|at\s+the\s+end|last|log|store|save)\b", re.I)
+#: A condition behind what to do.
+_HANGING = re.compile(r"\b(?:if|when(?:ever)?|unless|only\s+for|in\s+case)\s+\w+\s+\w+[^,;]*", re.I)
 _SENDERS = ("slack-send-message", "discord-send-message", "send-email")
 #: "before it is sent"
 _GOES = re.compile(
@@ -142,19 +144,18 @@ def extended(text: str, said: Talk, canvas: Canvas, request: Request | None) -> 
         return Change(
             plan, f"I add this when the condition does not hold: {speak.steps(steps)}.", steps, [], extra.unknown
         )
+    against = re.match(r"(?:skip|omit|no|without|never|do\s+not|stop)\b", text, re.I)
+    if against and all(isinstance(each, Action) and each.block != "filter" for each in extra.steps):
+        return None
+    _told_left(body, extra)
     open_ = slots_of(extra, said)
-    leaf = canvas.leaf()
-    if place is None and where == "after" and leaf and canvas.nodes[leaf].get("type") in (*_SENDERS, "reply_chat"):
-        shapes = all(isinstance(each, Action) and each.block in _SHAPES for each in extra.steps)
-        if shapes and not _LATER.search(text) and canvas.payload(leaf).get("text"):
-            place, where = leaf, "before"
+    if place is None and where == "after" and (message := _shaped(text, extra.steps, canvas)):
+        place, where = message, "before"
     if place is None and where == "after":
         place = _hook(extra.steps, canvas) or (canvas.of("classify")[-1] if new else None)
     if place is None and where == "after" and isinstance(extra.steps[0], Branch) and not breaks:
         place = beside_conditions(canvas)
-    if (_SAME.search(text) or _AGAIN.search(text)) and (told := _last_words(canvas)):
-        for action in extra.actions():
-            action.said = action.said or told
+    _repeated(text, extra, canvas)
     plan = placed(canvas, extra.steps, place, where)
     if new:
         kept = [each for each in labels if each.lower() != "other"]
@@ -167,6 +168,29 @@ def extended(text: str, said: Talk, canvas: Canvas, request: Request | None) -> 
     elif where == "before" and place and canvas.nodes[place].get("type") == "agent":
         informed(plan, canvas, place)
     return Change(plan, f"I add this to the workflow: {speak.steps(extra.steps)}.", extra.steps, open_, extra.unknown)
+
+
+def _repeated(text: str, extra: Request, canvas: Canvas) -> None:
+    """What is sent once more says what the message there says."""
+    if (_SAME.search(text) or _AGAIN.search(text)) and (told := _last_words(canvas)):
+        for action in extra.actions():
+            action.said = action.said or told
+
+
+def _told_left(body: str, extra: Request) -> None:
+    """A condition nobody understood is told, not dropped."""
+    hanging = _HANGING.search(words.masked(body))
+    if hanging and not any(isinstance(each, Branch) for each in extra.steps):
+        extra.unknown.append(body[hanging.start() :].strip(" ,"))
+
+
+def _shaped(text: str, steps: list[Step], canvas: Canvas) -> str | None:
+    """The message at the end, when the new steps only shape what it tells: they go before it."""
+    leaf = canvas.leaf()
+    if leaf is None or canvas.nodes[leaf].get("type") not in (*_SENDERS, "reply_chat") or _LATER.search(text):
+        return None
+    shapes = all(isinstance(each, Action) and each.block in _SHAPES for each in steps)
+    return leaf if shapes and canvas.payload(leaf).get("text") else None
 
 
 def _judged(steps: list[Step], canvas: Canvas, known: str) -> str | None:

@@ -46,6 +46,7 @@ _ONLY = re.compile(
     r"read|use)(?:\s+to\s+(?:see|get|have|receive|know\s+about|hear\s+about))?\s+|^(?:i|we)\s+(?:want|need)\s+only\s+",
     re.I,
 )
+_WHAT_IF = re.compile(r"^(?:and\s+)?what\s+if\s+(.+?)\?\s*(?:then\s+|in\s+that\s+case\s+)?(?=\w)", re.I)
 _PLACED = re.compile(rf"^(?:(?:before|after|if|when|whenever|once|between|inside|in|for)\b|{CHANGES}\b)", re.I)
 #: Why, said behind the wish.
 _WHY = re.compile(
@@ -86,6 +87,7 @@ def direct(text: str) -> str:
     """The wish itself, told as an order where it was wrapped; a text that is no wish comes back as it was."""
     guard = Guard(text.strip())
     told = _ONLY.sub("only ", guard.text)
+    told = _WHAT_IF.sub(r"if \1, ", told)
     for _ in range(3):
         asked = _ASKED.match(told)
         rest = told[asked.end() :].strip() if asked else ""

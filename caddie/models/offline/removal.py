@@ -106,7 +106,8 @@ def _phrase(text: str) -> str | None:
         return None
     if match is None and (unneeded is None or not _WANTED.search(text) and not unneeded.group("what")):
         return None
-    if scales.comparative(text) or (_HOLDS_BACK.match(text) and _IN_CASE.search(text)):
+    bound = _IN_CASE.search(text) or re.search(r"\bfor\b.*\d", text)
+    if scales.comparative(text) or (_HOLDS_BACK.match(text) and bound):
         return None
     phrase = match.group(1) if match else unneeded.group(1) or unneeded.group("what") if unneeded else ""
     found = schedule.find(words.masked(phrase))

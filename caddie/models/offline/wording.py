@@ -86,7 +86,8 @@ _MAKE = re.compile(
 
 def mentioned(text: str, canvas: Canvas, said: Talk) -> Change | None:
     """ "the reminder should mention the due date", "put the name into the subject"."""
-    match = _SHOULD.match(text) or _MENTION.match(text)
+    bare = re.sub(r"\s+(?:too|also|as\s+well)$", "", text)
+    match = _SHOULD.match(text) or _MENTION.match(bare)
     if match is None or re.search(r"\b(?:step|node|block|between)\b", text, re.I):
         return None
     phrase, what = match.group("step"), match.group("what").strip(" .")
@@ -162,6 +163,10 @@ def toned(text: str, canvas: Canvas, said: Talk) -> Change | None:
     if match is None:
         return None
     target = _target(match.group("step"), canvas, canvas.of(*TEXTS, *_AI))
+    writers = canvas.of(*_AI)
+    manner = re.search(r"\b(?:tone|wording|style|answers?|voice)\b", match.group("step"), re.I)
+    if target is None and len(writers) == 1 and manner:
+        target = writers[0]
     if target is None:
         return None
     block, how = str(canvas.nodes[target].get("type")), (match.group("how") or "").strip()
@@ -233,8 +238,11 @@ def _expression(what: str, target: str, canvas: Canvas) -> str | None:
         for key in keys:
             if key == name or key in name.split("_") or name in key.split("_"):
                 return "{{" + f"{path}.{key}" + "}}"
+    if canvas.loop_of(target) is not None:
+        return "{{$item." + name + "}}"
     scope = canvas.scope(parents[0])
-    texts = {"summary": "summarize", "answer": "agent", "label": "classify", "category": "classify", "result": ""}
+    texts = {"summary": "summarize", "answer": "agent", "label": "classify", "category": "classify", "result": "",
+             "results": "web-search", "search_results": "web-search"}  # fmt: skip
     if name in texts and (source := scope.of(texts[name]) if texts[name] else scope.nearest()):
         return source.expression()
     nearest = scope.nearest("item", "data")

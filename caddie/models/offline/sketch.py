@@ -26,6 +26,8 @@ _WHICH = re.compile(
 _UNITS = re.compile(r"euros?|dollars?|pounds?|percent|degrees?|left|or|and|in|on|to|of|at|it|days?|hours?|than", re.I)
 _DO = re.compile(r"(?:i|we)\s+(?:do|did|have|say\s+so)\b", re.I)
 _EACH = "for each item"
+#: What starts a workflow with one thing, and no list.
+_SINGLE = ("webhook", "trigger_chat")
 _ASK = "ask me for approval"
 _EFFECT = re.compile(r"(?:otherwise\s+)?(?:email|post|send|write\s+it\s+to\s+the\s+log)\b")
 #: Told behind what it comes before.
@@ -90,7 +92,10 @@ def _behind(sentence: str) -> str:
 
 
 def read(sentences: list[str], block: str, about: str) -> list[list[str]]:
-    """The plain clauses of each sentence. block: what starts the workflow. about: the whole text."""
+    """The plain clauses of each sentence. block: what starts the workflow. about: the whole text.
+
+    None at all when a condition is not understood: what hangs on it must not happen whatever comes.
+    """
     made: list[list[str]] = []
     asked, sink = False, ""
     labels: list[str] = []
@@ -111,7 +116,9 @@ def read(sentences: list[str], block: str, about: str) -> list[list[str]]:
             continue
         if first:
             named = [replace(each, start=-1) if each.clause.startswith("let AI") else each for each in named]
-        tests, other, labels = _supposed(sentence, about, named, labels)
+        tests, other, labels = _supposed(sentence, about, named, labels, block not in _SINGLE)
+        if not tests and _unmet(sentence, about):
+            return []
         ordered = _ordered(named, tests, other)
         if other is not None and _STRAIGHT.search(sentence, other):
             ordered = _straight(ordered)
@@ -121,9 +128,12 @@ def read(sentences: list[str], block: str, about: str) -> list[list[str]]:
 
 
 def _supposed(
-    sentence: str, about: str, named: list[Mention], labels: list[str]
+    sentence: str, about: str, named: list[Mention], labels: list[str], listed: bool
 ) -> tuple[list[Mention], int | None, list[str]]:
-    """The conditions of a sentence, where their other branch begins, and the labels known from now on."""
+    """The conditions of a sentence, where their other branch begins, and the labels known from now on.
+
+    listed: there may be a list to choose from.
+    """
     turned = (evidence.OTHERWISE.search(sentence), _REST.search(sentence))
     other = min((match.start() for match in turned if match), default=None)
     behind = 0
@@ -133,7 +143,7 @@ def _supposed(
         if each.clause.startswith(SORT):
             labels = re.split(r"\s*,\s*(?:or\s+)?|\s+or\s+", each.clause.removeprefix(SORT))
             behind = sentence.find(labels[-1], each.start) + 1
-    tests = _tests(sentence, about)
+    tests = _tests(sentence, about, listed)
     if not tests and (answers := _answered(sentence, about)):
         tests, other = answers[:1], answers[1].start if len(answers) > 1 else other
     return tests or _labelled(sentence, labels, behind), other, labels
@@ -188,7 +198,7 @@ def _ordered(named: list[Mention], tests: list[Mention], other: int | None) -> l
 
 
 
-def _tests(sentence: str, about: str) -> list[Mention]:
+def _tests(sentence: str, about: str, listed: bool) -> list[Mention]:
     found: list[Mention] = []
     for word in _IF.finditer(sentence):
         text = sentence[word.end() :]
@@ -198,7 +208,7 @@ def _tests(sentence: str, about: str) -> list[Mention]:
             continue
         if holds := _holds(text):
             found.append(Mention(word.start(), f"{word.group(1)} {holds}"))
-    if not found and (which := _WHICH.search(sentence)):
+    if not found and listed and (which := _WHICH.search(sentence)):
         noun = which.group(3)
         limit = which.group(1)
         subject = noun if noun and not _UNITS.fullmatch(noun) else ""
@@ -206,6 +216,13 @@ def _tests(sentence: str, about: str) -> list[Mention]:
         if test is not None:
             found.append(Mention(which.start(), f"keep only the ones where {test.conditions[0].subject} is {limit}"))
     return found
+
+
+def _unmet(sentence: str, about: str) -> bool:
+    """Whether a sentence has a condition that is neither understood nor somebody's consent."""
+    words_ = [each for each in _IF.finditer(sentence) if each.group(1).lower() in ("if", "unless", "in case")]
+    said = [each for each in words_ if not _JUDGING.search(sentence[: each.start()])]
+    return bool(said) and not evidence.CONSENT.search(about)
 
 
 def _answered(sentence: str, about: str) -> list[Mention]:

@@ -189,6 +189,8 @@ class Planner:
         for name, value in fill(action, scope).items():
             if value not in (None, ""):
                 payload.setdefault(name, value)
+        if action.block == "send-email" and action.members and "{{" in str(payload.get("to", "")):
+            self.plan.assumptions.append(f"I take the address from the field {action.members[0]} of what comes in")
         if "{" in str(payload.get("url", "")) and "{{" not in str(payload["url"]):
             payload["url"] = contents.placed(str(payload["url"]), scope.sources)
         if action.block == "set-variable":

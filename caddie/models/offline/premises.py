@@ -157,6 +157,14 @@ class Premises:
         self._tree.add(Action("classify", {"labels": [label, f"not {label}"]}, topic="weather", clause="judge it"))
         return Test((Condition("", "neq" if denied else "eq", label),), said=text)
 
+    def whether(self, text: str) -> Test | None:
+        """ "check whether it is above 5": a test, unless it lists what it may be."""
+        return None if conditions.listing(text) else self.test("if", text)
+
+    def held(self, word: str, text: str) -> Test | None:
+        """A test, or what somebody's words mean."""
+        return self.test(word, text) or self.judged(text)
+
     def lost(self, told: str, word: str) -> bool:
         """Whether a message hangs on a condition that was not understood: it must not go out whatever happens."""
         if word.lower() not in ("if", "unless", "whenever", "in case"):

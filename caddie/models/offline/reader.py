@@ -73,11 +73,7 @@ class Reader:
             return
         if match := turns.SO.match(clause):
             self._resume(match.group(1))
-        elif (
-            (match := turns.WHETHER.match(clause))
-            and (test := self._premises.test("if", match.group(1)))
-            and not conditions.listing(match.group(1))
-        ):
+        elif (match := turns.WHETHER.match(clause)) and (test := self._premises.whether(match.group(1))):
             self._branch(test, "")
         elif approved := turns.consented(clause):
             if "human_confirmation" not in self._tree.blocks():
@@ -99,9 +95,7 @@ class Reader:
             self.clause(match.group(1))
         elif match and (holds := self._premises.repeated(match.group(3))) is not None:
             (self._resume if holds else self._resume_otherwise)(match.group(1))
-        elif match and (
-            test := self._premises.test(match.group(2), match.group(3)) or self._premises.judged(match.group(3))
-        ):
+        elif match and (test := self._premises.held(match.group(2), match.group(3))):
             self._branch(test, match.group(1))
         elif match and self._premises.lost(match.group(1), match.group(2)):
             self.unknown.append(clause)
@@ -181,9 +175,7 @@ class Reader:
             self._rows = match.group(1)
             return True
         last = self._tree.actions()[-1:]
-        if (way := turns.WAY.fullmatch(clause)) and any(
-            way.group(1).lower().replace("-", "").removeprefix("e") in each for each in self._tree.blocks()
-        ):
+        if turns.goes(clause, self._tree.blocks()):
             return True
         if last and last[0].block == "send-email" and (copy := turns.COPY.match(clause)):
             last[0].payload["cc"] = words.emails(copy.group(1))

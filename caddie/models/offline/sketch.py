@@ -26,6 +26,8 @@ _WHICH = re.compile(
 _UNITS = re.compile(r"euros?|dollars?|pounds?|percent|degrees?|left|or|and|in|on|to|of|at|it|days?|hours?|than", re.I)
 _DO = re.compile(r"(?:i|we)\s+(?:do|did|have|say\s+so)\b", re.I)
 _EACH = "for each item"
+#: More conditions than this are no sentence, and each costs several looks.
+MOST = 6
 #: What starts a workflow with one thing, and no list.
 _SINGLE = ("webhook", "trigger_chat")
 _ASK = "ask me for approval"
@@ -200,7 +202,7 @@ def _ordered(named: list[Mention], tests: list[Mention], other: int | None) -> l
 
 def _tests(sentence: str, about: str, listed: bool) -> list[Mention]:
     found: list[Mention] = []
-    for word in _IF.finditer(sentence):
+    for word in list(_IF.finditer(sentence))[:MOST]:
         text = sentence[word.end() :]
         if _JUDGING.search(sentence[: word.start()]) or (
             evidence.CONSENT.search(about) and (turns.APPROVED.match(text) or _DO.match(text))

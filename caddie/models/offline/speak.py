@@ -287,6 +287,8 @@ def steps(found: list[Step]) -> str:
 
 def _step(found: Step) -> str:
     match found:
+        case Action(block="send-email", payload=payload, members=[name, *_]) if not payload.get("to"):
+            return f"email the address in the field {name}"
         case Action(block=block, payload=payload):
             return step(block, payload)
         case Branch(waits=True, then=then, otherwise=otherwise):

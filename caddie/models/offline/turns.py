@@ -142,7 +142,7 @@ def consented(clause: str) -> str | None:
 
 
 #: "Use Slack.", of a message that goes there already.
-WAY = re.compile(
+_WAY = re.compile(
     r"(?:please\s+)?(?:use|take|do\s+(?:it|that|this)\s+(?:on|in|via|with|over|by))\s+(slack|discord|e-?mail)"
     r"(?:\s+for\s+(?:it|that|this))?",
     re.I,
@@ -230,3 +230,9 @@ def background(clause: str) -> bool:
                  r"need)\b).)*$", clause, re.I | re.S)
         and not words.url(clause) and not words.emails(clause) and not words.channel(clause)
     )  # fmt: skip
+
+
+def goes(clause: str, blocks: set[str]) -> bool:
+    """Whether a clause only says which way a message goes that goes this way already."""
+    way = _WAY.fullmatch(clause)
+    return way is not None and any(way.group(1).lower().replace("-", "").removeprefix("e") in each for each in blocks)

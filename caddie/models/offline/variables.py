@@ -19,6 +19,7 @@ _SET = re.compile(
     rf"{_NAME}|(?:as|in|into|to|under)\s+(?:the\s+|a\s+)?{_NAME.replace('name', 'other')}(?P<worded>\s+variable)?)$",
     re.I,
 )
+_CALLED = re.compile(r"\b(?:as|in|into|to)\s+(?:the\s+|an?\s+)?variable\s+[\"'`“]?[A-Za-z_]", re.I)
 _ASSIGN = re.compile(r"^set\s+(?:the\s+)?variable\s+[\"'`]?(?P<name>[A-Za-z_]\w*)[\"'`]?\s+to\s+(?P<what>.+)$", re.I)
 _COUNT = re.compile(
     r"^(?:count|increment|increase|tally|bump|raise)\s+(?:up\s+)?(?:(?:the|an?|every|each|all|our|"
@@ -67,7 +68,7 @@ _PLACE = re.compile(r"\b(?:webhook|workflow|it|this|form|bot|flow)\b", re.I)
 
 
 def variable(clause: str, about: str) -> Action | None:
-    if re.search(r"#\w|\x00|@\w|https?:", clause):
+    if re.search(r"#\w|\x00|@\w", clause) or ("://" in clause and not _CALLED.search(clause)):
         return None
     if match := _ASSIGN.match(clause):
         given = match.group("what")
@@ -157,5 +158,8 @@ def _sum(what: str, name: str | None) -> Action:
 
 def _member(what: str) -> list[str]:
     """The field a value is taken from, when it is called by a name."""
+    what = re.sub(r"\s*(?:(?:of|from|at)\s+)?https?:\S+", "", what)
+    if re.fullmatch(r"(?:the\s+)?(?:results?|answer|response|data|body|output|content)?", what.strip(), re.I):
+        return []
     name = re.sub(r"^(?:last|latest|current|new|previous|old)\s+", "", words.bare(what), flags=re.I)
     return [] if _POINTER.fullmatch(name) or len(name.split()) > 3 or words.quoted(what) else [words.slug(name)]

@@ -8,14 +8,14 @@ from tests.caddie.agent.conversation import Conversation
 
 async def test_the_workflow_stands_while_its_question_waits() -> None:
     talk = Conversation()
-    finished = await talk.say("When an order comes in by webhook, thank the buyer by email")
+    finished = await talk.say("When an order comes in by webhook, send our accountant an email")
     assert finished.outcome == "waiting" and talk.blocks() == ["webhook", "send-email"]
     assert "payload.to" in {field.field for field in finished.result.incompleteFields}
 
 
 async def test_an_answer_goes_into_the_open_field_and_adds_no_step() -> None:
     talk = Conversation()
-    await talk.say("When an order comes in by webhook, thank the buyer by email")
+    await talk.say("When an order comes in by webhook, send our accountant an email")
     finished = await talk.say("shop@x.example")
     assert finished.outcome == "completed" and talk.blocks() == ["webhook", "send-email"]
     assert talk.node("send-email")[1]["to"] == "shop@x.example"

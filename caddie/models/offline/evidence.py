@@ -69,7 +69,8 @@ def gaps(text: str, request: Request) -> int:
 
 def lost(first: Request, second: Request) -> int:
     """How many kinds of steps the first reading is sure of and the second has not."""
-    sure = {step.block for step in first.actions() if not _open(step) and step.block != "reply_chat"}
+    placed = [step for step in first.actions() if step.block != "http-request" or step.payload.get("url")]
+    sure = {step.block for step in placed if not _open(step) and step.block != "reply_chat"}
     return len(sure - {step.block for step in second.actions()})
 
 

@@ -24,8 +24,8 @@ def read(text: str) -> Request:
         ("Could you check our stock list at https://shop.example/api/stock each morning at 7 and tell #purchasing "
          "which products have fewer than 10 pieces left?", ["http-request", "filter", "slack-send-message"]),
         ("Parents report sick children through the form on our school website, it can call a webhook. The class "
-         "teacher should get an email (the teacher's address is in the form), and the school office should see it in Slack, "
-         "channel #office.", ["send-email", "slack-send-message"]),
+         "teacher should get an email (the teacher's address is in the form), and the school office should see it in "
+         "Slack, channel #office.", ["send-email", "slack-send-message"]),
         ("Our podcast host calls a webhook when a new episode is out. Post title and link to Discord and also to "
          "#episodes on Slack.", ["discord-send-message", "slack-send-message"]),
         ("I'd like to paste my meeting notes into a chat and get back the to-dos with who does what", ["agent"]),

@@ -53,7 +53,7 @@ _PARTS = re.compile(
     r"then|when|add|remove|"
     r"change|set|make|use|send|post|e?mail|log|put|drop|delete|rename|call|wait|cap|limit|only|move|raise|"
     r"lower|switch|replace|take|get\s+rid|throw|swap|duplicate|retry|try|mail|raise|increase|decrease|"
-    r"tell|notify|let|give|copy|cc|skip|ask|keep|turn|run|start|have|leave|search|instead)\b)|"
+    r"tell|notify|warn|alert|ping|let|give|copy|cc|skip|ask|keep|turn|run|start|have|leave|search|instead)\b)|"
     r"\s*,?\s+and\s+(?=(?:in|as|with)\s+(?:an?\s+)?(?:bullet|short|numbered|list)\b)|"
     r"\s*,\s*(?:and|but)\s+(?=(?:the|my|our)\s+\w+\s+(?!are\b|is\b))",
     re.I,
@@ -94,10 +94,15 @@ def edits(said: Talk, request: Request) -> Change | None:
     canvas, text = Canvas(said.start), _plain(said.request)
     if (complete := openings.completed(text, canvas, said)) is not None:
         return complete
+    if (offer := offers.asked(text, canvas, said)) is not None:
+        return offer
     # A classification comes with a condition on what somebody means, and is no step the message tells.
     told = [each for each in request.actions() if each.block != "classify"]
+    parts = _parts(text)
+    wished = [wishes.text(each) for each in parts]
     if request.trigger is not None and len(told) > 1 and not _CHANGE.match(text) and not ADD.match(text):
-        return None
+        # "Don't post to Discord any more. Email x when an order comes in": a change, and no workflow of its own.
+        return _several(wished, canvas, said) if wished != parts or text != _bare(said.request) else None
     if asked := reshape.asked_first(phrasing.plain(said.request).strip(" .!"), canvas, said):
         # Politeness would take "I need to okay" for "I need it, okay".
         return asked
@@ -105,8 +110,7 @@ def edits(said: Talk, request: Request) -> Change | None:
         return correct
     if (ordered := moves.sequenced(text, canvas)) is not None:
         return ordered
-    parts = _parts(text)
-    if len(parts) > 1 and not _JOINS.search(text) and (several := _several(parts, canvas, said)) is not None:
+    if len(parts) > 1 and not _JOINS.search(text) and (several := _several(wished, canvas, said)) is not None:
         return several
     explicit = _explicit(text, canvas, said)
     made = explicit if explicit is not None else extended(text, said, canvas, request)
@@ -129,8 +133,12 @@ def _parts(text: str) -> list[str]:
 
 
 def _plain(text: str) -> str:
+    return wishes.text(_bare(text))
+
+
+def _bare(text: str) -> str:
     bare = phrasing.without_chatter(phrasing.plain(text)).strip(" .!?")
-    return wishes.text(manners.unexplained(manners.direct(bare)))
+    return manners.unexplained(manners.direct(bare))
 
 
 def _several(parts: list[str], canvas: Canvas, said: Talk) -> Change | None:

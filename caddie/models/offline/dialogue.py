@@ -16,6 +16,7 @@ from caddie.models.offline import (
     amendment,
     asides,
     change,
+    complaints,
     extension,
     faults,
     fragments,
@@ -233,6 +234,8 @@ def _mend(said: Talk) -> Reply:
         return Reply("Something was not connected to the data before it; I do that.", tuple(wired))
     if not open_ and not repaired and (read := repair.misread(said.context.definition or {})):
         return Reply("A step reads something that the step before does not give; I mend that.", tuple(read))
+    if not repaired and (mended := complaints.edits(said))[1]:
+        return Reply(mended[0], tuple(mended[1]))
     if not (open_ or repaired or report.get("errors")) and (told := running.failed(said)):
         return told
     found = "Repaired. The workflow now" if repaired else "I found no fault that I can repair. The workflow"

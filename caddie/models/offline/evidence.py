@@ -31,6 +31,7 @@ CONSENT = re.compile(
     r"over)|confirm|approve)\s+(?:it|them|that|this|each|every\s+\w+|the\s+\w+)\s+(?:first|before))\b|"
     r"\b(?:ask|check\s+with)\s+(?:me|us|my\s+\w+|our\s+\w+)\s+(?:first|before|for\s+(?:approval|permission))\b|"
     r"\b(?:let|have)\s+(?:me|us|my\s+\w+|our\s+\w+|the\s+\w+)\s+(?:approve|confirm|decide|check|review|sign\s+off)\b|"
+    r"\bshow\s+(?:me|us|my\s+\w+)\b[^.;]*\b(?:before|first)\b|"
     r"\bask\s+(?:me|us|my\s+\w+)\s+(?:whether|if)\b|"
     r"\bif\s+(?:i|we)\s+(?:say\s+(?:yes|ok)|agree|approve)\b",
     re.I,
@@ -50,11 +51,17 @@ EACH = re.compile(
     r"\bone\s+by\s+one\b",
     re.I,
 )
+_SUMMARY = re.compile(r"\bsummar(?:y|i[sz]e)\b|\b(?:key|main|most\s+important)\s+points\b", re.I)
 _THINKS = re.compile(r"\b(?:AI|claude|(?:chat)?gpt|language\s+model)\b")
 _AI = frozenset(("agent", "summarize", "classify", "extract-json"))
 _MAILS = re.compile(
     r"\b(?:e-?mail|mail)s?\s+(?:it|them|me|us|this|that|him|her|everyone|every\s+\w+|each\s+\w+|the\s+\w+)\b|"
     r"\b(?:send|get|gets|receive|receives|write)\s+(?:[\w'-]+\s+){0,4}?(?:an?|the)\s+(?:[\w-]+\s+){0,3}?e-?mail\b",
+    re.I,
+)
+_SAVED = re.compile(
+    r"\b(?:save|store|record|submit|register|post)s?\s+(?:(?:it|this|that|them|each|every|the|all)\s*)(?:[\w-]+\s+){0,3}?"
+    r"(?:to|at|in|under)\s+https?:",
     re.I,
 )
 _SERVICES = (("slack", "slack-send-message"), ("discord", "discord-send-message"))
@@ -94,12 +101,17 @@ def _lacking(text: str, request: Request) -> Iterator[str]:
             yield name
     if CONSENT.search(text) and "human_confirmation" not in blocks:
         yield "consent"
+    if _SUMMARY.search(words.masked(text)) and not blocks & _AI:
+        yield "a summary"
     if _THINKS.search(text) and not blocks & _AI:
         yield "a language model"
     if _MAILS.search(words.masked(text)) and not blocks & {"send-email", "human_confirmation"}:
         yield "mail"
     if EACH.search(words.masked(text)) and not any(map(_loops, request.steps)) and "http-request" in blocks:
         yield "loop"
+    if _SAVED.search(text) and not any(step.block != "http-request" or step.payload.get("method") != "GET"
+                                       for step in steps if step.payload.get("url")):  # fmt: skip
+        yield "what is posted"
     if request.trigger is None and (CHAT.search(text) or HOOK.search(text) or re.search(r"\bnew\s+\w", text)):
         yield "start"
     branches = list(_branches(request.steps))

@@ -14,12 +14,17 @@ from caddie.models.offline.verbs import THINKS
 
 #: How a clause begins that sorts what came in.
 SORT = "classify it as "
-_FROM = re.compile(r"\b(?:from|by|of|at)\s*$", re.I)
+_FROM = re.compile(r"\b(?:from|by|of)\s*$", re.I)
 _SINK = re.compile(
     r"\b(?:post(?:s|ed)?|put|sen[dt]s?|sav(?:e|es|ed)|stor(?:e|es|ed)|submit(?:s|ted)?|push(?:es|ed)?|pass(?:es|ed)?|"
     r"forward(?:s|ed)?|deliver(?:s|ed)?|goes|go|writ(?:e|es|ten)|book(?:s|ed)?|regist(?:er|ers|ered)|report(?:s|ed)?|"
     r"add(?:s|ed)?|record(?:s|ed)?|upload(?:s|ed)?|publish(?:es|ed)?|creat(?:e|es|ed)|hand(?:s|ed)?|transfer(?:s|red)?|"
     r"notif(?:y|ies|ied)|trigger(?:s|ed)?)\b(?![^.]*\bfrom\s*$)",
+    re.I,
+)
+_KEPT = re.compile(
+    r"\b(?:sav(?:e|es|ed)|stor(?:e|es|ed)|record(?:s|ed)?|post(?:s|ed)?|submit(?:s|ted)?|regist(?:er|ers|ered))\b"
+    r"[^.]*\bat\s*$",
     re.I,
 )
 _SOURCE = re.compile(
@@ -34,6 +39,14 @@ _SEARCH = re.compile(
     r"(?=\s*(?:[,.;:!?]|$|\s(?:and|if|when|then)\s))",
     re.I,
 )
+_SOUGHT = re.compile(
+    r"\b(?:find|look\s+for|look\s+up|search\s+for|google|research|collect)\s+((?:the\s+)?(?:new|latest|fresh|recent|current|top)\s+"
+    r"[^.,;:]+?)(?=\s+and\s|[.,;:]|$)",
+    re.I,
+)
+_BRIEF = re.compile(
+    r"\b(?:an?|the)\s+(?:(?:short|brief|quick|little)\s+)?summary\b|\b(?:key|main|most\s+important)\s+points\b", re.I
+)
 _LOG = re.compile(
     r"\b(?:log(?:ged)?\s+(?:it|this|that|them|the\s+\w+)|(?:be|is|are|gets?|just)\s+logged|just\s+log|"
     r"(?:in|into|to)\s+(?:the|a|our)\s+log\b|keep\s+a\s+record)",
@@ -44,7 +57,7 @@ _MAIL = re.compile(
     r"(?:person|customer|guest|client|user|visitor|sender|buyer|parent|member|applicant|candidate|participant|attendee|"
     r"subscriber|donor|teacher|student|patient|tenant|[a-z]+er|[a-z]+or|[a-z]+ant))\b(?=[^.;]*(?:e-?mail|mail\b|letter|note|"
     r"confirmation|reminder|reply|thank|welcome|invit))|"
-    r"\b(?P<gets>them|him|her|they|he|she|(?:the|each|every)\s+(?:[a-z]+\s+)?[a-z]+)\s+(?:should\s+|must\s+|will\s+|shall\s+)?"
+    r"\b(?P<gets>them|him|her|they|he|she|everyone|everybody|(?:the\s+)?[a-z]+\s+ones|(?:the|each|every)\s+(?:[a-z]+\s+)?[a-z]+)\s+(?:should\s+|must\s+|will\s+|shall\s+)?"
     r"(?:gets?|receives?)\s+(?:an?|the|their|our)\s+(?:[\w-]+\s+){0,3}?(?:e-?mail|mail)\b|"
     r"\b(?:(?:e-?)?mail(?:ed)?|sen[dt])\s+(?:(?:it|this|that|the\s+\w+)\s+)?to\s+(?P<sent>them|him|her|(?:the|each|every)\s+"
     r"(?!office|team|boss|list|chat)[a-z]+)\b(?!\s+channel)",
@@ -109,7 +122,7 @@ def effects(sentence: str, block: str) -> list[Mention]:
     found = [*_mails(sentence, shadow, block), *_posts(sentence, shadow)]
     for url in words.URL.finditer(sentence):
         before = sentence[: url.start()]
-        gets = _SOURCE.search(before) and not re.search(r"\b(?:to|into|in)\s*$", before)
+        gets = _SOURCE.search(before) and not re.search(r"\b(?:to|into|in)\s*$", before) and not _KEPT.search(before)
         if found and _LINKED.search(before):
             found[-1] = replace(found[-1], clause=f"{found[-1].clause} with the link {url.group()}")
         elif _SINK.search(before) and not gets:
@@ -184,6 +197,10 @@ def work(sentence: str, block: str) -> list[Mention]:
         found.append(Mention(language.start(), f"translate it into {language.group(1).capitalize()}"))
     elif block == "trigger_chat" and (back := _BACK.search(sentence)):
         found.append(Mention(back.start(), f"write {back.group(1) or back.group(2)}"))
-    if not words.URL.search(sentence) and (search := _SEARCH.search(sentence)):
+    if not found and (brief := _BRIEF.search(sentence)):
+        found.append(Mention(brief.start(), "summarize it"))
+    if not words.URL.search(sentence) and (sought := _SOUGHT.search(sentence)):
+        found.append(Mention(sought.start(), f"search the web for {sought.group(1)}"))
+    elif not words.URL.search(sentence) and (search := _SEARCH.search(sentence)):
         found.append(Mention(search.start(), f"search the web for {search.group(2)}"))
     return found

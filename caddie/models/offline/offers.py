@@ -48,7 +48,13 @@ _UNDO = re.compile(
     r"^(?:that|this|it)\s+was\s+(?:wrong|a\s+mistake|not\s+what\s+i\s+(?:meant|wanted))\W*$",
     re.I,
 )
+_TEXT = re.compile(
+    r"^(?:please\s+)?(?:change|adjust|adapt|edit|update|modify|rewrite|reword)\s+the\s+(?:text|wording|words|content|subject|message)"
+    r"(?:\s+(?:of|in)\s+(?:the\s+)?(?:message|mail|e-?mail|slack\s+message|post|reply))?$",
+    re.I,
+)
 BETTER = "What should be different?"
+TEXT = "What should it say? Tell me, for example “change the text to: see you at 8”."
 NOISY = "What shall I do about it?"
 UNDO = (
     "I do not remember how the workflow was before, so I cannot take a change back by myself. Tell me what it should "
@@ -60,6 +66,8 @@ def asked(text: str, canvas: Canvas, said: Talk) -> Change | None:
     """What could be meant, as a question."""
     if _NOISY.match(text):
         return _ask(NOISY, _quieter(canvas), said)
+    if _TEXT.match(text):
+        return _ask(TEXT, [], said)
     if _BETTER.match(text) or _SLOW.match(text):
         return _ask(BETTER, _ideas(canvas), said)
     return None

@@ -21,7 +21,7 @@ SPAN = (
     rf"{words.NUMBER_WORD}|(?:an?\s+)?(?:couple|few)(?:\s+of)?)\s*-?\s*(?:(?:full|whole|more|working|business)\s+)?"
     rf"(?:seconds?|secs?|minutes?|mins?|hours?|hrs?|h|days?|nights?|weeks?|fortnights?|months?)\b(?:\s+and\s+a\s+half)?"
 )
-_WAIT = re.compile(r"\b(?:wait|pause|sleep|delay|hold)\b", re.I)
+_WAIT = re.compile(r"\b(?:wait|pause|delay|hold)\b|^sleep\b|\bsleep\s+(?:for\s+)?(?:\d|an?\s)", re.I)
 _EVENT = re.compile(
     rf"\b(?:until|till|for)\s+(?!{SPAN})(?P<what>.+?)(?:\s*,?\s+(?:for\s+|within\s+|at\s+most\s+|"
     rf"max(?:imum)?\s+)+{SPAN})?$",

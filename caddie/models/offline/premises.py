@@ -130,7 +130,7 @@ class Premises:
             denied = bool(turns.DENIED.match(approved.group(1)))
             test: Test | None = Test((Condition("approved", "eq", not denied),))
         else:
-            test = (judgement.failed(text) if self._calls() else None) or conditions.find(text)
+            test = (judgement.failed(text) if self._calls() else self._reported(text)) or conditions.find(text)
         if test is None:
             test = self._quality(text)
         if test is not None and conditions.undirected(test) and (label := self.named(text)):
@@ -230,6 +230,13 @@ class Premises:
     def named(self, text: str) -> str | None:
         """The label a text names."""
         return next((each for each in self.labels if re.search(rf"\b{re.escape(each)}\b", text, re.I)), None)
+
+    def _reported(self, text: str) -> Test | None:
+        """ "if it failed", of what a hook reports: its status says so."""
+        if "webhook" not in self._known or (ended := judgement.failed(text)) is None:
+            return None
+        well = ended.conditions[0].op in ("lt", "eq")
+        return Test((Condition("status", "neq" if well else "eq", "failed"),), said=text)
 
     def _calls(self) -> bool:
         return bool((self._known | self._tree.blocks()) & {"http-request", "send-webhook"})

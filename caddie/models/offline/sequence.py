@@ -21,16 +21,14 @@ _THEM = re.compile(
 )
 
 
-#: Somebody whose address comes in with a form or an order.
+#: Behind a hook a mail goes to whoever sent it in, unless it is said to be for somebody here.
 _WHOSE = re.compile(
-    r"^(?:also\s+)?(?:e-?mail|mail|(?:send|write|notify|remind|invite|thank|inform))\s+(?:(?:an?|the|our)\s+(?:[\w-]+\s+){0,3}?"
-    r"(?:e-?mail|mail|message|note|reply)\s+)?(?:it\s+)?(?:back\s+)?(?:to\s+)?(?:them|him|her|(?:the|each|every)\s+(?:person|customer|guest|client|"
-    r"user|visitor|sender|buyer|parents?|member|applicant|candidate|participant|attendee|subscriber|donor|teacher|student|"
-    r"patient|tenant))\b",
+    r"^(?!.*\b(?:me|us|my|our|the\s+(?:team|office|boss|manager|owner|admin|staff|accountant|group|club|company|chef|kitchen|"
+    r"warehouse|principal|secretary|board|head|list))\b)(?:also\s+)?(?:e-?mail|mail|send|write|notify|remind|invite|thank|inform|"
+    r"congratulate|welcome|get|gets)\b.*(?:\b(?:e-?mails?|mails?|thank|welcome|reminder|confirmation|invitation|reply|them|him|her|"
+    r"everyone|everybody|each\s+person)\b)",
     re.I,
 )
-
-
 _AGAIN = re.compile(
     r"^send\s+(?:out\s+)?(?:an?|another|the)\s+(?:[\w-]+\s+){0,2}?(?:e-?mail|mail|reminder|message)\b(?!\s+to\b)", re.I
 )

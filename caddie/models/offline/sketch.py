@@ -28,6 +28,16 @@ _DO = re.compile(r"(?:i|we)\s+(?:do|did|have|say\s+so)\b", re.I)
 _EACH = "for each item"
 #: More conditions than this are no sentence, and each costs several looks.
 MOST = 6
+#: "I write a newsletter about gardening.": why, and no step.
+_ABOUT_US = re.compile(
+    r"^\s*(?:i|we)(?:['’](?:m|re))?\s+(?:write|run|have|own|work|teach|am|are|sell|organi[sz]e|manage|maintain|offer|rent|live)\b"
+    r"[^\x00#@,;:]*[.!]?\s*$",
+    re.I,
+)
+#: "Over 100 euros I want to …".
+_BOUND = re.compile(rf"\s*((?:{evidence.LIMIT.pattern})(?:\s+(?:euros?|dollars?|pounds?))?)", re.I)
+_MONEY = re.compile(r"[$€£]|euros?|dollars?|pounds?", re.I)
+_MEASURE = "the amount"
 #: What starts a workflow with one thing, and no list.
 _SINGLE = ("webhook", "trigger_chat")
 _ASK = "ask me for approval"
@@ -71,7 +81,7 @@ def trigger(text: str, found: Trigger | None) -> tuple[Trigger | None, list[str]
         elif started is None and evidence.CHAT.search(shadow):
             started = Trigger("trigger_chat", event="a chat message")
             kept.append("" if _TYPED.match(shadow) else sentence)
-        else:
+        elif not _ABOUT_US.match(shadow):
             kept.append(bare)
     if started is None and (new := _NEW.match(text.strip())):
         started = Trigger("webhook", event=f"there is a {new.group(1).lower()}")
@@ -210,6 +220,8 @@ def _tests(sentence: str, about: str, listed: bool) -> list[Mention]:
             continue
         if holds := _holds(text):
             found.append(Mention(word.start(), f"{word.group(1)} {holds}"))
+    if not found and (bound := _BOUND.match(sentence)):
+        found.append(Mention(0, f"if {_MEASURE if _MONEY.search(bound.group()) else 'it'} is {bound.group(1)}"))
     if not found and listed and (which := _WHICH.search(sentence)):
         noun = which.group(3)
         limit = which.group(1)

@@ -24,6 +24,7 @@ from caddie.models.offline import (
 from caddie.models.offline.reader import Reader
 from caddie.models.offline.request import Request, Trigger
 
+_CHATTED = re.compile(r"\b(?:in|into|to|over|via|through)\s+(?:the|our|my|a|this)\s+chat(?:bot)?\b", re.I)
 #: "I need to know when our site is down:": why, before what.
 _CONTEXT = re.compile(r"^(?:(?:i|we)\s+(?:need|want|would\s+like|have)|know|hear)\b[^.!?#@/]*:\s*$", re.I)
 
@@ -79,6 +80,8 @@ def understand(
         trigger, rest = None, text
     else:
         trigger, rest = starts.trigger(text, timezone, now)
+        if trigger and trigger.block == "webhook" and _CHATTED.search(trigger.event):
+            trigger = Trigger("trigger_chat", event=trigger.event)
     request = _read(text, clauses.sentences(starts.BOT.sub("", phrasing.without_politeness(rest), count=1)), trigger,
                     labels or [], standalone, known)  # fmt: skip
     if standalone and (open_ := evidence.gaps(text, request)):

@@ -54,6 +54,26 @@ _RULES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (rf"^(?:(?:only|just|but)\s+)*(?:on\s+)?((?:{_DAY})(?:\s*(?:,|and|or|to|through|"
             rf"-)\s*(?:{_DAY}))*(?:\s+only)?(?:\s+at\s+[\d:.]+\s*(?:am|pm)?)?)$",
          r"make it \1"),
+        (r"^(?:there\s+is\s+)?(?:no\s+need\s+(?:for\s+(?:it|this|that|\w+)\s*|to\s+run\s*(?:it)?\s*)?|(?:it\s+|that\s+)?"
+         r"(?:does\s+not|should\s+not|need\s+not|do\s+not)\s+(?:need\s+to\s+)?(?:run|send|post|come|start|do)\s*(?:it|this|that|anything)?|not)"
+         r"\s*(?:on|at|over|during)\s+(?:the\s+)?weekends?\b.*$", "run it only on weekdays"),
+        (r"^(?:working|work|week)\s?days\s+(?:are|is)\s+(?:enough|fine|sufficient)$", "run it only on weekdays"),
+        (r"^(?:only\s+)?(?:read|check|fetch|look|run|send|post|mail|do|get|ask)\b[^,;.@#\x00]{0,40}?\s+"
+         r"(every\s+[\w ]+?|"
+         r"hourly|daily|weekly|once\s+an?\s+\w+|twice\s+an?\s+\w+)\s+(?:instead\s+of|rather\s+than)\s+(?:every|each|once|twice|hourly|daily|weekly|"
+         r"monthly)\b[\w ]*$", r"run it \1"),
+        (r"^(?:do\s+not|no\s+longer|never|stop)\s+(?:post|send|posting|sending|write|writing)\s+(?:it\s+|that\s+|this\s+|anything\s+)?"
+         r"(?:to\s+|on\s+|in\s+|via\s+|by\s+)?(?:our\s+|the\s+)?(discord|slack)(?:\s+any\s?more|"
+         r"\s+any\s?longer)?$", r"remove the \1 message"),
+        (r"^(?:check|look|run|do\s+it|read\s+it|send\s+it)\s+(?:in\s+the\s+\w+\s+)?at\s+([\d:.]+)\s*(?:o['’]clock\s*)?(?:as\s+well|too|also)?"
+         r"\s*,?\s*(?:and\s+)?not\s+(?:only|just)\s+at\s+([\d:.]+)$", r"run it at \2 and \1"),
+        (rf"^(?:send|post|put|deliver)\s+(?:the\s+|it\b|this\b|that\b)?[\w -]{{0,30}}?\s*(?:to|in|into|on)\s+"
+         rf"(?:(?:the|our)\s+)?(?:slack\s+)?"
+         rf"(?:channel\s+)?(#[\w-]+)(?:\s+(?:on|in)\s+slack)?\s+(?:instead\s+of|rather\s+than)\s+(?:by\s+|via\s+|in\s+an?\s+)?"
+         rf"({_PLACE})$", r"use Slack \1 instead of \2"),
+        (r"^(?:the\s+)?([a-z]+)\s+(?:questions?|messages?|requests?|mails?|e-?mails?|ones)\s+(?:should|must|shall|have\s+to|need\s+to)\s+"
+         r"(?:now\s+)?(?:go|be\s+(?:sent|mailed|forwarded))\s+to\s+(\x00+)\s+(?:from\s+now\s+on|now|instead|in\s+future)$",
+         r"change the address of the \1 mail to \2"),
         (r"^(?:and\s+)?also\s+(?:by|via|per)\s+(?:e-?mail|mail)$", "also email it"),
         (r"^(?:and\s+)?also\s+(?:in|on|to|via)\s+(slack|discord)$", r"also post it to \1"),
         (r"^(?:what|how)\s+about\s+(\d[\d.,:]*(?:\s*(?:am|pm))?)(?:\s+instead)?\s*\??$", r"make it \1"),

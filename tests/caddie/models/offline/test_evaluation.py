@@ -51,8 +51,8 @@ async def test_no_message_whatever_the_workflow_leaves_an_error_behind(place: in
 
 @pytest.mark.fuzz
 @pytest.mark.parametrize("place", range(len(workflows())))
-async def test_no_message_at_all_whatever_the_workflow_leaves_an_error_behind(place: int) -> None:
-    await nothing_left_behind(place, load())
+async def test_no_third_of_all_messages_leaves_an_error_behind_whatever_the_workflow(place: int) -> None:
+    await nothing_left_behind(place, load()[place % 3 :: 3])
 
 
 async def nothing_left_behind(place: int, cases: Sequence[Case]) -> None:

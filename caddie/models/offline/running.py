@@ -44,6 +44,12 @@ _AND_RUN = re.compile(
 
 LATER = "I ask you whether to run it as soon as that is filled in."
 
+#: How the agent tells of the execution it has just started itself.
+_JUST = re.compile(r"\bthe execution (?P<id>\S+) failed(?: at the node (?P<node>\S+))?: (?P<error>.+)", re.S)
+_CODES = (
+    (r"to answer|connection|an answer", "UNAVAILABLE"), (r"connector|account", "CONNECTOR_MISSING"),
+    (r"status 2xx", "REFUSED"),
+)  # fmt: skip
 #: Blocks with an address of their own.
 _ADDRESSED = ("http-request", "send-webhook")
 
@@ -99,6 +105,12 @@ def failed(said: Talk) -> Reply | None:
     """Of a workflow without a fault of its own: how its last execution failed and what to do; None if none did."""
     if "get_execution" not in said.tools:
         return None
+    if (just := _JUST.search(said.request)) is not None:
+        node_id, error = just.group("node"), just.group("error").strip()
+        code = next((code for pattern, code in _CODES if re.search(pattern, error)), "")
+        told = {"executionId": just.group("id"), "status": "failed", "errorNode": node_id, "error": error}
+        told["errorCode"] = code
+        return Reply(" ".join([*_sentences(told), _remedy(told, said)]))
     looked = said.called("get_execution")
     if not looked:
         return Reply("The workflow itself has no fault; I look at its last execution.", (Edit("get_execution", {}),))

@@ -20,9 +20,10 @@ class Ran:
 
     def __init__(self, **told: Any) -> None:
         self.told = {"executionId": "e-1", "status": "failed", **told}
+        self.forgetful = False
 
     async def get(self, execution_id: str | None) -> dict[str, Any] | None:
-        return self.told
+        return None if self.forgetful else self.told
 
     async def run(self, definition: dict[str, Any], inputs: dict[str, Any], trigger: str | None) -> dict[str, Any]:
         return self.told
@@ -53,6 +54,14 @@ async def test_the_remedy_depends_on_what_went_wrong(code: str, remedy: str) -> 
     talk = conversation(errorCode=code, **FAILED)
     await talk.say("fix it")
     assert remedy in talk.text
+
+
+async def test_a_run_that_fails_at_once_is_told_from_what_it_gave() -> None:
+    talk = conversation(errorCode="UNAVAILABLE", **FAILED)
+    talk.library.executions.forgetful = True  # type: ignore[attr-defined]
+    await talk.say("run it")
+    await talk.say("yes")
+    assert "fetch failed: expected shop.example to answer" in talk.text
 
 
 async def test_after_a_run_that_went_well_there_is_nothing_to_repair() -> None:

@@ -18,6 +18,8 @@ PAGE := gateway/static/index.html
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 export npm_config_update_notifier := false
 WORKERS ?= 2
+# What `make bench` evaluates
+MODEL ?= offline
 SUITE_DIR ?=
 ARGS ?=
 
@@ -90,8 +92,9 @@ fmt: $(STAMPS)/test ## format and fix what can be fixed
 	$(BIN)/python -m ruff check --fix-only --quiet .
 	$(BIN)/python -m ruff format .
 
-bench: $(STAMPS)/base $(STAMPS)/project $(STAMPS)/node ## delivery measured against its peers; ARGS=--long for steady figures
+bench: $(STAMPS)/base $(STAMPS)/project $(STAMPS)/node ## delivery measured against its peers (ARGS=--long: steady figures), and MODEL's score
 	@PATH="$(NODE_PATH_PREFIX)$$PATH" $(BIN)/python -m bench $(ARGS)
+	@$(BIN)/python -m bench.evaluation --brief --model $(MODEL)
 
 bench-executions: $(STAMPS)/base $(STAMPS)/project ## what running workflows costs a worker; ARGS="--rounds 5"
 	@$(BIN)/python -m bench.executions $(ARGS)

@@ -271,7 +271,7 @@ def _holds(text: str) -> str | None:
     """The condition at the beginning of a text: the shortest part that is one."""
     shadow = words.masked(text)
     cuts = [match.start() for each in (turns.VERB, turns.SUBJECT) for match in each.finditer(shadow)]
-    cuts += [match.start() for match in re.finditer(r"[,;:.]", shadow)]
+    cuts += [match.start() for match in re.finditer(r"[,;:.](?!\d)", shadow)]
     for end in [*sorted(cuts)[:10], len(text)]:
         part = text[:end].strip()
         if len(part) < 120 and (conditions.find(part) is not None or judgement.meant(part) is not None):

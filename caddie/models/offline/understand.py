@@ -24,6 +24,12 @@ from caddie.models.offline import (
 from caddie.models.offline.reader import Reader
 from caddie.models.offline.request import Request, Trigger
 
+#: "Propose a plan: …": how to go about it, and no step.
+_PLANNED = re.compile(
+    r"^\s*(?:please\s+)?(?:propose|make|suggest|draft|outline|sketch|write|give\s+me|show\s+me)\s+(?:me\s+|us\s+)?(?:an?|your|the)\s+"
+    r"(?:\w+\s+)?plan(?:\s+(?:first|for\s+(?:this|me|it)))?\s*[:,–-]\s*",
+    re.I,
+)
 _CHATTED = re.compile(r"\b(?:in|into|to|over|via|through)\s+(?:the|our|my|a|this)\s+chat(?:bot)?\b", re.I)
 #: "I need to know when our site is down:": why, before what.
 _CONTEXT = re.compile(r"^(?:(?:i|we)\s+(?:need|want|would\s+like|have)|know|hear)\b[^.!?#@/]*:\s*$", re.I)
@@ -75,7 +81,7 @@ def understand(
 
     standalone: not a part of a workflow that has data of its own. known: the blocks of that workflow.
     """
-    text = paraphrase.text(phrasing.without_politeness(_aimless(phrasing.plain(text))))
+    text = paraphrase.text(phrasing.without_politeness(_aimless(_PLANNED.sub("", phrasing.plain(text)))))
     if not standalone and known & {"http-request", "send-webhook"} and events.breaks(text):
         trigger, rest = None, text
     else:

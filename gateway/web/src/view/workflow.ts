@@ -36,6 +36,8 @@ export class Workflow {
   #view: View | null = null;
   #states: [Execution | null, Record<string, NodeState>] = [null, {}];
   #left: [readonly NodeAccount[], ReadonlySet<string>] = [NONE, new Set()];
+  /** Run was to be focused while it could not be. */
+  #awaited = false;
 
   /** connect: an account is to be connected for these steps. */
   constructor(private readonly running: Running, accounts: Accounts, connect: (need: Need) => void) {
@@ -73,6 +75,10 @@ export class Workflow {
     const reason = this.#whyNot(view);
     this.#button.disabled = reason !== "" || running.busy;
     setText(this.#button, running.busy ? "…" : "Run");
+    if (this.#awaited && !this.#button.disabled) {
+      this.#awaited = false;
+      if (document.activeElement === document.body) this.#button.focus();
+    }
     set(this.#button, "title", reason || "Run this workflow now");
     const connectors = count ? (running.workflow?.connectors ?? NONE) : NONE;
     const standing = { busy: running.busy || running.stale, locked: view.state.runId !== null };
@@ -100,8 +106,9 @@ export class Workflow {
 
   /** To what is left to connect, else to Run. */
   showNext(): void {
-    if (this.#needs.element.hidden) this.#button.focus();
-    else this.#needs.focus();
+    this.#awaited = this.#needs.element.hidden && this.#button.disabled;
+    if (!this.#needs.element.hidden) this.#needs.focus();
+    else if (!this.#awaited) this.#button.focus();
   }
 
   #choose(id: string | null): void {

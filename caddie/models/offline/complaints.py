@@ -12,6 +12,7 @@ from typing import Any
 from caddie.models.offline import conditions
 from caddie.models.offline.canvas import Canvas
 from caddie.models.offline.plan import Edit
+from caddie.models.offline.request import Condition, Test
 from caddie.models.offline.thread import Talk
 
 _HOUR = re.compile(
@@ -30,7 +31,8 @@ _WANTED = re.compile(
     r"(?=[.,;!?]|$)",
     re.I | re.S,
 )
-_TURN = {"gt": "lte", "gte": "lt", "lt": "gte", "lte": "gt", "eq": "neq", "neq": "eq"}
+#: What has one opposite.
+_COMPARED = ("gt", "gte", "lt", "lte", "eq", "neq")
 
 
 def edits(said: Talk) -> tuple[str, list[Edit]]:
@@ -60,11 +62,11 @@ def _turned(text: str, canvas: Canvas) -> list[Edit]:
     condition: dict[str, Any] = canvas.payload(checks[0])["conditions"][0]
     wanted = _WANTED.search(text)
     test = conditions.find(wanted.group(1)) if wanted else None
-    if test is not None and test.conditions[0].right == condition.get("right") and test.conditions[0].op in _TURN:
-        operator = test.conditions[0].op
-    else:
-        operator = _TURN.get(str(condition.get("op")), "")
-    if not operator or operator == condition.get("op"):
+    if condition.get("op") not in _COMPARED:
         return []
-    turned = [{**condition, "op": operator}]
+    if test is None or test.conditions[0].right != condition.get("right") or test.conditions[0].op not in _COMPARED:
+        test = conditions.negated(Test((Condition("", str(condition["op"])),)))
+    if test.conditions[0].op == condition["op"]:
+        return []
+    turned = [{**condition, "op": test.conditions[0].op}]
     return [Edit("update_node", {"nodeId": checks[0], "payload": {"conditions": turned}})]
